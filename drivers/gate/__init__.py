@@ -1,0 +1,1 @@
+"""Barriers, lamps and loops."""

@@ -1,0 +1,75 @@
+"""What each kind of device must be able to do, and the errors it may raise.
+
+A driver is straight-line blocking code; `drivers.worker` gives it its thread. Every blocking call has a deadline.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from drivers.printer.document import Document
+from drivers.readings import GateInputs, Picture, WeightReading
+
+
+class DriverError(Exception):
+    """A device failed. Says which device, what happened (seen against expected), and what to try."""
+
+    def __init__(self, device: str, what: str, try_this: str) -> None:
+        super().__init__(f"{device}: {what}. {try_this}")
+        self.device = device
+        self.what = what
+        self.try_this = try_this
+
+
+class DeviceUnavailable(DriverError):
+    """It cannot be reached: not plugged in, switched off, port taken."""
+
+
+class DeviceTimeout(DriverError):
+    """It was reached but did not answer in time."""
+
+
+class DeviceRefused(DriverError):
+    """It answered no: paper out, cover open, barrier blocked."""
+
+
+class Scale(Protocol):
+    """A weighing indicator. `read` blocks at most 0.3 s and may return nothing; it raises DriverError when the
+    device is gone. Calls come from one thread, always open → read… → close."""
+
+    def open(self) -> None: ...
+    def read(self) -> Sequence[WeightReading]: ...
+    def close(self) -> None: ...
+    @property
+    def garbled(self) -> bool:
+        """True while bytes arrive but have made no frame for 2 s."""
+        ...
+
+
+class Printer(Protocol):
+    """A ticket printer. Connects for each document."""
+
+    def print(self, document: Document) -> None:
+        """Send the whole document; returns when the transport took every byte and no fault was reported.
+
+        Raises DeviceUnavailable before the first byte, DeviceRefused (no paper, cover open) or DeviceTimeout after.
+        """
+        ...
+
+    def check(self) -> None:
+        """Raise DriverError when the printer is known to be unable to print now; silent printers pass."""
+        ...
+
+
+class Gate(Protocol):
+    """A barrier with a lamp and a loop. `open_once` sends one pulse; the barrier's own safety closes it."""
+
+    def open_once(self) -> None: ...
+    def inputs(self) -> GateInputs: ...
+    def lamp(self, green: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+class Camera(Protocol):
+    """A camera. `capture` returns a picture taken after the call began, or raises DriverError."""
+
+    def capture(self) -> Picture: ...

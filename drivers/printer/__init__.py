@@ -1,0 +1,1 @@
+"""Ticket printers: a document in, paper out."""

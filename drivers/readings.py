@@ -1,0 +1,88 @@
+"""What devices tell us: frozen values with the unit in the name, and nothing about what they mean for a sale."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WeightFault(StrEnum):
+    """Why a frame carries no usable weight. A fault never comes with a number."""
+
+    OVERLOAD = "overload"
+    UNDERLOAD = "underload"
+    NOT_GROSS = "not_gross"
+    BAD_UNIT = "bad_unit"
+    NOT_WHOLE_KG = "not_whole_kg"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightReading:
+    """One frame of an indicator.
+
+    `gross_kg` is None when the frame must not be used as a weight; `fault` then says why.
+    `stable` is the indicator's own flag, None where the protocol has none.
+    `received_ms` is the monotonic clock at the frame's last byte; `raw` the frame as it came (evidence).
+    """
+
+    gross_kg: int | None
+    stable: bool | None
+    received_ms: int
+    raw: bytes
+    fault: WeightFault | None = None
+
+
+class PlateColor(StrEnum):
+    """Plate colours of GA 36-2018."""
+
+    BLUE = "blue"
+    YELLOW = "yellow"
+    GREEN = "green"
+    WHITE = "white"
+    BLACK = "black"
+
+
+@dataclass(frozen=True, slots=True)
+class PlateReading:
+    """A plate seen by a camera; `confidence_permille` is 0..1000."""
+
+    text: str
+    color: PlateColor | None
+    confidence_permille: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One camera picture: JPEG bytes, the monotonic time it was taken, and the plate if one was read."""
+
+    jpeg: bytes
+    taken_ms: int
+    plate: PlateReading | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateInputs:
+    """The inputs at a barrier: is a vehicle on the loop, is the boom up."""
+
+    vehicle_on_loop: bool
+    boom_up: bool
+
+
+class Health(StrEnum):
+    """How a device is doing, as the worker that owns it sees it."""
+
+    STARTING = "starting"
+    UP = "up"
+    SILENT = "silent"
+    """Open, but no byte arrives."""
+    GARBLED = "garbled"
+    """Bytes arrive, but no frame: wrong baud rate or wrong indicator."""
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """Health of one device with the words for the screen: what is wrong, and what to try (both empty when UP)."""
+
+    device: str
+    health: Health
+    what: str = ""
+    try_this: str = ""

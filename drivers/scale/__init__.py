@@ -1,0 +1,1 @@
+"""Weighing indicators: bytes in, weight readings out."""

@@ -1,0 +1,1 @@
+"""The plant's program: weighs trucks, keeps the books, prints, opens the gate."""

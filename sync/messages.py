@@ -1,0 +1,396 @@
+"""The record and document types on the wire, version 1: the one place that names their fields.
+
+Records go up: they are the plant's ledger rows (`kind` + canonical JSON body). Documents come down, numbered per plant.
+Amounts int fen, masses int kg, times ISO 8601 with zone. A reader ignores fields it does not know; an unknown `kind` is
+stored, shown and otherwise ignored, so an older head office can serve a newer plant.
+"""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Fen = Annotated[int, Field(ge=0, le=10**15)]
+Kg = Annotated[int, Field(ge=0, le=10**6)]
+Name = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+def canonical(body: object) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, integers only (a float raises TypeError)."""
+    _refuse_floats(body)
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _refuse_floats(value: object) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"a float has no place in a record: {value!r}")
+    if isinstance(value, dict):
+        for item in value.values():
+            _refuse_floats(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_floats(item)
+
+
+class Mode(StrEnum):
+    """How a sale is paid: 预付 prepaid, 赊销 credit, 代办托运 consigned transport."""
+
+    PREPAID = "prepaid"
+    CREDIT = "credit"
+    CONSIGNED = "consigned"
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
+
+
+class Record(_Wire):
+    """A ledger row's body. `KIND` is its name in the ledger and on the wire."""
+
+    KIND: ClassVar[str]
+
+    def body(self) -> str:
+        """Canonical JSON, as hashed into the chain."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class NoticeTaken(Record):
+    """发货通知单 accepted by the plant; its hold is placed (it may be short: `wanted_fen` − `hold_fen` is missing)."""
+
+    KIND = "notice_taken"
+    notice: Name
+    version: int
+    visit: str
+    account: Name
+    plate: Name
+    hold_fen: Fen
+    wanted_fen: Fen
+
+
+class NoticeRefused(Record):
+    """A notice the plant could not take (expired, known, for another plant); nothing is held."""
+
+    KIND = "notice_refused"
+    notice: Name
+    version: int
+    reason: Name
+
+
+class HoldChanged(Record):
+    """The hold of a visit was raised or lowered to `hold_fen`."""
+
+    KIND = "hold"
+    visit: str
+    notice: Name
+    account: Name
+    hold_fen: Fen
+
+
+class VisitMoved(Record):
+    """A visit changed state without weight or money, or ended; `released_fen` is the hold given back."""
+
+    KIND = "visit"
+    visit: str
+    notice: Name
+    plate: Name
+    event: Name
+    state: Name
+    at: AwareDatetime
+    operator: str = ""
+    lane: str = ""
+    reason: str = ""
+    account: str = ""
+    released_fen: Fen = 0
+
+
+class Weighed(Record):
+    """One capture with its evidence. `role` is tare, gross or empty."""
+
+    KIND = "weighment"
+    weighment: str
+    visit: str
+    role: Literal["tare", "gross", "empty"]
+    gross_kg: Kg
+    lane: Name
+    indicator: Name
+    division_kg: int
+    operator: str
+    at: AwareDatetime
+    frames: tuple[str, ...] = ()
+    """The raw frames that made the stable weight, hex, oldest first."""
+    curve_kg: tuple[int, ...] = ()
+    """Weight about the capture, oldest first, one point each `curve_step_ms`."""
+    curve_step_ms: int = 0
+    plate_seen: str = ""
+    picture_sha256: str = ""
+    software: str = ""
+
+
+class Held(Record):
+    """Load complete was answered no: the truck waits. What is over is given in kg and fen."""
+
+    KIND = "held"
+    visit: str
+    notice: Name
+    plate: Name
+    account: Name
+    reason: Name
+    net_kg: Kg
+    amount_fen: Fen
+    available_fen: Fen
+    over_kg: Kg
+    over_fen: Fen
+    at: AwareDatetime
+    operator: str
+
+
+class Ticketed(Record):
+    """出库单: the goods are debited. `hold_fen` ends, `amount_fen` of it is spent."""
+
+    KIND = "ticket"
+    ticket: Name
+    number: int
+    visit: str
+    notice: Name
+    account: Name
+    customer_id: Name
+    customer_name: Name
+    product: Name
+    plate: Name
+    mode: Mode
+    tare_kg: Kg
+    gross_kg: Kg
+    net_kg: Kg
+    price_fen_per_t: Fen
+    amount_fen: Fen
+    hold_fen: Fen
+    tare_at: AwareDatetime
+    gross_at: AwareDatetime
+    business_date: str
+    lane: Name
+    operator: str
+    pass_id: str
+    carrier: str = ""
+    freight_fen: Fen = 0
+    credit_due: str = ""
+    responsible: str = ""
+
+
+class Sealed(Record):
+    """An electronic seal on a ticket: `enterprise` (企管部) or `finance` (财务)."""
+
+    KIND = "seal"
+    ticket: Name
+    seal: Literal["enterprise", "finance"]
+    person: Name
+    at: AwareDatetime
+
+
+class Exited(Record):
+    """The pass is used and the barrier was told to open. An override carries who and why."""
+
+    KIND = "exit"
+    ticket: Name
+    visit: str
+    pass_id: str
+    gate: Name
+    plate_seen: str
+    operator: str
+    at: AwareDatetime
+    override_name: str = ""
+    override_reason: str = ""
+    override_of: str = ""
+    """The reason the gate had said no, when it was overridden."""
+    picture_sha256: str = ""
+
+
+class GateRefused(Record):
+    """A scan that did not open the barrier."""
+
+    KIND = "gate_refused"
+    gate: Name
+    reason: Name
+    ticket: str = ""
+    pass_id: str = ""
+    plate_seen: str = ""
+    operator: str
+    at: AwareDatetime
+
+
+class Voided(Record):
+    """A ticket taken back before exit, by two persons. The number stays used."""
+
+    KIND = "void"
+    ticket: Name
+    visit: str
+    account: Name
+    amount_fen: Fen
+    pass_id: str
+    first_person: Name
+    second_person: Name
+    reason: Name
+    at: AwareDatetime
+
+
+class Printed(Record):
+    """A print job ended: `copy_number` 0 is the original, n ≥ 1 is 补打 n. `result` is sent or failed."""
+
+    KIND = "print"
+    job: int
+    ticket: Name
+    copy_number: int
+    result: Literal["sent", "failed", "unknown"]
+    detail: str = ""
+    at: AwareDatetime
+
+
+class Granted(Record):
+    """The plant saw head office's cumulative grant."""
+
+    KIND = "grant"
+    account: Name
+    granted_fen: Fen
+
+
+class Returned(Record):
+    """The plant gives money back; `returned_fen` is cumulative."""
+
+    KIND = "return"
+    account: Name
+    returned_fen: Fen
+
+
+class Alarm(Record):
+    """Something a person should look at."""
+
+    KIND = "alarm"
+    source: Name
+    what: Name
+    at: AwareDatetime
+
+
+RECORDS: dict[str, type[Record]] = {
+    record.KIND: record
+    for record in (
+        NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, Sealed, Exited, GateRefused, Voided,
+        Printed, Granted, Returned, Alarm,
+    )
+}  # fmt: skip
+
+
+class Document(_Wire):
+    """What head office sends down; `KIND` names it."""
+
+    KIND: ClassVar[str]
+
+
+class Notice(Document):
+    """发货通知单: who may load what, at which price, until when. The same number with a higher version replaces it."""
+
+    KIND = "notice"
+    notice: Name
+    version: int = 1
+    mode: Mode
+    account: Name
+    customer_id: Name
+    customer_name: Name
+    product: Name
+    product_code: Annotated[int, Field(ge=0, le=255)] = 0
+    plate: Name
+    axles: Annotated[int, Field(ge=2, le=8)]
+    articulated: bool = True
+    """True for a tractor with trailer (列车), False for a rigid truck (单车): their road limits differ."""
+    vehicle_max_kg: Kg | None = None
+    limit_kg: Kg | None = None
+    """The order's quantity limit; None: as much as the money allows."""
+    price_fen_per_t: Annotated[int, Field(gt=0, le=10**10)]
+    hold_fen: Fen
+    """The money reserved for this truck."""
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
+    issued_by: str = ""
+    pickup_person: str = ""
+    carrier: str = ""
+    freight_fen: Fen = 0
+    credit_due: str = ""
+    responsible: str = ""
+
+
+class NoticeCancelled(Document):
+    """Head office takes a notice back; a truck that is already ticketed is not affected."""
+
+    KIND = "notice_cancelled"
+    notice: Name
+    reason: str = ""
+
+
+DOCUMENTS: dict[str, type[Document]] = {document.KIND: document for document in (Notice, NoticeCancelled)}
+
+
+class WireRecord(_Wire):
+    """A ledger row as it travels in REC."""
+
+    seq: int
+    kind: str
+    body: str
+    at: str
+    hash: str
+
+
+class WireDocument(_Wire):
+    """A document as it travels in DOCS; `number` counts from 1 without gaps for one plant epoch."""
+
+    number: int
+    kind: str
+    body: dict[str, Any]
+
+
+class AccountState(_Wire):
+    """One account in STATE: the plant's cumulative counters, and how much it would like to have been granted."""
+
+    granted_fen: Fen
+    returned_fen: Fen
+    spent_fen: Fen
+    voided_fen: Fen
+    held_fen: Fen
+    want_granted_fen: Fen = 0
+
+
+class Rec(_Wire):
+    """REC plant → head office: consecutive ledger rows."""
+
+    records: tuple[WireRecord, ...]
+
+
+class State(_Wire):
+    """STATE plant → head office, at connect, every 60 s and after changes. Asks, by what it lacks, for a resend."""
+
+    accounts: dict[str, AccountState]
+    last_seq: int
+    last_hash: str
+    documents_applied: int
+    mode: Literal["live", "fenced", "closed"] = "live"
+    at: AwareDatetime
+    waiting: int = 0
+    """Trucks in HOLD, for the office page."""
+
+
+class Grant(_Wire):
+    """GRANT head office → plant: the cumulative grant of one account."""
+
+    account: Name
+    granted_fen: Fen
+
+
+class Ack(_Wire):
+    """ACK head office → plant: every row up to `last_seq` is committed there. The only thing that ends an outbox row."""
+
+    last_seq: int
+    last_hash: str
+
+
+class Docs(_Wire):
+    """DOCS head office → plant: consecutive documents."""
+
+    documents: tuple[WireDocument, ...]
