@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium, headless, that reaches 127.0.0.1 only. One process for a test file.
 
     Not for a whole run: Playwright's sync API keeps an event loop running on this thread until it is stopped, and no
-    async test can run meanwhile. So a file that uses `browser` has no async tests; its server runs in a thread or process.
+    async test can run meanwhile. A file that uses `browser` has no async tests; its server runs in a thread or process.
     """
     executable = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
     if executable is None:

@@ -1,0 +1,43 @@
+# Everything starts here: `make` lists it. Each target makes the machine ready first (.ci/setup), which costs nothing
+# when it is. Extra arguments: make demo ARGS="--trucks 24 --headless", make test ARGS="-k ledger".
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench faults lock
+PYTHON := .venv/bin/python
+ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## a running plant: broker, head office, simulated devices, trucks arriving (Ctrl-C ends it)
+	@.ci/setup demo
+	@exec .venv/bin/weighgate demo $(ARGS)
+
+test: check ## check, then every test but the long fault runs
+	@$(PYTHON) -m pytest -q $(ARGS)
+
+check: ## format, lint, types, import contracts
+	@.ci/setup test
+	@$(PYTHON) -m ruff format --check --quiet . || { echo "unformatted files; run: make format"; exit 1; }
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+format: ## put all Python files into the one format, and sort imports
+	@.ci/setup test
+	@$(PYTHON) -m ruff check --quiet --select I --fix .
+	@$(PYTHON) -m ruff format .
+
+bench: ## the figures, each beside its floor in the same run (ARGS=--json for programs)
+	@.ci/setup test
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+faults: ## the long runs: thousands of kills, cuts and bit flips
+	@.ci/setup test
+	@$(PYTHON) -m pytest -q -m faults --timeout 3600 $(ARGS)
+
+lock: ## resolve pyproject.toml again into the hashed requirements.txt
+	@.ci/setup test
+	@$(PYTHON) -m pip --disable-pip-version-check install -q pip-tools
+	@.venv/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe \
+		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file requirements.txt pyproject.toml
