@@ -1,0 +1,84 @@
+"""The exit pass 出门证: what it says, and the gate's one verdict with its reason.
+
+The signature is checked outside (`edge.signing`); here stands what is decided from its result. Fail closed: anything
+unknown is a refusal, a plate that was not read asks the guard.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from edge.domain.refusal import Reason, Refusal, refuse
+
+
+class Verdict(StrEnum):
+    """What the gate does."""
+
+    OPEN = "open"
+    ASK_GUARD = "ask_guard"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPass:
+    """The signed content of a pass. Masses kg; `issued_at` aware; the plate is only present as its keyed hash."""
+
+    plant_number: int
+    epoch: int
+    number: int
+    pass_id: str
+    net_kg: int
+    plate_hash: bytes
+    issued_at: datetime
+    ttl_minutes: int
+    product_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassFacts:
+    """What the plant's own ledger says about the ticket of a pass, at the moment of the scan."""
+
+    ticket: str
+    plate: str
+    net_kg: int
+    pass_id: str
+    voided: bool
+    sealed: bool
+    missing_seal: tuple[str, str]
+    """The missing seal's name in Chinese and English; empty texts when sealed."""
+    used_at: str | None
+    """Local time text of the first use, None when unused."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """One verdict; `why` is None only for OPEN."""
+
+    verdict: Verdict
+    why: Refusal | None = None
+
+
+OVERRIDABLE = frozenset({Reason.PLATE_NOT_READ, Reason.PLATE_DIFFERS, Reason.PASS_USED, Reason.PASS_EXPIRED, Reason.BARRIER_FAILED})
+"""What a guard may override with a name and a reason. Never a forged, foreign, unknown, unsealed or voided pass."""
+
+
+def decide_exit(
+    exit_pass: ExitPass, facts: PassFacts | None, plate_seen: str | None, expired_at: str | None
+) -> GateDecision:
+    """The verdict on a pass whose signature holds. `expired_at` is its local end time if it has passed, else None."""
+    if facts is None or facts.pass_id != exit_pass.pass_id or facts.net_kg != exit_pass.net_kg:
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_UNKNOWN))
+    if facts.voided:
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_VOIDED, ticket=facts.ticket))
+    if facts.used_at is not None:
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_USED, used_at=facts.used_at))
+    if not facts.sealed:
+        zh, en = facts.missing_seal
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_UNSEALED, ticket=facts.ticket, seal=zh, seal_en=en))
+    if expired_at is not None:
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_EXPIRED, expired_at=expired_at))
+    if plate_seen is None:
+        return GateDecision(Verdict.ASK_GUARD, refuse(Reason.PLATE_NOT_READ, plate=facts.plate))
+    if plate_seen != facts.plate:
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PLATE_DIFFERS, seen=plate_seen, plate=facts.plate))
+    return GateDecision(Verdict.OPEN)

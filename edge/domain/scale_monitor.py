@@ -1,0 +1,149 @@
+"""Readings in, the scale's state out: *stable equilibrium* as we judge it, not as an indicator's flag claims.
+
+A weight counts only when frames are fresh (age ≤ `fresh_ms`), `frames_in_a_row` of them agree within one division, none
+says "moving", and the scale has been at zero since the last truck. A dead cable, a stale value, a frame that could not be
+decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and 4.4.2; the zero rule: one capture per zero-to-zero cycle.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+from drivers.readings import WeightFault, WeightReading
+from edge.domain.refusal import Reason, Refusal, refuse
+
+CURVE_STEP_MS = 200
+CURVE_POINTS = 300
+
+
+class ScaleState(StrEnum):
+    """What the scale is doing."""
+
+    LOST = "lost"
+    EMPTY = "empty"
+    MOVING = "moving"
+    STABLE = "stable"
+    OVERLOAD = "overload"
+    NEGATIVE = "negative"
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRules:
+    """One scale's numbers: division d and maximum in kg, the least weight that is a truck, and what stable means."""
+
+    division_kg: int
+    maximum_kg: int
+    truck_kg: int = 1000
+    frames_in_a_row: int = 5
+    fresh_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A stable weight with its evidence: the raw frames that made it and the weight curve up to it."""
+
+    gross_kg: int
+    frames: tuple[bytes, ...]
+    curve_kg: tuple[int, ...]
+    curve_step_ms: int = CURVE_STEP_MS
+
+
+class ScaleMonitor:
+    """Follows one scale. Mutable, single owner, no clock: the caller passes monotonic milliseconds."""
+
+    def __init__(self, rules: ScaleRules) -> None:
+        self.rules = rules
+        self._row: deque[WeightReading] = deque(maxlen=rules.frames_in_a_row)
+        self._curve: deque[int] = deque(maxlen=CURVE_POINTS)
+        self._curve_next_ms = 0
+        self._latest: WeightReading | None = None
+        self.zero_seen = False
+        """The scale has stood at zero since the last truck was captured (or since start)."""
+
+    def feed(self, reading: WeightReading) -> None:
+        """Take one frame. A gap longer than `fresh_ms` before it, or a fault, starts the row anew."""
+        gap_ms = reading.received_ms - self._latest.received_ms if self._latest else 0
+        if gap_ms > self.rules.fresh_ms:
+            self.lose()
+        self._latest = reading
+        if reading.gross_kg is None:
+            self._row.clear()
+            return
+        self._row.append(reading)
+        if reading.received_ms >= self._curve_next_ms:
+            self._curve.append(reading.gross_kg)
+            self._curve_next_ms = reading.received_ms + CURVE_STEP_MS
+        if self._settled() and abs(reading.gross_kg) <= self.rules.division_kg:
+            self.zero_seen = True
+            self._curve.clear()
+
+    def lose(self) -> None:
+        """The device is gone: no weight, and what happens meanwhile is unknown."""
+        self._row.clear()
+        self._latest = None
+        self.zero_seen = False
+
+    def captured(self) -> None:
+        """A truck was weighed: the next one needs a zero first."""
+        self.zero_seen = False
+
+    def state(self, now_ms: int) -> ScaleState:
+        """The state at this moment; LOST as soon as the last frame is older than `fresh_ms`."""
+        latest = self._latest
+        if latest is None or now_ms - latest.received_ms > self.rules.fresh_ms:
+            return ScaleState.LOST
+        if latest.fault is WeightFault.OVERLOAD:
+            return ScaleState.OVERLOAD
+        if latest.fault is WeightFault.UNDERLOAD:
+            return ScaleState.NEGATIVE
+        if latest.gross_kg is None:
+            return ScaleState.LOST
+        if latest.gross_kg > self.rules.maximum_kg:
+            return ScaleState.OVERLOAD
+        if latest.gross_kg < -self.rules.division_kg:
+            return ScaleState.NEGATIVE
+        if not self._settled():
+            return ScaleState.MOVING
+        return ScaleState.EMPTY if latest.gross_kg < self.rules.truck_kg else ScaleState.STABLE
+
+    def shown_kg(self, now_ms: int) -> int | None:
+        """The weight for the screen; None (dashes) unless it is fresh and a number."""
+        if self._latest is None or self.state(now_ms) in (ScaleState.LOST, ScaleState.OVERLOAD):
+            return None
+        return self._latest.gross_kg
+
+    def fault(self) -> WeightFault | None:
+        """Why the last frame carried no weight, if it did not."""
+        return self._latest.fault if self._latest else None
+
+    def curve_kg(self) -> tuple[int, ...]:
+        """The weight since the scale was last at zero, one point each `CURVE_STEP_MS`."""
+        return tuple(self._curve)
+
+    def capture(self, now_ms: int, *, same_truck: bool) -> Capture | Refusal:
+        """The stable weight to book, or why there is none. `same_truck`: the last capture was this visit's own."""
+        state = self.state(now_ms)
+        match state:
+            case ScaleState.LOST:
+                return refuse(Reason.SCALE_LOST, what=f"no frame for {self.rules.fresh_ms} ms")
+            case ScaleState.OVERLOAD:
+                return refuse(Reason.SCALE_OVERLOAD, maximum_kg=self.rules.maximum_kg)
+            case ScaleState.NEGATIVE:
+                return refuse(Reason.SCALE_NEGATIVE)
+            case ScaleState.MOVING:
+                return refuse(Reason.SCALE_MOVING)
+            case ScaleState.EMPTY:
+                return refuse(Reason.SCALE_EMPTY, minimum_kg=self.rules.truck_kg)
+        if not (self.zero_seen or same_truck):
+            return refuse(Reason.NOT_ZEROED)
+        gross_kg = self._row[-1].gross_kg
+        assert gross_kg is not None  # STABLE means a full row of numbers
+        return Capture(gross_kg, tuple(reading.raw for reading in self._row), self.curve_kg())
+
+    def _settled(self) -> bool:
+        if len(self._row) < self.rules.frames_in_a_row:
+            return False
+        if any(reading.stable is False for reading in self._row):
+            return False
+        weights = [reading.gross_kg for reading in self._row if reading.gross_kg is not None]
+        return max(weights) - min(weights) <= self.rules.division_kg
