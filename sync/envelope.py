@@ -24,8 +24,8 @@ from sync.keys import Instance
 from sync.messages import Ack, Docs, Grant, Rec, State, canonical
 
 VERSION = 1
-MAX_PAYLOAD_BYTES = 256 * 1024
-"""Largest message on the wire; the broker's `max_packet_size` allows this and a little for the MQTT header."""
+MAX_PAYLOAD_BYTES = 255 * 1024
+"""Largest payload: with its MQTT header it stays within the broker's `max_packet_size` of 256 KiB."""
 MAX_TEXT_BYTES = 1024 * 1024
 """Largest message unpacked: bounds what a hostile payload can make us allocate."""
 _DOMAIN = b"weighgate-envelope1"

@@ -24,11 +24,9 @@ class Listener(Protocol):
 class Transport(Protocol):
     """One end of a pipe."""
 
-    async def start(self, listener: Listener) -> None:
-        """Begin to connect, and keep trying until `stop`. Returns at once."""
-
-    async def stop(self) -> None:
-        """Disconnect within about a second. The listener hears no more."""
+    async def run(self, listener: Listener) -> None:
+        """Connect, and connect again, until cancelled (then disconnect within about a second). Raises only for a bug,
+        so it belongs in a task group with whoever uses it."""
 
     async def send(self, topic: str, payload: bytes) -> None:
         """Hand over one message; waits for room among the unconfirmed ones. NotConnected if the link is down."""
