@@ -1,0 +1,55 @@
+"""One line of `make bench`: a figure, the floor measured in the same run, and what we promised."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure where less is better, in `unit`.
+
+    `floor` is the same quantity for the least work that could do it (a bare commit, an empty ledger), measured in the
+    same run and named by `floor_name`. A target is `max_value` (in `unit`), `max_ratio` (value / floor), or both.
+    """
+
+    name: str
+    value: float
+    unit: str
+    floor: float | None = None
+    floor_name: str = ""
+    max_value: float | None = None
+    max_ratio: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times its floor the figure is; None where there is no floor."""
+        return None if not self.floor else self.value / self.floor
+
+    @property
+    def target(self) -> str:
+        """The promise in words; empty where none was made."""
+        parts = []
+        if self.max_ratio is not None:
+            parts.append(f"≤ {self.max_ratio:g} ×")
+        if self.max_value is not None:
+            parts.append(f"≤ {self.max_value:g} {self.unit}")
+        return ", ".join(parts)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether every part of the target holds; None where none was made."""
+        checks = []
+        if self.max_ratio is not None:
+            checks.append(self.ratio is not None and self.ratio <= self.max_ratio)
+        if self.max_value is not None:
+            checks.append(self.value <= self.max_value)
+        return all(checks) if checks else None
+
+
+def percentile(samples: Sequence[float], percent: int) -> float:
+    """The smallest sample that at least `percent` % of all samples do not exceed (nearest rank)."""
+    if not samples:
+        raise ValueError("no samples")
+    rank = max(1, math.ceil(percent * len(samples) / 100))
+    return sorted(samples)[rank - 1]
