@@ -261,6 +261,14 @@ class Returned(Record):
     returned_fen: Fen
 
 
+class StockSeen(Record):
+    """The plant saw the cumulative quantity received into its yard."""
+
+    KIND = "stock"
+    product: Name
+    received_kg: Annotated[int, Field(ge=0, le=10**12)]
+
+
 class Alarm(Record):
     """Something a person should look at."""
 
@@ -274,7 +282,7 @@ RECORDS: dict[str, type[Record]] = {
     record.KIND: record
     for record in (
         NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, Sealed, Exited, GateRefused, Voided,
-        Printed, Granted, Returned, Alarm,
+        Printed, Granted, Returned, StockSeen, Alarm,
     )
 }  # fmt: skip
 
@@ -325,7 +333,15 @@ class NoticeCancelled(Document):
     reason: str = ""
 
 
-DOCUMENTS: dict[str, type[Document]] = {document.KIND: document for document in (Notice, NoticeCancelled)}
+class Stock(Document):
+    """产成品入库: the cumulative quantity of a product taken into this plant's yard. From the first one on, stock is kept."""
+
+    KIND = "stock"
+    product: Name
+    received_kg: Annotated[int, Field(ge=0, le=10**12)]
+
+
+DOCUMENTS: dict[str, type[Document]] = {document.KIND: document for document in (Notice, NoticeCancelled, Stock)}
 
 
 class WireRecord(_Wire):

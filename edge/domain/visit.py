@@ -7,8 +7,11 @@ load complete weighs, decides and books in one commit, and ends in HELD or TICKE
 Source: 产品销售管理制度 Art 12, 14, 15, 21; docs/rules.md.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from edge.domain.dispatch import DispatchNotice
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 
 
@@ -153,3 +156,39 @@ def next_state(state: VisitState, event: VisitEvent) -> VisitState | Refusal:
         state=state.words.zh,
         state_en=state.words.en,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLoad:
+    """The load that was answered no: its weight and the answer."""
+
+    gross_kg: int
+    refusal: Refusal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One truck from its notice to its exit. `hold_fen` is what is reserved for it, `wanted_fen` what should be."""
+
+    notice: DispatchNotice
+    state: VisitState
+    hold_fen: int
+    wanted_fen: int
+    lane: str = ""
+    queue_number: int = 0
+    arrived_at: datetime | None = None
+    tare_kg: int | None = None
+    tare_at: datetime | None = None
+    held: HeldLoad | None = None
+    ticket: str = ""
+
+    @property
+    def visit(self) -> str:
+        """The visit's name: its notice's number."""
+        return self.notice.notice
+
+    @property
+    def plate(self) -> str:
+        """The truck's plate."""
+        return self.notice.plate

@@ -6,14 +6,14 @@ All calls belong to the station's event loop.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 Value = dict[str, Any]
 
 
 class LiveHub:
-    """The latest JSON-able value of each topic (`lane/1`, `gate/south`, `queue`, `link`) and those who wait for the next."""
+    """The latest JSON-able value of each topic (`lane/1`, `gate/south`, `queue`, `link`), and who waits for the next."""
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[int, Value]] = {}
@@ -32,7 +32,7 @@ class LiveHub:
         found = self._latest.get(topic)
         return found[1] if found else None
 
-    async def subscribe(self, topic: str) -> AsyncIterator[Value]:
+    async def subscribe(self, topic: str) -> AsyncGenerator[Value, None]:
         """The value now (if there is one), then each newest; ends when the hub is closed."""
         changed = asyncio.Event()
         seen = 0

@@ -1,0 +1,51 @@
+"""The plant's clock and how far it can be trusted. Order comes from the ledger's numbers, never from here.
+
+A clock that ran backwards or jumped ahead is marked `bad`: weighing goes on, records say so, no expiry is judged by it.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_BUILT = datetime(2026, 1, 1, tzinfo=UTC)
+_BACKWARD = timedelta(minutes=2)
+_FORWARD = timedelta(minutes=10)
+
+
+class Clock:
+    """Wall time (UTC, aware), monotonic milliseconds, this boot's id. Tests replace `wall` and `monotonic`."""
+
+    def __init__(self) -> None:
+        self.boot_id = _boot_id()
+        self._start_wall = self.wall()
+        self._start_ms = self.monotonic_ms()
+        self._highest = _BUILT
+
+    def wall(self) -> datetime:
+        """The computer's own idea of the time."""
+        return datetime.now(UTC)
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds that only grow, for durations."""
+        return time.monotonic_ns() // 1_000_000
+
+    def witness(self, seen: datetime) -> None:
+        """A time that was surely reached: the last ledger row's, or one signed by head office."""
+        self._highest = max(self._highest, seen)
+
+    def now(self) -> datetime:
+        """The present, for stamping records."""
+        return self.wall()
+
+    def trusted(self) -> bool:
+        """False when the clock is behind a time already reached, or has jumped ahead of its own steady count."""
+        wall = self.wall()
+        steady = self._start_wall + timedelta(milliseconds=self.monotonic_ms() - self._start_ms)
+        return self._highest - _BACKWARD <= wall and abs(wall - steady) <= _FORWARD
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

@@ -1,0 +1,84 @@
+"""The append-only ledger: every record of the plant, chained by hash. Its tail past head office's ACK is the outbox."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge.store.clock import Clock
+from sync.chain import GENESIS_HASH, row_hash
+from sync.messages import Record, WireRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Where a record landed: its number and its hash (64 hex characters)."""
+
+    seq: int
+    hash: str
+
+    @property
+    def mark(self) -> str:
+        """The 8 characters printed on the ticket: paper in customers' hands pins the chain."""
+        return self.hash[:8].upper()
+
+
+class Ledger:
+    """Appends and reads within the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def head(self) -> LedgerRow:
+        """The last row; `LedgerRow(0, genesis)` when the ledger is empty."""
+        row = self._connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+        return LedgerRow(row["seq"], row["hash"]) if row else LedgerRow(0, GENESIS_HASH)
+
+    def append(self, record: Record) -> LedgerRow:
+        """Add one record as the next row."""
+        before = self.head()
+        seq, body = before.seq + 1, record.body()
+        digest = row_hash(before.hash, seq, record.KIND, body)
+        clock = self._clock
+        self._connection.execute(
+            "INSERT INTO ledger (seq, kind, body, prev_hash, hash, at, boot_id, monotonic_ms, clock)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                seq,
+                record.KIND,
+                body,
+                before.hash,
+                digest,
+                clock.now().isoformat(),
+                clock.boot_id,
+                clock.monotonic_ms(),
+                "ok" if clock.trusted() else "bad",
+            ),
+        )
+        return LedgerRow(seq, digest)
+
+    def rows_after(self, seq: int, limit: int) -> list[WireRecord]:
+        """Up to `limit` rows following `seq`, as they travel."""
+        rows = self._connection.execute(
+            "SELECT seq, kind, body, at, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+        )
+        return [WireRecord(seq=r["seq"], kind=r["kind"], body=r["body"], at=r["at"], hash=r["hash"]) for r in rows]
+
+    def hash_at(self, seq: int) -> str | None:
+        """The hash of one row, None when there is no such row."""
+        if seq == 0:
+            return GENESIS_HASH
+        row = self._connection.execute("SELECT hash FROM ledger WHERE seq = ?", (seq,)).fetchone()
+        return str(row["hash"]) if row else None
+
+    def at(self, seq: int) -> datetime | None:
+        """When a row was written."""
+        row = self._connection.execute("SELECT at FROM ledger WHERE seq = ?", (seq,)).fetchone()
+        return datetime.fromisoformat(row["at"]) if row else None
+
+    def bodies(self, kind: str, limit: int) -> list[tuple[int, str]]:
+        """The last rows of one kind, newest first: (seq, body)."""
+        rows = self._connection.execute(
+            "SELECT seq, body FROM ledger WHERE kind = ? ORDER BY seq DESC LIMIT ?", (kind, limit)
+        )
+        return [(row["seq"], row["body"]) for row in rows]

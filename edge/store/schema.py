@@ -1,0 +1,122 @@
+"""The plant's tables, as migrations. The ledger is the truth; all other tables change only in the same transaction.
+
+STRICT tables and CHECKs refuse what the domain should never ask for; triggers refuse UPDATE and DELETE on the ledger.
+Times are ISO 8601 UTC text, masses kg, money fen.
+"""
+
+from sqlite_utils import Database as SqliteUtils
+from sqlite_utils import Migrations
+
+migrations = Migrations("plant")
+
+_LEDGER = """
+CREATE TABLE ledger (
+    seq INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    prev_hash TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    at TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    monotonic_ms INTEGER NOT NULL,
+    clock TEXT NOT NULL CHECK (clock IN ('ok', 'bad'))
+) STRICT;
+CREATE INDEX ledger_kind ON ledger (kind, seq);
+CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""
+
+_BOOKS = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE accounts (
+    account TEXT PRIMARY KEY,
+    granted_fen INTEGER NOT NULL DEFAULT 0,
+    returned_fen INTEGER NOT NULL DEFAULT 0,
+    spent_fen INTEGER NOT NULL DEFAULT 0,
+    voided_fen INTEGER NOT NULL DEFAULT 0,
+    held_fen INTEGER NOT NULL DEFAULT 0,
+    CHECK (granted_fen >= 0 AND returned_fen >= 0 AND voided_fen >= 0 AND held_fen >= 0),
+    CHECK (voided_fen <= spent_fen),
+    CHECK (spent_fen - voided_fen + held_fen <= granted_fen - returned_fen)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE visits (
+    visit TEXT PRIMARY KEY,
+    notice TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    order_body TEXT NOT NULL,
+    plate TEXT NOT NULL,
+    account TEXT NOT NULL,
+    state TEXT NOT NULL,
+    hold_fen INTEGER NOT NULL CHECK (hold_fen >= 0),
+    wanted_fen INTEGER NOT NULL CHECK (wanted_fen >= 0),
+    lane TEXT NOT NULL DEFAULT '',
+    queue_number INTEGER NOT NULL DEFAULT 0,
+    arrived_at TEXT NOT NULL DEFAULT '',
+    tare_kg INTEGER,
+    tare_at TEXT NOT NULL DEFAULT '',
+    held_at TEXT NOT NULL DEFAULT '',
+    held_refusal TEXT NOT NULL DEFAULT '',
+    held_gross_kg INTEGER,
+    held_capture TEXT NOT NULL DEFAULT '',
+    ticket TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX visits_open ON visits (state) WHERE state NOT IN
+    ('released', 'closed', 'cancelled', 'empty_exit', 'voided', 'returned', 'expired');
+CREATE UNIQUE INDEX visits_plate ON visits (plate) WHERE state IN
+    ('queued', 'admitted', 'tared', 'loading', 'held', 'ticketed', 'sealed');
+CREATE INDEX visits_by_plate ON visits (plate, state);
+CREATE TABLE tickets (
+    number INTEGER PRIMARY KEY,
+    ticket TEXT NOT NULL UNIQUE,
+    visit TEXT NOT NULL UNIQUE,
+    pass_id TEXT NOT NULL UNIQUE,
+    pass_code TEXT NOT NULL,
+    business_date TEXT NOT NULL,
+    body TEXT NOT NULL,
+    ledger_mark TEXT NOT NULL,
+    net_kg INTEGER NOT NULL CHECK (net_kg > 0),
+    amount_fen INTEGER NOT NULL CHECK (amount_fen >= 0),
+    void_seq INTEGER,
+    enterprise_seal TEXT NOT NULL DEFAULT '',
+    enterprise_at TEXT NOT NULL DEFAULT '',
+    finance_seal TEXT NOT NULL DEFAULT '',
+    finance_at TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX tickets_date ON tickets (business_date, number);
+CREATE TABLE passes_used (
+    pass_id TEXT PRIMARY KEY,
+    ticket TEXT NOT NULL UNIQUE,
+    gate TEXT NOT NULL,
+    at TEXT NOT NULL,
+    opened INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE print_jobs (
+    job INTEGER PRIMARY KEY,
+    ticket TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    copy_number INTEGER NOT NULL CHECK (copy_number >= 0),
+    state TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'sent', 'failed', 'unknown')),
+    detail TEXT NOT NULL DEFAULT '',
+    by TEXT NOT NULL DEFAULT '',
+    UNIQUE (ticket, copy_number)
+) STRICT;
+CREATE INDEX print_jobs_open ON print_jobs (state, job) WHERE state <> 'sent';
+CREATE TABLE stock (
+    product TEXT PRIMARY KEY,
+    received_kg INTEGER NOT NULL,
+    sold_kg INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lanes (lane TEXT PRIMARY KEY, visit TEXT NOT NULL, captured_visit TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m001_ledger_and_books(db: SqliteUtils) -> None:
+    """The first release's tables."""
+    for statement in _statements(_LEDGER + _BOOKS):
+        db.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    """Split on semicolons at line ends; a trigger's body stays on its own line with its END."""
+    return [statement.strip() for statement in script.split(";\n") if statement.strip()]

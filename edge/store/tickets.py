@@ -1,0 +1,197 @@
+"""Tickets, their seals, their passes and their print jobs as rows."""
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from edge.domain.ticket import OutboundTicket, SaleMode, SealKind, SealMark
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTicket:
+    """A ticket with what happened to it since. `print_state` and `copies` are of its latest print job."""
+
+    ticket: OutboundTicket
+    pass_code: str
+    ledger_mark: str
+    voided: bool
+    seals: tuple[SealMark, ...]
+    used_at: datetime | None
+    opened: bool
+    copies: int
+    print_state: str
+
+    @property
+    def missing_seal(self) -> SealKind | None:
+        """The first seal that is still missing."""
+        present = {seal.kind for seal in self.seals}
+        return next((kind for kind in SealKind if kind not in present), None)
+
+
+_SELECT = """
+SELECT t.*, u.at AS used_at, u.opened AS opened,
+    (SELECT COUNT(*) - 1 FROM print_jobs p WHERE p.ticket = t.ticket) AS copies,
+    (SELECT state FROM print_jobs p WHERE p.ticket = t.ticket ORDER BY copy_number DESC LIMIT 1) AS print_state
+FROM tickets t LEFT JOIN passes_used u ON u.pass_id = t.pass_id
+"""
+
+
+class TicketTable:
+    """All tickets of this plant epoch, numbered without gaps from 1."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def next_number(self) -> int:
+        """The next number; taken by adding the ticket in the same transaction."""
+        row = self._connection.execute("SELECT COALESCE(MAX(number), 0) + 1 AS number FROM tickets").fetchone()
+        return int(row["number"])
+
+    def add(self, ticket: OutboundTicket, pass_code: str, ledger_mark: str) -> None:
+        """A new ticket; visit, number and pass are unique."""
+        body = {name: _plain(value) for name, value in asdict(ticket).items()}
+        self._connection.execute(
+            "INSERT INTO tickets (number, ticket, visit, pass_id, pass_code, business_date, body, ledger_mark, net_kg,"
+            " amount_fen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                ticket.number,
+                ticket.ticket,
+                ticket.visit,
+                ticket.pass_id,
+                pass_code,
+                ticket.business_date,
+                json.dumps(body, ensure_ascii=False),
+                ledger_mark,
+                ticket.net_kg,
+                ticket.amount_fen,
+            ),
+        )
+
+    def get(self, ticket: str) -> StoredTicket | None:
+        """One ticket by its printed number."""
+        row = self._connection.execute(f"{_SELECT} WHERE t.ticket = ?", (ticket,)).fetchone()
+        return _stored(row) if row else None
+
+    def by_number(self, number: int) -> StoredTicket | None:
+        """One ticket by its plain number, as a pass carries it."""
+        row = self._connection.execute(f"{_SELECT} WHERE t.number = ?", (number,)).fetchone()
+        return _stored(row) if row else None
+
+    def recent(self, limit: int) -> list[StoredTicket]:
+        """The newest tickets first."""
+        return [_stored(row) for row in self._connection.execute(f"{_SELECT} ORDER BY t.number DESC LIMIT ?", (limit,))]
+
+    def of_day(self, business_date: str) -> list[StoredTicket]:
+        """All tickets of a business date (YYYY-MM-DD) in their order."""
+        rows = self._connection.execute(f"{_SELECT} WHERE t.business_date = ? ORDER BY t.number", (business_date,))
+        return [_stored(row) for row in rows]
+
+    def seal(self, ticket: str, seal: SealMark) -> None:
+        """Set one of the two seals."""
+        column = seal.kind.value
+        self._connection.execute(
+            f"UPDATE tickets SET {column}_seal = ?, {column}_at = ? WHERE ticket = ?",
+            (seal.person, seal.at.isoformat(), ticket),
+        )
+
+    def void(self, ticket: str, seq: int) -> None:
+        """Mark as void, pointing at the ledger row that says so."""
+        self._connection.execute("UPDATE tickets SET void_seq = ? WHERE ticket = ?", (seq, ticket))
+
+    def use_pass(self, pass_id: str, ticket: str, gate: str, at: datetime) -> None:
+        """The single use of a pass; a second one violates the primary key."""
+        self._connection.execute(
+            "INSERT INTO passes_used (pass_id, ticket, gate, at) VALUES (?, ?, ?, ?)",
+            (pass_id, ticket, gate, at.isoformat()),
+        )
+
+    def opened(self, pass_id: str) -> None:
+        """The barrier took the command for this pass."""
+        self._connection.execute("UPDATE passes_used SET opened = 1 WHERE pass_id = ?", (pass_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class PrintJob:
+    """One printing of one ticket: copy 0 is the original, n is 补打 n."""
+
+    job: int
+    ticket: str
+    lane: str
+    copy_number: int
+    state: str
+    detail: str
+    by: str
+
+
+class PrintJobs:
+    """The print journal QUEUED → SENDING → SENT (or FAILED, UNKNOWN after a crash)."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, ticket: str, lane: str, by: str) -> PrintJob:
+        """Queue the next copy of a ticket: the original first, then reprints."""
+        row = self._connection.execute(
+            "SELECT COALESCE(MAX(copy_number), -1) + 1 AS copy FROM print_jobs WHERE ticket = ?", (ticket,)
+        ).fetchone()
+        cursor = self._connection.execute(
+            "INSERT INTO print_jobs (ticket, lane, copy_number, state, by) VALUES (?, ?, ?, 'queued', ?)",
+            (ticket, lane, row["copy"], by),
+        )
+        return PrintJob(int(cursor.lastrowid or 0), ticket, lane, row["copy"], "queued", "", by)
+
+    def move(self, job: int, state: str, detail: str = "") -> None:
+        """Set a job's state."""
+        self._connection.execute("UPDATE print_jobs SET state = ?, detail = ? WHERE job = ?", (state, detail, job))
+
+    def next_queued(self, lanes: tuple[str, ...]) -> PrintJob | None:
+        """The oldest job waiting for one of these lanes' printers."""
+        marks = ",".join("?" * len(lanes))
+        row = self._connection.execute(
+            f"SELECT * FROM print_jobs WHERE state = 'queued' AND lane IN ({marks}) ORDER BY job LIMIT 1", lanes
+        ).fetchone()
+        return PrintJob(**dict(row)) if row else None
+
+    def in_state(self, state: str) -> list[PrintJob]:
+        """All jobs in a state, oldest first."""
+        rows = self._connection.execute("SELECT * FROM print_jobs WHERE state = ? ORDER BY job", (state,))
+        return [PrintJob(**dict(row)) for row in rows]
+
+    def latest(self, ticket: str) -> PrintJob | None:
+        """The newest job of a ticket."""
+        row = self._connection.execute(
+            "SELECT * FROM print_jobs WHERE ticket = ? ORDER BY copy_number DESC LIMIT 1", (ticket,)
+        ).fetchone()
+        return PrintJob(**dict(row)) if row else None
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _ticket(body: str) -> OutboundTicket:
+    fields = json.loads(body)
+    fields["mode"] = SaleMode(fields["mode"])
+    for name in ("tare_at", "gross_at"):
+        fields[name] = datetime.fromisoformat(fields[name])
+    return OutboundTicket(**fields)
+
+
+def _stored(row: sqlite3.Row) -> StoredTicket:
+    seals = tuple(
+        SealMark(kind, row[f"{kind.value}_seal"], datetime.fromisoformat(row[f"{kind.value}_at"]))
+        for kind in SealKind
+        if row[f"{kind.value}_seal"]
+    )
+    return StoredTicket(
+        ticket=_ticket(row["body"]),
+        pass_code=row["pass_code"],
+        ledger_mark=row["ledger_mark"],
+        voided=row["void_seq"] is not None,
+        seals=seals,
+        used_at=datetime.fromisoformat(row["used_at"]) if row["used_at"] else None,
+        opened=bool(row["opened"]),
+        copies=max(0, row["copies"] or 0),
+        print_state=row["print_state"] or "",
+    )

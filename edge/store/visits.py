@@ -1,0 +1,177 @@
+"""Visits and accounts as rows: where each truck stands and what money is reserved for it."""
+
+import json
+import sqlite3
+from datetime import datetime
+
+from edge.domain.dispatch import DispatchNotice
+from edge.domain.refusal import Reason, Refusal
+from edge.domain.ticket import SaleMode
+from edge.domain.visit import IN_PLANT, HeldLoad, Visit, VisitState
+from sync.allotment import PlantCounters
+from sync.messages import Notice
+
+_OPEN = (
+    "state NOT IN ('released', 'closed', 'cancelled', 'empty_exit', 'voided', 'returned', 'expired')"  # as the index says
+)
+
+
+def notice_from_wire(body: Notice) -> DispatchNotice:
+    """Head office's document as the domain's notice."""
+    fields = body.model_dump(exclude={"issued_at", "issued_by", "mode"})
+    return DispatchNotice(mode=SaleMode(body.mode.value), **fields)
+
+
+class VisitTable:
+    """All visits of this plant epoch."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, visit: str) -> Visit | None:
+        """One visit by its notice's number."""
+        row = self._connection.execute("SELECT * FROM visits WHERE visit = ?", (visit,)).fetchone()
+        return _visit(row) if row else None
+
+    def add(self, visit: Visit, order: Notice) -> None:
+        """A new visit with the notice it follows."""
+        self._connection.execute(
+            "INSERT INTO visits (visit, notice, version, order_body, plate, account, state, hold_fen, wanted_fen)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                visit.visit,
+                visit.notice.notice,
+                visit.notice.version,
+                order.model_dump_json(),
+                visit.plate,
+                visit.notice.account,
+                visit.state.value,
+                visit.hold_fen,
+                visit.wanted_fen,
+            ),
+        )
+
+    def put(self, visit: Visit) -> None:
+        """Write back all that changes in a visit's life."""
+        held = visit.held
+        self._connection.execute(
+            "UPDATE visits SET state = ?, hold_fen = ?, wanted_fen = ?, lane = ?, queue_number = ?, arrived_at = ?,"
+            " tare_kg = ?, tare_at = ?, held_at = ?, held_refusal = ?, held_gross_kg = ?, ticket = ? WHERE visit = ?",
+            (
+                visit.state.value,
+                visit.hold_fen,
+                visit.wanted_fen,
+                visit.lane,
+                visit.queue_number,
+                _text(visit.arrived_at),
+                visit.tare_kg,
+                _text(visit.tare_at),
+                _text(held.at) if held else "",
+                json.dumps({"reason": held.refusal.reason, "numbers": held.refusal.numbers}) if held else "",
+                held.gross_kg if held else None,
+                visit.ticket,
+                visit.visit,
+            ),
+        )
+
+    def amend(self, visit: Visit, order: Notice) -> None:
+        """A higher version of the notice takes the place of the old one; the plate may change, the name may not."""
+        self._connection.execute(
+            "UPDATE visits SET version = ?, order_body = ?, plate = ?, account = ? WHERE visit = ?",
+            (order.version, order.model_dump_json(), order.plate, order.account, visit.visit),
+        )
+
+    def open(self) -> list[Visit]:
+        """Every visit that is not finished, in the order of arrival, then of notice."""
+        rows = self._connection.execute(f"SELECT * FROM visits WHERE {_OPEN} ORDER BY arrived_at, visit")
+        return [_visit(row) for row in rows]
+
+    def in_plant(self, plate: str) -> Visit | None:
+        """The visit this plate is on, inside the fence."""
+        marks = ",".join("?" * len(IN_PLANT))
+        row = self._connection.execute(
+            f"SELECT * FROM visits WHERE plate = ? AND state IN ({marks})", (plate, *sorted(IN_PLANT))
+        ).fetchone()
+        return _visit(row) if row else None
+
+    def noticed(self, plate: str) -> list[Visit]:
+        """Notices waiting for this plate to arrive, oldest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM visits WHERE plate = ? AND state = 'noticed' ORDER BY visit", (plate,)
+        )
+        return [_visit(row) for row in rows]
+
+    def next_queue_number(self) -> int:
+        """The next number called out to drivers."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = 'queue_number'").fetchone()
+        number = int(row["value"]) + 1 if row else 1
+        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('queue_number', ?)", (str(number),))
+        return number
+
+
+class AccountTable:
+    """The allotment counters of each account at this plant."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, account: str) -> PlantCounters:
+        """The counters; all zero for an account never heard of."""
+        row = self._connection.execute("SELECT * FROM accounts WHERE account = ?", (account,)).fetchone()
+        return _counters(row) if row else PlantCounters()
+
+    def put(self, account: str, counters: PlantCounters) -> None:
+        """Write the counters; the table's CHECKs repeat the invariant."""
+        self._connection.execute(
+            "INSERT INTO accounts (account, granted_fen, returned_fen, spent_fen, voided_fen, held_fen)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account) DO UPDATE SET granted_fen = excluded.granted_fen,"
+            " returned_fen = excluded.returned_fen, spent_fen = excluded.spent_fen,"
+            " voided_fen = excluded.voided_fen, held_fen = excluded.held_fen",
+            (
+                account,
+                counters.granted_fen,
+                counters.returned_fen,
+                counters.spent_fen,
+                counters.voided_fen,
+                counters.held_fen,
+            ),
+        )
+
+    def all(self) -> dict[str, PlantCounters]:
+        """Every account."""
+        return {row["account"]: _counters(row) for row in self._connection.execute("SELECT * FROM accounts")}
+
+
+def _counters(row: sqlite3.Row) -> PlantCounters:
+    return PlantCounters(
+        row["granted_fen"], row["returned_fen"], row["spent_fen"], row["voided_fen"], row["held_fen"]
+    )
+
+
+def _visit(row: sqlite3.Row) -> Visit:
+    held = None
+    if row["held_refusal"]:
+        stored = json.loads(row["held_refusal"])
+        refusal = Refusal(Reason(stored["reason"]), stored["numbers"])
+        held = HeldLoad(row["held_gross_kg"], refusal, datetime.fromisoformat(row["held_at"]))
+    return Visit(
+        notice=notice_from_wire(Notice.model_validate_json(row["order_body"])),
+        state=VisitState(row["state"]),
+        hold_fen=row["hold_fen"],
+        wanted_fen=row["wanted_fen"],
+        lane=row["lane"],
+        queue_number=row["queue_number"],
+        arrived_at=_time(row["arrived_at"]),
+        tare_kg=row["tare_kg"],
+        tare_at=_time(row["tare_at"]),
+        held=held,
+        ticket=row["ticket"],
+    )
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""
+
+
+def _time(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,1 @@
+"""The plant's pages: server-rendered HTML, one event stream a page, commands as plain POSTs."""
