@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Doubles from `first` to `last`, in any unit of time; each wait is shortened by up to half by `jitter() ∈ [0, 1)`."""
+    """Doubles from `first` to `last`, in any unit; each wait is shortened by up to half by `jitter() ∈ [0, 1)`."""
 
     def __init__(self, first: float, last: float, jitter: Callable[[], float]) -> None:
         self._first = first

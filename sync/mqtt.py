@@ -98,9 +98,9 @@ class MqttTransport:
                     _STABLE_S, self.settings.reconnect_max_s
                 ):
                     backoff.reset()
+                self._connection = None
                 delay_s = backoff.next()
                 _log.warning("link down", why=str(failed), retry_s=round(delay_s, 1))
-                self._connection = None
                 listener.disconnected(str(failed))
             finally:
                 self._connection = None
@@ -188,9 +188,10 @@ class _Connection:
 
     async def _ended_while(self, waiting: Coroutine[Any, Any, object], timeout_s: float | None) -> bool:
         """Wait for `waiting`; False after `timeout_s`; LinkFailed (or a callback's bug) if the link ends first."""
-        task = asyncio.ensure_future(waiting)
+        task: asyncio.Future[Any] = asyncio.ensure_future(waiting)
+        waiters: list[asyncio.Future[Any]] = [task, self._ended]
         try:
-            await asyncio.wait([task, self._ended], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiters, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
                 raise LinkFailed(self._ended.result())
             return task.done()
