@@ -1,0 +1,155 @@
+"""Byte lines to a printer: python-escpos opens and closes them, nothing else of it is used.
+
+Targets: `tcp://host:9100`, `file:///dev/usb/lp0`, `serial:///dev/ttyS1?baud=19200`, `usb://04b8:0e15`.
+python-escpos is imported when the first document is printed: it takes 15 MB and a quarter of a second.
+"""
+
+import errno
+import os
+import select
+import time
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+_ALLOWED = "tcp://host:port, file:///dev/usb/lp0, serial:///dev/ttyS1?baud=19200 or usb://04b8:0e15"
+
+
+class Target(NamedTuple):
+    """A parsed target. `place` is the host, the device path or the USB id; `number` the port or the baud rate."""
+
+    scheme: Literal["tcp", "file", "serial", "usb"]
+    place: str
+    number: int = 0
+
+
+class Line(Protocol):
+    """An open line. Every call ends within its timeout: OSError when the line is gone, TimeoutError when stuck."""
+
+    def send(self, part: bytes, timeout_s: float) -> None: ...
+    def receive(self, timeout_s: float) -> bytes:
+        """What has arrived, b"" when nothing came in time; ConnectionError when the other end is gone."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def parse_target(target: str) -> Target:
+    """ValueError says what is allowed."""
+    parts = urlsplit(target)
+    try:
+        match parts.scheme:
+            case "tcp" if parts.hostname:
+                return Target("tcp", parts.hostname, parts.port or 9100)
+            case "file" if parts.path and not parts.netloc:
+                return Target("file", parts.path)
+            case "serial" if parts.path and not parts.netloc:
+                return Target("serial", parts.path, int(parse_qs(parts.query).get("baud", ["9600"])[0]))
+            case "usb":
+                vendor, product = parts.netloc.split(":")
+                return Target("usb", f"{int(vendor, 16):04x}:{int(product, 16):04x}")
+    except ValueError as error:
+        raise ValueError(f"{target!r}: {error}; allowed: {_ALLOWED}") from None
+    raise ValueError(f"{target!r} is not a printer; allowed: {_ALLOWED}")
+
+
+def open_line(target: Target, timeout_s: float) -> Line:
+    """Open the line. OSError with its reason when it cannot be opened."""
+    from escpos import printer
+    from escpos.exceptions import Error
+
+    try:
+        match target.scheme:
+            case "tcp":
+                return _open(_TcpLine, printer.Network(target.place, target.number, timeout=timeout_s))
+            case "serial":
+                return _open(_SerialLine, printer.Serial(target.place, baudrate=target.number, timeout=timeout_s))
+            case "file":
+                return _open(_FileLine, printer.File(target.place, auto_flush=False))
+            case "usb":
+                vendor, product = (int(part, 16) for part in target.place.split(":"))
+                return _open(_UsbLine, printer.Usb(vendor, product, timeout=int(timeout_s * 1000)))
+    except (Error, RuntimeError) as error:
+        raise OSError(str(error).replace("\n", " ")) from error
+
+
+def _open(line: type["_Escpos"], escpos: Any) -> "_Escpos":
+    escpos.open()
+    return line(escpos)
+
+
+class _Escpos:
+    """A python-escpos printer used as a byte line; its `device` is the open socket, port or file."""
+
+    def __init__(self, escpos: Any) -> None:
+        self._escpos = escpos
+
+    def send(self, part: bytes, timeout_s: float) -> None:
+        raise NotImplementedError
+
+    def receive(self, timeout_s: float) -> bytes:
+        """Nothing: this line has no way back."""
+        del timeout_s
+        return b""
+
+    def close(self) -> None:
+        self._escpos.close()
+
+
+class _TcpLine(_Escpos):
+    def send(self, part: bytes, timeout_s: float) -> None:
+        self._escpos.device.settimeout(timeout_s)
+        self._escpos.device.sendall(part)
+
+    def receive(self, timeout_s: float) -> bytes:
+        self._escpos.device.settimeout(max(timeout_s, 0.001))
+        try:
+            part: bytes = self._escpos.device.recv(64)
+        except TimeoutError:
+            return b""
+        if not part:
+            raise ConnectionResetError("the printer closed the connection")
+        return part
+
+
+class _SerialLine(_Escpos):
+    def send(self, part: bytes, timeout_s: float) -> None:
+        from serial import SerialTimeoutException
+
+        self._escpos.device.write_timeout = timeout_s
+        try:
+            self._escpos.device.write(part)
+            self._escpos.device.flush()
+        except SerialTimeoutException as error:
+            raise TimeoutError(str(error)) from error
+
+    def receive(self, timeout_s: float) -> bytes:
+        port = self._escpos.device
+        port.timeout = timeout_s
+        part: bytes = port.read(max(1, port.in_waiting))
+        return part
+
+
+class _FileLine(_Escpos):
+    """A device file; written without blocking, because /dev/usb/lp0 blocks for ever when the paper is out."""
+
+    def send(self, part: bytes, timeout_s: float) -> None:
+        descriptor = self._escpos.device.fileno()
+        os.set_blocking(descriptor, False)
+        ends_s = time.monotonic() + timeout_s
+        while part:
+            if not select.select([], [descriptor], [], max(0.0, ends_s - time.monotonic()))[1]:
+                raise TimeoutError(f"{self._escpos.devfile} takes no bytes")
+            part = part[os.write(descriptor, part) :]
+
+
+class _UsbLine(_Escpos):
+    def send(self, part: bytes, timeout_s: float) -> None:
+        self._escpos.device.write(self._escpos.out_ep, part, int(timeout_s * 1000))
+
+    def receive(self, timeout_s: float) -> bytes:
+        try:
+            return bytes(self._escpos.device.read(self._escpos.in_ep, 64, max(1, int(timeout_s * 1000))))
+        except OSError as error:
+            if error.errno == errno.ETIMEDOUT:
+                return b""
+            raise
