@@ -260,3 +260,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command was carried out: the words for the screen, and the ticket it concerns, if any."""
+
+    words: Words
+    ticket: str | None = None

@@ -1,0 +1,145 @@
+"""The exit pass as 101 signed bytes in 152 base45 characters, and the hashes of people's PINs.
+
+Payload (big endian, 37 bytes): version 1 | key id 1 | plant 2 | epoch 2 | ticket 4 | pass id 8 | net kg 4 | plate hash 8 |
+issued, Unix seconds 4 | time to live, minutes 2 | product 1. Then 64 bytes of Ed25519 signature over
+`b"exitpass1" + payload`, so that nothing else signed with this key can be shown as a pass. Base45: RFC 9285, the characters
+of a QR code's alphanumeric mode.
+"""
+
+import hashlib
+import hmac
+import os
+import struct
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.domain.exit_pass import ExitPass
+
+_LAYOUT = struct.Struct(">BBHHI8sI8sIHB")
+_VERSION = 1
+_DOMAIN = b"exitpass1"
+_SIGNATURE_BYTES = 64
+_BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+_BASE45_VALUE = {char: value for value, char in enumerate(_BASE45)}
+
+CODE_CHARACTERS = 152
+"""Length of every pass code."""
+
+
+class PassUnreadable(Exception):
+    """The text is not an exit pass at all: wrong length, alphabet or version."""
+
+
+class PassForged(Exception):
+    """It has a pass's shape, but not our signature."""
+
+
+class PassKey:
+    """Signs and reads the exit passes of one plant epoch."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        self._private = private_key
+        public = private_key.public_key()
+        self._public = public
+        self.key_id = hashlib.sha256(public.public_bytes_raw()).digest()[0]
+        self._plate_key = hashlib.sha256(b"weighgate-plate-hash" + private_key.private_bytes_raw()).digest()
+
+    def plate_hash(self, plate: str) -> bytes:
+        """8 bytes that only this plant can make of a plate."""
+        return hmac.digest(self._plate_key, plate.encode(), "sha256")[:8]
+
+    def write(self, exit_pass: ExitPass) -> str:
+        """The code printed on the exit pass."""
+        payload = _LAYOUT.pack(
+            _VERSION,
+            self.key_id,
+            exit_pass.plant_number,
+            exit_pass.epoch,
+            exit_pass.number,
+            bytes.fromhex(exit_pass.pass_id),
+            exit_pass.net_kg,
+            exit_pass.plate_hash,
+            int(exit_pass.issued_at.timestamp()),
+            exit_pass.ttl_minutes,
+            exit_pass.product_code,
+        )
+        return base45_encode(payload + self._private.sign(_DOMAIN + payload))
+
+    def read(self, code: str) -> ExitPass:
+        """The content of a scanned code; PassUnreadable or PassForged when it must not be believed."""
+        try:
+            raw = base45_decode(code.strip("\r\n"))
+        except ValueError as error:
+            raise PassUnreadable(str(error)) from error
+        if len(raw) != _LAYOUT.size + _SIGNATURE_BYTES or raw[0] != _VERSION:
+            raise PassUnreadable(f"{len(raw)} bytes are not a pass of version {_VERSION}")
+        payload, signature = raw[: _LAYOUT.size], raw[_LAYOUT.size :]
+        try:
+            self._public.verify(signature, _DOMAIN + payload)
+        except InvalidSignature as error:
+            raise PassForged("the signature does not hold") from error
+        _, _, plant, epoch, number, pass_id, net_kg, plate_hash, issued, ttl, product = _LAYOUT.unpack(payload)
+        return ExitPass(
+            plant, epoch, number, pass_id.hex(), net_kg, plate_hash, datetime.fromtimestamp(issued, UTC), ttl, product
+        )
+
+
+def new_pass_id() -> str:
+    """8 random bytes, hex."""
+    return os.urandom(8).hex()
+
+
+def base45_encode(raw: bytes) -> str:
+    """RFC 9285.
+
+    >>> base45_encode(b"AB")
+    'BB8'
+    """
+    out = []
+    for start in range(0, len(raw), 2):
+        pair = raw[start : start + 2]
+        value, width = int.from_bytes(pair, "big"), 3 if len(pair) == 2 else 2
+        for _ in range(width):
+            value, digit = divmod(value, 45)
+            out.append(_BASE45[digit])
+    return "".join(out)
+
+
+def base45_decode(text: str) -> bytes:
+    """RFC 9285; ValueError for a foreign character, a wrong length or a value that does not fit.
+
+    >>> base45_decode("BB8")
+    b'AB'
+    """
+    if len(text) % 3 == 1:
+        raise ValueError(f"{len(text)} characters cannot be base45")
+    out = bytearray()
+    for start in range(0, len(text), 3):
+        group = text[start : start + 3]
+        try:
+            value = sum(_BASE45_VALUE[char] * 45**power for power, char in enumerate(group))
+        except KeyError as error:
+            raise ValueError(f"{error.args[0]!r} is not a base45 character") from error
+        size = 2 if len(group) == 3 else 1
+        if value >= 256**size:
+            raise ValueError(f"{group!r} is not base45")
+        out += value.to_bytes(size, "big")
+    return bytes(out)
+
+
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
+
+
+def hash_pin(pin: str, salt: bytes | None = None) -> str:
+    """`scrypt$salt$hash` (hex) for the configuration file."""
+    salt = salt if salt is not None else os.urandom(16)
+    digest = hashlib.scrypt(pin.encode(), salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=32)
+    return f"scrypt${salt.hex()}${digest.hex()}"
+
+
+def check_pin(pin: str, pin_hash: str) -> bool:
+    """Whether the PIN makes this hash; takes about 50 ms, on purpose."""
+    _, salt, _ = pin_hash.split("$")
+    return hmac.compare_digest(hash_pin(pin, bytes.fromhex(salt)), pin_hash)

@@ -1,0 +1,45 @@
+"""Who this plant is and the rules it set itself: what every transaction needs to know and none may change."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from edge.domain.ticket import ticket_name
+from edge.signing import PassKey
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """Identity and house rules of one plant epoch."""
+
+    code: str
+    number: int
+    epoch: int
+    name: str
+    timezone: ZoneInfo
+    day_starts: timedelta
+    """Local time of day at which a business date begins."""
+    minimum_net_kg: int
+    empty_tolerance_kg: int
+    pass_minutes: int
+    finance_seals_by_rule: bool
+    pass_key: PassKey
+    software: str
+
+    def business_date(self, at: datetime) -> str:
+        """The day a gross weighing counts for, YYYY-MM-DD."""
+        return (at.astimezone(self.timezone) - self.day_starts).date().isoformat()
+
+    def ticket_name(self, number: int) -> str:
+        """The printed number of a ticket."""
+        return ticket_name(self.code, self.epoch, number)
+
+    def local(self, at: datetime) -> str:
+        """A time as people here read it."""
+        return at.astimezone(self.timezone).strftime("%Y-%m-%d %H:%M:%S")
+
+    def local_day_began(self, at: datetime) -> datetime:
+        """When the business day of `at` began (UTC), for today's lists."""
+        local = at.astimezone(self.timezone) - self.day_starts
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (midnight + self.day_starts).astimezone(UTC)
