@@ -44,6 +44,11 @@ class Scale(Protocol):
         """True while bytes arrive but have made no frame for 2 s."""
         ...
 
+    @property
+    def last_byte_ms(self) -> int | None:
+        """Monotonic time of the last byte since `open`, None before the first."""
+        ...
+
 
 class Printer(Protocol):
     """A ticket printer. Connects for each document."""

@@ -1,0 +1,215 @@
+"""What an indicator sends, told as data: the model of one `config/indicators/<name>.toml`.
+
+Nothing here is a program: a frame is a list of fields from left to right, and a field says only how wide it is and what
+its characters mean. `layout.py` makes a matcher of it, `frames.py` finds frames in a byte stream.
+"""
+
+import sysconfig
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Meaning = Literal[
+    "stable", "moving", "gross", "net", "tare", "minus", "overload", "underload", "out_of_range",
+    "not_a_weight", "unit_kg", "unit_g", "unit_t", "unit_lb", "unit_oz", "unit_unknown",
+]  # fmt: skip
+"""Everything a status character can say. `out_of_range` is overload, or underload when the weight is negative;
+`not_a_weight` marks a frame whose number is something else (a count, an expanded display)."""
+
+Meanings = tuple[Meaning, ...]
+Parity = Literal["N", "E", "O"]
+Unit = Literal["kg", "t", "g"]
+ChecksumUse = Literal["verify", "ignore", "absent"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SerialDefaults(_Data):
+    """The line settings the manual gives; a site may set its own."""
+
+    baud: int
+    bytesize: Literal[7, 8] = 8
+    parity: Parity = "N"
+    stopbits: Literal[1, 2] = 1
+
+
+class Framing(_Data):
+    """How a frame stands in the stream. `length` counts the whole frame in bytes; without it a frame is everything up
+    to `end`, at most `longest` bytes. `start` and `end` are hex."""
+
+    start: str = ""
+    end: str
+    length: int | None = None
+    longest: int = 64
+    clear_parity_bit: bool = True
+    """For ASCII protocols: look at the lower 7 bits only, so that a 7E1 line read as 8N1 decodes."""
+
+
+class Literally(_Data):
+    kind: Literal["literal"]
+    hex: str
+
+
+class Skip(_Data):
+    """Characters without meaning; `chars` limits which ones (printable ASCII when empty)."""
+
+    kind: Literal["skip"]
+    chars: str = ""
+    least: int
+    most: int
+
+
+class Choice(_Data):
+    """One of several texts, each with its meanings."""
+
+    kind: Literal["choice"]
+    values: dict[str, Meanings]
+    optional: bool = False
+
+
+class Digits(_Data):
+    """`width` digits without a point; the point comes from another field. Leading blanks where `pad`."""
+
+    kind: Literal["digits"]
+    width: int
+    pad: bool = False
+    blank: bool = False
+    """The whole field may be blank: then it says nothing."""
+    of: Literal["weight", "tare"] = "weight"
+
+
+class Number(_Data):
+    """Sign, blanks, digits and point as they come; the width is free."""
+
+    kind: Literal["number"]
+    of: Literal["weight", "tare"] = "weight"
+
+
+class Decimals(_Data):
+    """One digit that counts the decimals of all `digits` fields."""
+
+    kind: Literal["decimals"]
+    most: int
+
+
+class UnitText(_Data):
+    """The unit in letters; case does not count. May be missing where `least` is 0."""
+
+    kind: Literal["unit"]
+    least: int
+    most: int
+
+
+class Bit(_Data):
+    bit: int
+    set: Meanings = ()
+    clear: Meanings = ()
+
+
+class Code(_Data):
+    """A number in the bits of `mask`; `values` is indexed by it, beyond the end it means `other`."""
+
+    mask: int
+    values: tuple[Meanings, ...]
+    other: Meanings = ()
+
+
+class Point(_Data):
+    """The power of ten of all `digits` fields, indexed by the bits of `mask`."""
+
+    mask: int
+    powers: tuple[int, ...]
+
+
+class StatusByte(_Data):
+    kind: Literal["status"]
+    bits: tuple[Bit, ...] = ()
+    code: Code | None = None
+    point: Point | None = None
+
+
+class CheckChars(_Data):
+    """Where the checksum stands."""
+
+    kind: Literal["check"]
+    width: int
+
+
+LayoutField = Annotated[
+    Literally | Skip | Choice | Digits | Number | Decimals | UnitText | StatusByte | CheckChars,
+    Field(discriminator="kind"),
+]
+
+
+class Layout(_Data):
+    fields: tuple[LayoutField, ...]
+
+
+class Checksum(_Data):
+    """The rule of the manual. `xor`: all bytes of `over` exclusive-ored. `toledo`: what makes the 7-bit sum of `over`
+    and itself zero. `over` holds [from, to) byte positions in the frame; any one of them may fit. `written`: as the
+    byte itself, or as two characters, one for each half (0-9, A-F)."""
+
+    rule: Literal["xor", "toledo"]
+    over: tuple[tuple[int, int], ...]
+    written: Literal["byte", "nibbles"]
+    use: ChecksumUse = "verify"
+    choosable: bool = False
+    """A site may set `use`, because clones of this indicator differ."""
+
+
+class IndicatorProfile(_Data):
+    """One protocol of one family of indicators."""
+
+    name: str
+    title: str
+    manual: str
+    certain: str
+    uncertain: str
+    unit: Unit = "kg"
+    """The unit of frames that name none."""
+    serial: SerialDefaults
+    frame: Framing
+    check: Checksum | None = None
+    layout: tuple[Layout, ...]
+
+    def with_checksum(self, use: ChecksumUse | None) -> "IndicatorProfile":
+        """The same profile with the site's checksum option. Raises ValueError where the protocol leaves no choice."""
+        if use is None or (self.check and self.check.use == use):
+            return self
+        if self.check is None or not self.check.choosable:
+            raise ValueError(f"indicator {self.name!r} has no checksum option; leave it out")
+        return self.model_copy(update={"check": self.check.model_copy(update={"use": use})})
+
+
+def default_directory() -> Path:
+    """`config/indicators` of the checkout, or of the installed package's data."""
+    checkout = Path(__file__).resolve().parents[2] / "config" / "indicators"
+    if checkout.is_dir():
+        return checkout
+    return Path(sysconfig.get_path("data")) / "share" / "weighgate" / "indicators"
+
+
+def indicator_names(directory: Path | None = None) -> list[str]:
+    """The valid indicator names, sorted."""
+    return sorted(path.stem for path in (directory or default_directory()).glob("*.toml"))
+
+
+def load_profile(name: str, directory: Path | None = None) -> IndicatorProfile:
+    """Read one profile. Raises ValueError in words: unknown name (with the valid ones), or a fault in the file."""
+    folder = directory or default_directory()
+    names = indicator_names(folder)
+    if name not in names:
+        raise ValueError(f"unknown indicator {name!r}; valid: {', '.join(names) or f'none, {folder} is empty'}")
+    path = folder / f"{name}.toml"
+    try:
+        profile = IndicatorProfile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if profile.name != name:
+        raise ValueError(f"{path}: name is {profile.name!r}, the file says {name!r}")
+    return profile

@@ -1,0 +1,280 @@
+"""The only place where devices have threads: one for each device, and everything it says goes to the asyncio loop.
+
+`ReaderWorker` keeps a scale open and hands its readings over; `CommandWorker` runs one blocking call after another
+(printer, gate, camera). A driver itself is straight-line blocking code and knows nothing of threads.
+"""
+
+import asyncio
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from drivers.ports import DeviceTimeout, DeviceUnavailable, DriverError, Scale
+from drivers.readings import DeviceStatus, Health, WeightReading
+
+T = TypeVar("T")
+
+SILENT_AFTER_MS = 1_000
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 5.0
+WAITING_READINGS = 64
+WAITING_COMMANDS = 8
+
+
+def monotonic_ms() -> int:
+    """Milliseconds of the clock that never jumps; the one used for the age of a reading."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class DeviceThread:
+    """A named daemon thread with a stop signal: `body` must return soon after the signal is set."""
+
+    def __init__(self, name: str, body: Callable[[threading.Event], None]) -> None:
+        self.stopping = threading.Event()
+        self._thread = threading.Thread(target=body, args=(self.stopping,), name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        """Signal and wait. True when the thread has ended; a thread that is stuck in its device is left behind."""
+        self.stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self.alive
+
+    async def stopped(self, timeout_s: float = 1.0) -> bool:
+        """`stop` without holding up the loop."""
+        return await asyncio.to_thread(self.stop, timeout_s)
+
+
+class ReaderWorker:
+    """Keeps one scale open and reports what it says, always on the loop's own thread.
+
+    `on_reading` gets every reading and `on_status` every change of health, in the order in which they happened. When
+    the loop lags, at most 64 readings wait and older ones are skipped (`skipped` counts them): a weight that nobody
+    could look at in time is of no use. A DriverError is reported as DOWN and the device is opened again after 0.2 s,
+    0.4 s … 5 s, shortened by up to a half by `jitter` (0 ≤ jitter() < 1). Anything else is a bug: the thread ends and
+    `on_crash` gets the exception.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        scale: Scale,
+        *,
+        on_reading: Callable[[WeightReading], None],
+        on_status: Callable[[DeviceStatus], None],
+        on_crash: Callable[[BaseException], None],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.device = device
+        self.skipped = 0
+        self._scale = scale
+        self._on_reading = on_reading
+        self._on_status = on_status
+        self._on_crash = on_crash
+        self._jitter = jitter
+        self._status = DeviceStatus(device, Health.STARTING)
+        self._since_ms = 0
+        self._failures = 0
+        self._lock = threading.Lock()
+        self._waiting: deque[WeightReading | DeviceStatus | BaseException] = deque()
+        self._called = False
+        self._ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = DeviceThread(f"reader {device}", self._run)
+
+    def start(self) -> None:
+        """Begin reading; must be called on the loop that is to get the readings."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self, timeout_s: float = 1.0) -> bool:
+        """End the thread and close the device. Nothing is reported afterwards. False when the device did not let go in
+        time; its thread then ends by itself as soon as it does."""
+        self._ended = True
+        return await self._thread.stopped(timeout_s)
+
+    def _run(self, stopping: threading.Event) -> None:
+        try:
+            while not stopping.is_set():
+                try:
+                    self._read_until_failure(stopping)
+                except DriverError as error:
+                    self._report(Health.DOWN, error.what, error.try_this)
+                finally:
+                    self._close()
+                if not stopping.is_set():
+                    stopping.wait(self._next_wait_s())
+        except Exception as bug:  # a bug must reach the loop, not die with a daemon thread
+            self._report(Health.DOWN, "the program failed", "Restart it and report the fault")
+            self._hand_over(bug)
+
+    def _read_until_failure(self, stopping: threading.Event) -> None:
+        self._scale.open()
+        self._since_ms = monotonic_ms()
+        while not stopping.is_set():
+            readings = self._scale.read()
+            for reading in readings:
+                self._report(Health.UP)
+                self._hand_over(reading)
+            if readings:
+                self._failures = 0
+            else:
+                self._judge_silence()
+
+    def _judge_silence(self) -> None:
+        last_byte_ms = self._scale.last_byte_ms
+        quiet_ms = monotonic_ms() - max(self._since_ms, last_byte_ms or 0)
+        if quiet_ms >= SILENT_AFTER_MS:
+            self._report(
+                Health.SILENT,
+                f"no byte for {SILENT_AFTER_MS // 1000} s",
+                "Check the cable, and that the indicator is on and sends continuously",
+            )
+        elif self._scale.garbled:
+            self._report(
+                Health.GARBLED,
+                "bytes arrive but make no frame",
+                "Check baud rate, data bits and parity, and that the configured indicator is the one on the desk",
+            )
+
+    def _close(self) -> None:
+        try:
+            self._scale.close()
+        except DriverError:
+            return  # it is gone already, and the reason was reported
+
+    def _next_wait_s(self) -> float:
+        longest: float = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 10))
+        self._failures += 1
+        return max(FIRST_WAIT_S, longest * (1 - self._jitter() / 2))
+
+    def _report(self, health: Health, what: str = "", try_this: str = "") -> None:
+        status = DeviceStatus(self.device, health, what, try_this)
+        if status != self._status:
+            self._status = status
+            self._hand_over(status)
+
+    def _hand_over(self, news: WeightReading | DeviceStatus | BaseException) -> None:
+        with self._lock:
+            if len(self._waiting) >= WAITING_READINGS:
+                self._skip_oldest()
+            self._waiting.append(news)
+            if self._called:
+                return
+            self._called = True
+        try:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            self._thread.stopping.set()  # the loop is closed: nobody is left to read for
+
+    def _skip_oldest(self) -> None:
+        """Make room by the oldest reading; a change of health goes only when there is nothing else."""
+        oldest = next((news for news in self._waiting if isinstance(news, WeightReading)), self._waiting[0])
+        self._waiting.remove(oldest)
+        self.skipped += 1
+
+    def _deliver(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, deque()
+            self._called = False
+        for news in waiting:
+            if self._ended:
+                return
+            match news:
+                case WeightReading():
+                    self._on_reading(news)
+                case DeviceStatus():
+                    self._on_status(news)
+                case _:
+                    self._on_crash(news)
+
+
+class CommandWorker:
+    """One thread for one device that is told to do things; calls run one after the other in the order they came."""
+
+    def __init__(self, device: str, *, waiting: int = WAITING_COMMANDS) -> None:
+        self.device = device
+        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]] | None] = queue.Queue(waiting)
+        self._thread = DeviceThread(f"command {device}", self._run)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def call(self, command: Callable[[], T], *, timeout_s: float) -> T:
+        """Run `command` on the device's thread and return what it returns, or raise what it raises.
+
+        Raises DeviceTimeout when `timeout_s` has passed: a command that had not begun will then never run; one that
+        had begun runs to its end and its result is lost, so the caller must treat it as perhaps done. Raises
+        DeviceUnavailable when too many commands wait or the worker is stopped.
+        """
+        future: Future[T] = Future()
+        if self._thread.stopping.is_set():
+            raise self._stopped()
+        try:
+            self._jobs.put_nowait((command, future))
+        except queue.Full:
+            waiting = self._jobs.maxsize
+            raise DeviceUnavailable(
+                self.device, f"{waiting} commands wait already", "Wait until it is done, or restart the device"
+            ) from None
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+        except TimeoutError:
+            if future.done() and not future.cancelled():
+                return future.result()  # the command's own time-out error, or it ended just now
+            raise DeviceTimeout(
+                self.device, f"no answer for {timeout_s:g} s", "Check that it is on and its cable is plugged in"
+            ) from None
+
+    async def stop(self, timeout_s: float = 1.0) -> bool:
+        """Refuse what waits and end the thread. False when a command is still running; the thread then ends with it."""
+        self._thread.stopping.set()
+        self._refuse_waiting()
+        self._jobs.put_nowait(None)
+        return await self._thread.stopped(timeout_s)
+
+    def _run(self, stopping: threading.Event) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=LONGEST_WAIT_S)
+            except queue.Empty:
+                continue
+            if job is None or stopping.is_set():
+                self._refuse(job)
+                return
+            command, future = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = command()
+            except BaseException as error:  # whatever it is, it belongs to the caller
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _refuse_waiting(self) -> None:
+        while True:
+            try:
+                self._refuse(self._jobs.get_nowait())
+            except queue.Empty:
+                return
+
+    def _refuse(self, job: tuple[Callable[[], Any], Future[Any]] | None) -> None:
+        if job and job[1].set_running_or_notify_cancel():
+            job[1].set_exception(self._stopped())
+
+    def _stopped(self) -> DeviceUnavailable:
+        return DeviceUnavailable(self.device, "the program is stopping", "Start it again")
