@@ -175,7 +175,6 @@ class Visit:
     state: VisitState
     hold_fen: int
     wanted_fen: int
-    lane: str = ""
     queue_number: int = 0
     arrived_at: datetime | None = None
     tare_kg: int | None = None

@@ -49,11 +49,10 @@ def end_visit(books: Books, visit: Visit, event: VisitEvent, *, by: str, reason:
         return following
     counters = books.accounts.get(visit.notice.account)
     books.accounts.put(visit.notice.account, counters.release(visit.hold_fen))
-    ended = replace(visit, state=following, hold_fen=0, wanted_fen=0, lane="", held=None)
+    ended = replace(visit, state=following, hold_fen=0, wanted_fen=0, held=None)
     books.visits.put(ended)
     books.ledger.append(moved(visit, event, following, books.clock.now(), by, reason, released_fen=visit.hold_fen))
-    if visit.lane:
-        books.put_lane(visit.lane, "", books.lane_visits(visit.lane)[1])
+    books.vacate(visit.visit)
     return ended
 
 
@@ -77,7 +76,7 @@ def moved(
         state=state.value,
         at=at,
         operator=by,
-        lane=lane or visit.lane,
+        lane=lane,
         reason=reason,
         account=visit.notice.account,
         released_fen=released_fen,

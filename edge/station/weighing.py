@@ -45,8 +45,8 @@ def weigh_tare(books: Books, plant: Plant, visit: Visit, press: Press) -> Done |
     now = books.clock.now()
     tare_kg = press.capture.gross_kg
     books.ledger.append(_weighed(plant, books, visit, press, "tare"))
-    books.visits.put(replace(visit, state=following, tare_kg=tare_kg, tare_at=now, lane=press.lane))
-    books.put_lane(press.lane, visit.visit, visit.visit)
+    books.visits.put(replace(visit, state=following, tare_kg=tare_kg, tare_at=now))
+    books.captured(press.lane, visit.visit)
     return Done(Words(f"皮重 {format_kg(tare_kg)} kg", f"Tare {format_kg(tare_kg)} kg"))
 
 
@@ -83,7 +83,7 @@ def leave_empty(books: Books, plant: Plant, visit: Visit, press: Press) -> Done 
         return refuse(Reason.NOT_EMPTY, over_kg=over_kg, allowed_kg=plant.empty_tolerance_kg)
     books.ledger.append(_weighed(plant, books, visit, press, "empty"))
     end_visit(books, visit, VisitEvent.LEAVE_EMPTY, by=press.by, reason="空车出门")
-    books.put_lane(press.lane, "", visit.visit)
+    books.captured(press.lane, visit.visit)
     return Done(Words(f"{visit.plate} 空车,可出门", f"{visit.plate} is empty and may leave"))
 
 
@@ -139,8 +139,8 @@ def _hold(books: Books, plant: Plant, visit: Visit, press: Press, why: Refusal) 
         )
     )
     held = HeldLoad(press.capture.gross_kg, why, now)
-    books.visits.put(replace(visit, state=VisitState.HELD, held=held, lane=press.lane))
-    books.put_lane(press.lane, visit.visit, visit.visit)
+    books.visits.put(replace(visit, state=VisitState.HELD, held=held))
+    books.captured(press.lane, visit.visit)
 
 
 def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Cleared) -> Done:
@@ -158,9 +158,9 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
         state = VisitState.SEALED
     books.print_jobs.add(ticket.ticket, press.lane, press.by)
     books.visits.put(
-        replace(visit, state=state, hold_fen=0, wanted_fen=0, held=None, ticket=ticket.ticket, lane=press.lane)
+        replace(visit, state=state, hold_fen=0, wanted_fen=0, held=None, ticket=ticket.ticket)
     )
-    books.put_lane(press.lane, visit.visit, visit.visit)
+    books.captured(press.lane, visit.visit)
     return Done(
         Words(
             f"{ticket.ticket} 净重 {format_kg(ticket.net_kg)} kg,￥{format_fen(ticket.amount_fen)},请取单出门",

@@ -1,11 +1,20 @@
 """The books inside one transaction: ledger, accounts, visits, tickets, print jobs, and the few numbers kept beside them."""
 
 import sqlite3
+from dataclasses import dataclass
 
 from edge.store.clock import Clock
 from edge.store.ledger import Ledger
 from edge.store.tickets import PrintJobs, TicketTable
 from edge.store.visits import AccountTable, VisitTable
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """The visit now on a lane, and the visit of that lane's last capture ('' for none)."""
+
+    visit: str
+    captured_visit: str
 
 
 class Books:
@@ -52,13 +61,27 @@ class Books:
         """A ticket took `sold_kg` from the yard (a void gives it back, negative). No effect where no stock is kept."""
         self._connection.execute("UPDATE stock SET sold_kg = sold_kg + ? WHERE product = ?", (sold_kg, product))
 
-    def lane_visits(self, lane: str) -> tuple[str, str]:
-        """The visit now on a lane, and the visit of that lane's last capture ('' for none)."""
-        row = self._connection.execute("SELECT visit, captured_visit FROM lanes WHERE lane = ?", (lane,)).fetchone()
-        return (row["visit"], row["captured_visit"]) if row else ("", "")
+    def lanes(self) -> dict[str, LaneRow]:
+        """What stands on each lane; survives a restart in the middle of a loading."""
+        rows = self._connection.execute("SELECT lane, visit, captured_visit FROM lanes")
+        return {row["lane"]: LaneRow(row["visit"], row["captured_visit"]) for row in rows}
 
-    def put_lane(self, lane: str, visit: str, captured_visit: str) -> None:
-        """Remember what stands on a lane; survives a restart in the middle of a loading."""
+    def occupy(self, lane: str, visit: str) -> None:
+        """Put a visit on a lane ('' frees it); what was captured there last stays known."""
         self._connection.execute(
-            "INSERT OR REPLACE INTO lanes (lane, visit, captured_visit) VALUES (?, ?, ?)", (lane, visit, captured_visit)
+            "INSERT INTO lanes (lane, visit, captured_visit) VALUES (?, ?, '')"
+            " ON CONFLICT (lane) DO UPDATE SET visit = excluded.visit",
+            (lane, visit),
         )
+
+    def captured(self, lane: str, visit: str) -> None:
+        """A weight of this visit was taken on this lane."""
+        self._connection.execute(
+            "INSERT INTO lanes (lane, visit, captured_visit) VALUES (?, ?, ?)"
+            " ON CONFLICT (lane) DO UPDATE SET captured_visit = excluded.captured_visit",
+            (lane, visit, visit),
+        )
+
+    def vacate(self, visit: str) -> None:
+        """The visit stands on no lane any more."""
+        self._connection.execute("UPDATE lanes SET visit = '' WHERE visit = ?", (visit,))

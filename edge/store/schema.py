@@ -49,7 +49,6 @@ CREATE TABLE visits (
     state TEXT NOT NULL,
     hold_fen INTEGER NOT NULL CHECK (hold_fen >= 0),
     wanted_fen INTEGER NOT NULL CHECK (wanted_fen >= 0),
-    lane TEXT NOT NULL DEFAULT '',
     queue_number INTEGER NOT NULL DEFAULT 0,
     arrived_at TEXT NOT NULL DEFAULT '',
     tare_kg INTEGER,
@@ -57,7 +56,6 @@ CREATE TABLE visits (
     held_at TEXT NOT NULL DEFAULT '',
     held_refusal TEXT NOT NULL DEFAULT '',
     held_gross_kg INTEGER,
-    held_capture TEXT NOT NULL DEFAULT '',
     ticket TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX visits_open ON visits (state) WHERE state NOT IN

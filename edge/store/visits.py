@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from datetime import datetime
+from functools import lru_cache
 
 from edge.domain.dispatch import DispatchNotice
 from edge.domain.refusal import Reason, Refusal
@@ -55,13 +56,12 @@ class VisitTable:
         """Write back all that changes in a visit's life."""
         held = visit.held
         self._connection.execute(
-            "UPDATE visits SET state = ?, hold_fen = ?, wanted_fen = ?, lane = ?, queue_number = ?, arrived_at = ?,"
+            "UPDATE visits SET state = ?, hold_fen = ?, wanted_fen = ?, queue_number = ?, arrived_at = ?,"
             " tare_kg = ?, tare_at = ?, held_at = ?, held_refusal = ?, held_gross_kg = ?, ticket = ? WHERE visit = ?",
             (
                 visit.state.value,
                 visit.hold_fen,
                 visit.wanted_fen,
-                visit.lane,
                 visit.queue_number,
                 _text(visit.arrived_at),
                 visit.tare_kg,
@@ -148,6 +148,11 @@ def _counters(row: sqlite3.Row) -> PlantCounters:
     )
 
 
+@lru_cache(4096)
+def _notice(order_body: str) -> DispatchNotice:
+    return notice_from_wire(Notice.model_validate_json(order_body))
+
+
 def _visit(row: sqlite3.Row) -> Visit:
     held = None
     if row["held_refusal"]:
@@ -155,11 +160,10 @@ def _visit(row: sqlite3.Row) -> Visit:
         refusal = Refusal(Reason(stored["reason"]), stored["numbers"])
         held = HeldLoad(row["held_gross_kg"], refusal, datetime.fromisoformat(row["held_at"]))
     return Visit(
-        notice=notice_from_wire(Notice.model_validate_json(row["order_body"])),
+        notice=_notice(row["order_body"]),
         state=VisitState(row["state"]),
         hold_fen=row["hold_fen"],
         wanted_fen=row["wanted_fen"],
-        lane=row["lane"],
         queue_number=row["queue_number"],
         arrived_at=_time(row["arrived_at"]),
         tare_kg=row["tare_kg"],

@@ -6,7 +6,6 @@ Source: WHATWG HTML, section 9.2 (server-sent events).
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import suppress
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -50,11 +49,9 @@ class Streams:
                 yield f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
         finally:
             self._open -= 1
-            if following is not None:
-                following.cancel()
-                with suppress(asyncio.CancelledError):
-                    await following
-            await values.aclose()
+            # Cancelling the waiting task ends the subscription inside it; one that rests at a value is closed here.
+            if following is None or not following.cancel():
+                await values.aclose()
 
 
 async def _next(values: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any] | None:

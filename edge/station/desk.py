@@ -1,0 +1,96 @@
+"""What every runner works with: commit, then refresh the snapshot, then tell who has to act. One place for alarms."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from edge.domain.refusal import Reason, Refusal, Words, refuse
+from edge.station.live import LiveHub
+from edge.station.plant import Plant
+from edge.station.snapshot import Snapshot, read_snapshot
+from edge.station.views import AlarmView
+from edge.store.books import Books
+from edge.store.database import Database, StoreFull
+from sync.messages import Alarm
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """Shared by lanes, gates, printing and head office; all on one event loop."""
+
+    def __init__(self, plant: Plant, database: Database, live: LiveHub) -> None:
+        self.plant = plant
+        self.database = database
+        self.clock = database.clock
+        self.live = live
+        self.snapshot = Snapshot()
+        self._after_commit: list[Callable[[], None]] = []
+        self._alarms: dict[str, AlarmView] = {}
+        self._unrecorded: list[Alarm] = []
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """`call` runs on the loop after every commit, when the snapshot is fresh."""
+        self._after_commit.append(call)
+
+    async def commit(self, work: Callable[[Books], T]) -> T | Refusal:
+        """One transaction, then a fresh snapshot. A full disk is a Refusal: nothing was booked.
+
+        Any other store error is not caught here: it ends the program, and the service manager starts it anew.
+        """
+        try:
+            result = await self.database.transact(work)
+        except StoreFull as error:
+            self.raise_alarm("disk", refuse(Reason.STORE_FULL).words, record=False)
+            _log.error("disk full", detail=str(error))
+            return refuse(Reason.STORE_FULL)
+        self.clear_alarm("disk")
+        await self.refresh()
+        return result
+
+    async def refresh(self) -> None:
+        """Read the books again and tell everybody."""
+        self.snapshot = await self.database.read(read_snapshot)
+        for call in self._after_commit:
+            call()
+
+    @property
+    def alarms(self) -> tuple[AlarmView, ...]:
+        """What stands on the pages now, newest last."""
+        return tuple(self._alarms.values())
+
+    def raise_alarm(self, source: str, words: Words, *, record: bool = True) -> None:
+        """Show an alarm until it is cleared; a new one is also written to the ledger (by `record_alarms`)."""
+        known = self._alarms.get(source)
+        if known is not None and known.words == words:
+            return
+        now = self.clock.now()
+        self._alarms[source] = AlarmView(now.astimezone(self.plant.timezone).isoformat(), source, words)
+        _log.warning("alarm", source=source, what=words.en)
+        if record and len(self._unrecorded) < 100:
+            self._unrecorded.append(Alarm(source=source, what=words.en[:120], at=now))
+
+    def clear_alarm(self, source: str) -> None:
+        """The cause is gone."""
+        self._alarms.pop(source, None)
+
+    async def record_alarms(self) -> None:
+        """Write new alarms to the ledger; called about once a second."""
+        if not self._unrecorded:
+            return
+        alarms, self._unrecorded = self._unrecorded, []
+
+        def append(books: Books) -> None:
+            for alarm in alarms:
+                books.ledger.append(alarm)
+
+        await self.commit(append)
+
+    def minutes_since(self, moment: datetime | None) -> int:
+        """Whole minutes from a moment to now, 0 when unknown or in the future."""
+        if moment is None:
+            return 0
+        return max(0, int((self.clock.now() - moment).total_seconds()) // 60)

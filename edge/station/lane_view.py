@@ -1,0 +1,155 @@
+"""A lane as its page shows it: composed from the snapshot and the scale monitor, with a reason for every grey button."""
+
+from edge.domain.account import spendable_fen
+from edge.domain.decision import CLEARED_BY_AMENDMENT, CLEARED_BY_MONEY
+from edge.domain.load_limit import load_limit
+from edge.domain.quantities import amount_fen
+from edge.domain.refusal import Reason, Refusal, Words, refuse
+from edge.domain.scale_monitor import ScaleMonitor
+from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
+from edge.station.desk import Desk
+from edge.station.views import ActionView, HoldView, LimitView, LinkView, MoneyView, QueueEntry, VisitView, Why
+
+_NEAR_KG = 1000
+_CURVE_POINTS = 60
+_SERVED = (VisitState.ADMITTED, VisitState.TARED, VisitState.LOADING, VisitState.HELD)
+NOTHING = Words("", "")
+
+
+def visit_view(desk: Desk, visit: Visit) -> VisitView:
+    """The truck on the lane."""
+    notice = visit.notice
+    return VisitView(
+        visit=visit.visit,
+        state=visit.state.value,
+        state_words=visit.state.words,
+        plate=visit.plate,
+        customer_name=notice.customer_name,
+        product=notice.product,
+        notice=notice.notice,
+        mode=notice.mode.value,
+        price_fen_per_t=notice.price_fen_per_t,
+        axles=notice.axles,
+        tare_kg=visit.tare_kg,
+        ticket=visit.ticket or None,
+        carrier=notice.carrier,
+        print_state=desk.snapshot.print_states.get(visit.ticket, ""),
+    )
+
+
+def limit_and_money(
+    desk: Desk, monitor: ScaleMonitor, visit: Visit, gross_kg: int | None
+) -> tuple[LimitView, MoneyView] | None:
+    """How much may still be loaded and what it costs; None before the tare."""
+    if visit.tare_kg is None or visit.state not in _SERVED:
+        return None
+    rules, notice = monitor.rules, visit.notice
+    counters = desk.snapshot.accounts[notice.account]
+    spendable = spendable_fen(counters, visit.hold_fen)
+    limit = load_limit(notice.limits(visit.tare_kg, rules.maximum_kg, rules.division_kg, spendable)).lowest
+    left_kg = None if gross_kg is None else limit.gross_kg - gross_kg
+    net_kg = None if gross_kg is None else max(0, gross_kg - visit.tare_kg)
+    load_fen = None if net_kg is None else amount_fen(net_kg, notice.price_fen_per_t)
+    verdict = "under" if left_kg is None or left_kg > _NEAR_KG else "near" if left_kg >= 0 else "over"
+    return (
+        LimitView(limit.gross_kg, left_kg, limit.by.value, limit.by.words, verdict),
+        MoneyView(spendable, visit.hold_fen, load_fen, None if load_fen is None else spendable - load_fen, net_kg),
+    )
+
+
+def hold_view(desk: Desk, visit: Visit) -> HoldView | None:
+    """Why the truck is held, by how much, and the ways out."""
+    held = visit.held
+    if held is None or visit.state is not VisitState.HELD:
+        return None
+    net_kg = max(0, held.gross_kg - (visit.tare_kg or 0))
+    ways = ["unload"]
+    if held.refusal.reason in CLEARED_BY_MONEY:
+        ways.insert(0, "topup")
+    if held.refusal.reason in CLEARED_BY_AMENDMENT:
+        ways.insert(0, "amend")
+    if held.refusal.reason is Reason.PLATE_DIFFERS:
+        ways = ["recheck"]
+    return HoldView(
+        why=Why.of(held.refusal),
+        net_kg=net_kg,
+        gross_kg=held.gross_kg,
+        amount_fen=amount_fen(net_kg, visit.notice.price_fen_per_t),
+        over_kg=held.refusal.number("over_kg"),
+        over_fen=held.refusal.number("over_fen"),
+        since=desk.plant.local(held.at),
+        ways_out=tuple(ways),
+    )
+
+
+def queue_entries(desk: Desk, *states: VisitState) -> tuple[QueueEntry, ...]:
+    """Trucks in these states in the order of their queue numbers."""
+    return tuple(
+        QueueEntry(
+            visit=visit.visit,
+            number=visit.queue_number,
+            plate=visit.plate,
+            customer_name=visit.notice.customer_name,
+            product=visit.notice.product,
+            state=visit.state.value,
+            state_words=visit.state.words,
+            lane=desk.snapshot.lane_of(visit.visit),
+            waiting_minutes=desk.minutes_since(visit.arrived_at),
+        )
+        for visit in desk.snapshot.in_states(*states)
+    )
+
+
+def link_view(desk: Desk, connected: bool, since: str) -> LinkView:
+    """The link to head office, calm and exact."""
+    snapshot = desk.snapshot
+    return LinkView(connected, since, snapshot.waiting_records, desk.minutes_since(snapshot.oldest_waiting_at))
+
+
+def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_words: Words) -> tuple[ActionView, ...]:
+    """Every button of the lane page, enabled or with the reason it is not."""
+    visit = desk.snapshot.on_lane(lane)
+    weight = _weight(desk, monitor, lane, visit, now_ms, device_words)
+    waiting = queue_entries(desk, VisitState.QUEUED)
+    if visit is not None and visit.state in _SERVED:
+        call: Refusal | None = refuse(Reason.LANE_BUSY, plate=visit.plate)
+    else:
+        call = None if waiting else refuse(Reason.NO_VISIT)
+    answers: dict[str, Refusal | None] = {
+        "call": call,
+        "tare": _may(visit, VisitEvent.WEIGH_TARE) or weight,
+        "start_loading": _may(visit, VisitEvent.START_LOADING),
+        "load_complete": _may(visit, VisitEvent.CLEAR) or weight,
+        "unload": _may(visit, VisitEvent.UNLOAD),
+        "recheck": _may(visit, VisitEvent.UNLOAD) or weight,
+        "cancel": _may(visit, VisitEvent.CANCEL),
+        "empty_exit": _may(visit, VisitEvent.LEAVE_EMPTY) or weight,
+        "park": None if visit is not None and visit.state in _SERVED else refuse(Reason.NO_VISIT),
+    }
+    return tuple(ActionView(name, why is None, why.words if why else NOTHING) for name, why in answers.items())
+
+
+def curve(monitor: ScaleMonitor) -> tuple[int, ...]:
+    """The weight curve thinned out for a small picture."""
+    points = monitor.curve_kg()
+    step = max(1, -(-len(points) // _CURVE_POINTS))
+    return points[::step]
+
+
+def _may(visit: Visit | None, event: VisitEvent) -> Refusal | None:
+    if visit is None:
+        return refuse(Reason.NO_VISIT)
+    following = next_state(visit.state, event)
+    return following if isinstance(following, Refusal) else None
+
+
+def _weight(
+    desk: Desk, monitor: ScaleMonitor, lane: str, visit: Visit | None, now_ms: int, device_words: Words
+) -> Refusal | None:
+    same_truck = visit is not None and desk.snapshot.captured_on(lane) == visit.visit
+    capture = monitor.capture(now_ms, same_truck=same_truck)
+    if not isinstance(capture, Refusal):
+        return None
+    if capture.reason is Reason.SCALE_LOST and device_words.zh:
+        return refuse(Reason.SCALE_LOST, what=device_words.zh)
+    return capture

@@ -1,0 +1,66 @@
+"""What the books say right now, read in one go after each commit: the source of all views."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from edge.domain.visit import HOLD_OPEN, Visit, VisitState
+from edge.store.books import Books, LaneRow
+from sync.allotment import PlantCounters
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Open visits in queue order, their accounts, what stands on the lanes, print states, what waits for head office."""
+
+    visits: dict[str, Visit] = field(default_factory=dict)
+    accounts: dict[str, PlantCounters] = field(default_factory=dict)
+    lanes: dict[str, LaneRow] = field(default_factory=dict)
+    print_states: dict[str, str] = field(default_factory=dict)
+    waiting_records: int = 0
+    oldest_waiting_at: datetime | None = None
+
+    def on_lane(self, lane: str) -> Visit | None:
+        """The visit standing on a lane, finished or not known any more = None."""
+        row = self.lanes.get(lane)
+        return self.visits.get(row.visit) if row else None
+
+    def captured_on(self, lane: str) -> str:
+        """Whose weight was taken last on this lane."""
+        row = self.lanes.get(lane)
+        return row.captured_visit if row else ""
+
+    def lane_of(self, visit: str) -> str:
+        """The lane a visit stands on, '' for none."""
+        return next((lane for lane, row in self.lanes.items() if row.visit == visit), "")
+
+    def in_states(self, *states: VisitState) -> list[Visit]:
+        """Open visits in any of these states, by queue number, then notice."""
+        found = [visit for visit in self.visits.values() if visit.state in states]
+        return sorted(found, key=lambda visit: (visit.queue_number, visit.visit))
+
+
+def read_snapshot(books: Books) -> Snapshot:
+    """Everything the views need; a few dozen rows."""
+    visits = {visit.visit: visit for visit in books.visits.open()}
+    tickets = [visit.ticket for visit in visits.values() if visit.ticket]
+    jobs = {ticket: books.print_jobs.latest(ticket) for ticket in tickets}
+    acked = books.number("acked_seq")
+    head = books.ledger.head().seq
+    return Snapshot(
+        visits=visits,
+        accounts={name: books.accounts.get(name) for name in {visit.notice.account for visit in visits.values()}},
+        lanes=books.lanes(),
+        print_states={ticket: job.state for ticket, job in jobs.items() if job},
+        waiting_records=head - acked,
+        oldest_waiting_at=books.ledger.at(acked + 1),
+    )
+
+
+def missing_fen(books: Books, account: str) -> int:
+    """How much more an account's open visits would need here: short holds, and what held loads are over."""
+    missing = 0
+    for visit in books.visits.open():
+        if visit.notice.account == account and visit.state in HOLD_OPEN:
+            over = visit.held.refusal.number("over_fen") if visit.held else 0
+            missing += max(visit.wanted_fen - visit.hold_fen, over)
+    return missing
