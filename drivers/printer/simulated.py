@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict
 from drivers.ports import DeviceRefused
 from drivers.printer.document import Document
 from drivers.printer.escpos_writer import COLUMNS_OF_PAPER_MM, encode
+from drivers.worker import DeviceThread
 
 _DOCUMENTS_KEPT = 500
 _STATUS_REQUEST = re.compile(rb"\x10\x04([\x01-\x04])")
 _STATUS_AROUND = re.compile(rb"\A(?:\x10\x04[\x01-\x04])+|(?:\x10\x04[\x01-\x04])+\Z")
 _POLL_S = 0.05
+_STOP_S = 5.0
 
 
 def save(folder: Path, number: int, data: bytes, paper_mm: int) -> Path:
@@ -93,9 +95,7 @@ class VirtualPrinter:
         self._torn: deque[bytes] = deque(maxlen=_DOCUMENTS_KEPT)
         self._count = 0
         self._news = threading.Condition()
-        self._off = threading.Event()
-        self._listener: socket.socket | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: DeviceThread | None = None
         self._port = port
         self.switch_on()
 
@@ -138,42 +138,39 @@ class VirtualPrinter:
 
     def switch_on(self) -> None:
         """Listen (again, on the same port)."""
-        if self._listener is not None:
+        if self._thread is not None and self._thread.alive:
             return
-        self._off.clear()
-        self._listener = socket.create_server(("127.0.0.1", self._port), backlog=4)
-        self._listener.settimeout(_POLL_S)
-        self._port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, args=(self._listener,), name="virtual-printer", daemon=True)
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=4)
+        listener.settimeout(_POLL_S)
+        self._port = listener.getsockname()[1]
+        self._thread = DeviceThread("virtual printer", lambda off: self._serve(listener, off))
         self._thread.start()
 
     def switch_off(self) -> None:
         """Break the connection and stop listening."""
-        self._off.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(5)
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if self._thread is not None:
+            self._thread.stop(_STOP_S)
 
     close = switch_off
 
-    def _serve(self, listener: socket.socket) -> None:
-        while not self._off.is_set():
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                connection.settimeout(_POLL_S)
-                self._keep(*self._receive(connection))
+    def _serve(self, listener: socket.socket, off: threading.Event) -> None:
+        with listener:
+            while not off.is_set():
+                try:
+                    connection, _ = listener.accept()
+                except TimeoutError:
+                    continue
+                with connection:
+                    connection.settimeout(_POLL_S)
+                    data, torn = self._receive(connection, off)
+                self._keep(data, torn)
 
-    def _receive(self, connection: socket.socket) -> tuple[bytes, bool]:
+    def _receive(self, connection: socket.socket, off: threading.Event) -> tuple[bytes, bool]:
         """One connection's bytes without the status requests around them, and whether it was cut short."""
         data = bytearray()
         answered = 0
         torn = False
-        while not self._off.is_set():
+        while not off.is_set():
             try:
                 part = connection.recv(4096)
             except TimeoutError:
@@ -187,7 +184,7 @@ class VirtualPrinter:
             if self._plug_pulled(data):
                 del data[self.faults.off_after_bytes :]
                 self.faults.off_after_bytes = None
-                self._off.set()
+                off.set()
                 break
             answered = self._answer(connection, data, answered)
         # a reset instead of an orderly close, so that the other end sees a broken line
