@@ -5,11 +5,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from drivers.ports import Scale
+from drivers.camera.simulated import SimulatedCamera, SimulatedCameraConfig
+from drivers.gate.modbus_barrier import ModbusBarrier, ModbusRelayConfig
+from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
+from drivers.ports import Camera, Gate, Printer, Scale
+from drivers.printer.escpos_printer import EscposConfig, EscposPrinter
+from drivers.printer.simulated import SimulatedPrinter, SimulatedPrinterConfig
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
 
 ScaleConfig = Annotated[SerialIndicatorConfig | SimulatedScaleConfig, Field(discriminator="type")]
+PrinterConfig = Annotated[EscposConfig | SimulatedPrinterConfig, Field(discriminator="type")]
+GateConfig = Annotated[ModbusRelayConfig | SimulatedGateConfig, Field(discriminator="type")]
+CameraConfig = Annotated[SimulatedCameraConfig, Field(discriminator="type")]
 
 
 def build_scale(
@@ -25,3 +33,26 @@ def build_scale(
             return SerialIndicator(name, config, indicators)
         case SimulatedScaleConfig():
             return SimulatedScale(name, config, indicators)
+
+
+def build_printer(name: str, config: EscposConfig | SimulatedPrinterConfig) -> Printer:
+    """The printer of a configuration; it connects for each document."""
+    match config:
+        case EscposConfig():
+            return EscposPrinter(name, config)
+        case SimulatedPrinterConfig():
+            return SimulatedPrinter(name, config)
+
+
+def build_gate(name: str, config: ModbusRelayConfig | SimulatedGateConfig) -> Gate:
+    """The barrier of a configuration; it connects with the first call."""
+    match config:
+        case ModbusRelayConfig():
+            return ModbusBarrier(name, config)
+        case SimulatedGateConfig():
+            return SimulatedGate(name, config)
+
+
+def build_camera(name: str, config: SimulatedCameraConfig) -> Camera:
+    """The camera of a configuration; it connects for each picture."""
+    return SimulatedCamera(name, config)

@@ -103,7 +103,7 @@ def parse_modbus_target(target: str) -> ModbusTarget:
 class ModbusBarrier:
     """Fulfils `drivers.ports.Gate`."""
 
-    def __init__(self, config: ModbusRelayConfig, name: str = "gate") -> None:
+    def __init__(self, name: str, config: ModbusRelayConfig) -> None:
         self._config = config
         self._name = name
         self._module: RelayModule = relay_module(config.module)

@@ -36,7 +36,7 @@ class SimulatedGateConfig(BaseModel):
 class SimulatedGate:
     """Fulfils `drivers.ports.Gate` without a wire. `model` counts the pulses; set `dead` to make it time out."""
 
-    def __init__(self, config: SimulatedGateConfig, name: str = "gate") -> None:
+    def __init__(self, name: str, config: SimulatedGateConfig) -> None:
         self.model = BarrierModel(rise_ms=config.rise_ms, pass_ms=config.pass_ms)
         self.dead = False
         self._name = name

@@ -47,7 +47,7 @@ class EscposConfig(BaseModel):
 class EscposPrinter:
     """Fulfils `drivers.ports.Printer`."""
 
-    def __init__(self, config: EscposConfig, name: str = "printer") -> None:
+    def __init__(self, name: str, config: EscposConfig) -> None:
         self._config = config
         self._name = name
         self._target = parse_target(config.target)

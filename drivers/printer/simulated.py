@@ -51,7 +51,7 @@ class SimulatedPrinterConfig(BaseModel):
 class SimulatedPrinter:
     """Fulfils `drivers.ports.Printer` without a wire. Set `paper_out` to make it refuse."""
 
-    def __init__(self, config: SimulatedPrinterConfig, name: str = "printer") -> None:
+    def __init__(self, name: str, config: SimulatedPrinterConfig) -> None:
         self._config = config
         self._name = name
         self.paper_out = False

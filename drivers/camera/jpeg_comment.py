@@ -1,0 +1,55 @@
+"""The comment (COM) segment of a JPEG: where the virtual camera writes the plate that a real one would have to read.
+
+ITU-T T.81, B.2.4.5: FF FE, two bytes of length that count themselves, the comment.
+"""
+
+import json
+from collections.abc import Iterator
+
+from drivers.readings import PlateColor, PlateReading
+
+_SOI = b"\xff\xd8"
+_EOI = b"\xff\xd9"
+_COM, _SOS = 0xFE, 0xDA
+
+
+class NotJpegError(ValueError):
+    """The bytes are not a whole JPEG picture, or its comment is not ours."""
+
+
+def plate_comment(plate: PlateReading) -> bytes:
+    """The comment's bytes for one plate."""
+    body = {"plate": plate.text, "color": plate.color, "confidence_permille": plate.confidence_permille}
+    return json.dumps(body, sort_keys=True).encode("ascii")
+
+
+def plate_in(jpeg: bytes) -> PlateReading | None:
+    """The plate in the picture's comment, None without a comment. NotJpegError when the bytes are no picture."""
+    comments = list(_comments(jpeg))
+    if not comments:
+        return None
+    try:
+        body = json.loads(comments[0])
+        color = None if body["color"] is None else PlateColor(body["color"])
+        confidence = int(body["confidence_permille"])
+        if not 0 <= confidence <= 1000:
+            raise ValueError(f"confidence_permille {confidence} is not 0 to 1000")
+        return PlateReading(str(body["plate"]), color, confidence)
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotJpegError(f"the picture's comment is not a plate: {error}") from None
+
+
+def _comments(jpeg: bytes) -> Iterator[bytes]:
+    if not jpeg.startswith(_SOI) or not jpeg.rstrip(b"\x00").endswith(_EOI):
+        raise NotJpegError(f"{len(jpeg)} bytes that are no whole JPEG (first: {jpeg[:4].hex(' ') or 'none'})")
+    at = 2
+    while at + 4 <= len(jpeg):
+        if jpeg[at] != 0xFF:
+            raise NotJpegError(f"no JPEG segment at byte {at}")
+        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if marker == _SOS:
+            return
+        if marker == _COM:
+            yield jpeg[at + 4 : at + 2 + length]
+        at += 2 + max(length, 2)
+    raise NotJpegError("the JPEG ends within its header")

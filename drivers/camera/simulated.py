@@ -1,0 +1,188 @@
+"""Cameras without a lens: `VirtualCamera` serves drawn frames over HTTP, type = "simulated" fetches them.
+
+The plate comes as text in the JPEG's comment; reading plates from pixels is another driver's work.
+"""
+
+import http.client
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from drivers.camera.jpeg_comment import NotJpegError, plate_in
+from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable
+from drivers.readings import Picture, PlateColor, PlateReading
+from drivers.worker import DeviceThread, monotonic_ms
+
+FRAME_PATH = "/frame.jpg"
+_LARGEST_FRAME = 4 * 1024 * 1024
+_PART_BYTES = 65536
+_CHECK = "Check the camera's power, cable and address 检查摄像机电源、网线和地址"
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or parts.username or not parts.path:
+        raise ValueError(f"{url!r} is no frame address; allowed: http://host:port/frame.jpg")
+    return url
+
+
+class SimulatedCameraConfig(BaseModel):
+    """`[camera] type = "simulated"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["simulated"]
+    url: Annotated[str, AfterValidator(_http_url)]
+    timeout_ms: Annotated[int, Field(ge=50, le=60_000)] = 2000
+    """For the whole picture, from the connection to the last byte."""
+
+
+class SimulatedCamera:
+    """Fulfils `drivers.ports.Camera`: one HTTP request a picture."""
+
+    def __init__(self, name: str, config: SimulatedCameraConfig) -> None:
+        self._config = config
+        self._name = name
+
+    def capture(self) -> Picture:
+        """A picture taken after the call began. DeviceUnavailable, DeviceTimeout or DeviceRefused otherwise."""
+        ends_ms = monotonic_ms() + self._config.timeout_ms
+        try:
+            jpeg, taken_ms = self._fetch(ends_ms)
+        except TimeoutError as error:
+            what = f"{self._config.url} sent no whole picture in {self._config.timeout_ms} ms"
+            raise DeviceTimeout(self._name, what, _CHECK) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise DeviceUnavailable(self._name, f"{self._config.url} cannot be reached: {error}", _CHECK) from error
+        try:
+            return Picture(jpeg, taken_ms, plate_in(jpeg))
+        except NotJpegError as error:
+            raise self._refused(str(error)) from error
+
+    def _fetch(self, ends_ms: int) -> tuple[bytes, int]:
+        parts = urlsplit(self._config.url)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=_left_s(ends_ms))
+        try:
+            connection.connect()
+            connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""))
+            taken_ms = monotonic_ms()
+            connection.sock.settimeout(_left_s(ends_ms))
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise self._refused(f"answered {response.status} {response.reason}")
+            data = bytearray()
+            # in parts, because a socket's own timeout starts anew with each of a trickle of bytes
+            while part := response.read1(_PART_BYTES):
+                data += part
+                if len(data) > _LARGEST_FRAME:
+                    raise self._refused(f"sent more than {_LARGEST_FRAME} bytes")
+                if connection.sock is not None:
+                    connection.sock.settimeout(_left_s(ends_ms))
+            return bytes(data), taken_ms
+        finally:
+            connection.close()
+
+    def _refused(self, what: str) -> DeviceRefused:
+        return DeviceRefused(
+            self._name, f"{self._config.url}: {what}", "Check that the address is the camera's picture"
+        )
+
+
+def _left_s(ends_ms: int) -> float:
+    left_ms = ends_ms - monotonic_ms()
+    if left_ms <= 0:
+        raise TimeoutError("the picture took too long")
+    return left_ms / 1000
+
+
+class VirtualCamera:
+    """GET /frame.jpg on 127.0.0.1 gives the scene. Use as a context manager or call `close`."""
+
+    def __init__(self, *, port: int = 0) -> None:
+        self.hung = threading.Event()
+        """While set, requests are taken and not answered."""
+        self.garbage: bytes | None = None
+        """When set, these bytes are sent in place of a picture."""
+        self.frames = 0
+        self._plate: PlateReading | None = None
+        self._lock = threading.Lock()
+        self._port = port
+        self._server: ThreadingHTTPServer | None = None
+        self._thread: DeviceThread | None = None
+        self.switch_on()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """For `SimulatedCameraConfig.url`; the same after it was off."""
+        return f"http://127.0.0.1:{self._port}{FRAME_PATH}"
+
+    def set_scene(self, plate: str | None, confidence_permille: int = 980, color: PlateColor | None = None) -> None:
+        """Put a truck with this plate before the camera, or None for an empty lane. Without `color`: by the text."""
+        from drivers.camera.scene import plate_color
+
+        scene = None if plate is None else PlateReading(plate, color or plate_color(plate), confidence_permille)
+        with self._lock:
+            self._plate = scene
+
+    def frame(self) -> bytes:
+        """The JPEG it would send now."""
+        from drivers.camera.scene import picture
+
+        with self._lock:
+            plate = self._plate
+            self.frames += 1
+        return picture(plate)
+
+    def switch_on(self) -> None:
+        """Listen (again, on the same port)."""
+        if self._server is not None:
+            return
+        server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
+        self._server, self._port = server, server.server_address[1]
+        self._thread = DeviceThread("virtual camera", lambda _: server.serve_forever(poll_interval=0.05))
+        self._thread.start()
+
+    def switch_off(self) -> None:
+        """Stop listening and end what is being answered."""
+        server, thread, self._server, self._thread = self._server, self._thread, None, None
+        if server is not None and thread is not None:
+            server.shutdown()
+            server.server_close()
+            thread.stop()
+
+    close = switch_off
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+                if urlsplit(self.path).path != FRAME_PATH:
+                    self.send_error(404)
+                    return
+                while camera.hung.is_set():
+                    threading.Event().wait(0.02)
+                body = camera.frame() if camera.garbage is None else camera.garbage
+                self.send_response(200)
+                self.send_header("Content-Type", "image/jpeg")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """A line for each frame is no news."""
+
+        return Handler
