@@ -85,9 +85,7 @@ class FrameDecoder:
         return None
 
 
-def to_reading(
-    wire: WireWeight, received_ms: int, unit: Unit = "kg", *, accept_net: bool = False
-) -> WeightReading:
+def to_reading(wire: WireWeight, received_ms: int, unit: Unit = "kg", *, accept_net: bool = False) -> WeightReading:
     """The frame as a gross weight in whole kilograms, or the fault for which it is none.
 
     `unit` is the one of frames that name none. `accept_net` takes net frames as gross, for indicators that always say
@@ -115,4 +113,3 @@ def _gross_kg(wire: WireWeight, unit: Unit, accept_net: bool) -> int | WeightFau
 def decimal_text(value: Decimal | None) -> str | None:
     """The digits of the wire without an exponent, for people and JSON."""
     return None if value is None else format(value, "f")
-

@@ -4,6 +4,8 @@ Both raise OSError-like errors as they come; `serial_indicator.py` puts them int
 pyserial's own `socket://`, which reads byte by byte and waits 5 s for a connection.
 """
 
+import errno
+import os
 import socket
 import termios
 from typing import Protocol
@@ -80,3 +82,14 @@ class TcpLink:
 def open_link(port: str, line: SerialDefaults) -> Link:
     """Open a path or URL. Raises one of LINK_ERRORS."""
     return TcpLink(port) if port.startswith("socket://") else SerialLink(port, line)
+
+
+def reason_of(error: BaseException) -> str:
+    """The fault in the system's own words, without pyserial's repetition of the port."""
+    number = getattr(error, "errno", None) or next((each for each in error.args if isinstance(each, int)), None)
+    if number == errno.EAGAIN:
+        return "another program has it open"
+    if number:
+        return os.strerror(number)
+    # pyserial's words for this are about polling; it is what an unplugged adapter looks like
+    return "it was unplugged" if "returned no data" in str(error) else str(error)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from drivers.ports import DeviceUnavailable
 from drivers.readings import WeightReading
 from drivers.scale.frames import FrameDecoder, IndicatorProfile, load_profile, to_reading
-from drivers.scale.links import LINK_ERRORS, Link, open_link
+from drivers.scale.links import LINK_ERRORS, Link, open_link, reason_of
 from drivers.scale.profile import ChecksumUse, Parity, SerialDefaults, Unit
 from drivers.worker import monotonic_ms
 
@@ -95,7 +95,7 @@ class SerialIndicator:
         except LINK_ERRORS as error:
             raise DeviceUnavailable(
                 self.name,
-                f"cannot open {self.config.port}: {_reason(error)}",
+                f"cannot open {self.config.port}: {reason_of(error)}",
                 "Check that it is plugged in, that this user may open it, and that no other program has it",
             ) from error
         self._decoder = FrameDecoder(self._profile)
@@ -110,7 +110,9 @@ class SerialIndicator:
             data = self._link.read()
         except LINK_ERRORS as error:
             raise DeviceUnavailable(
-                self.name, f"{self.config.port} is lost: {_reason(error)}", "Check the cable and the indicator's power"
+                self.name,
+                f"{self.config.port} is lost: {reason_of(error)}",
+                "Check the cable and the indicator's power",
             ) from error
         now_ms = monotonic_ms()
         if not data:
@@ -128,7 +130,7 @@ class SerialIndicator:
         try:
             link.close()
         except LINK_ERRORS as error:
-            raise DeviceUnavailable(self.name, f"closing failed: {_reason(error)}", "Nothing to do") from error
+            raise DeviceUnavailable(self.name, f"closing failed: {reason_of(error)}", "Nothing to do") from error
 
     @property
     def garbled(self) -> bool:
@@ -156,9 +158,3 @@ class SerialIndicator:
                 f"nothing came from {self.config.port} for {self.config.idle_timeout_ms / 1000:g} s",
                 "Check the converter, its cable and that the indicator sends continuously",
             )
-
-
-def _reason(error: BaseException) -> str:
-    """The system's words without pyserial's repetition of the port."""
-    text = getattr(error, "strerror", None) or str(error)
-    return text.rpartition(": ")[2].strip(" '\"") or type(error).__name__

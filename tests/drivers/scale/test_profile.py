@@ -1,0 +1,48 @@
+"""Profiles are data: what is wrong with one is told in words."""
+
+from pathlib import Path
+
+import pytest
+
+from drivers.scale.frames import indicator_names, load_profile
+from drivers.scale.profile import default_directory
+
+
+def test_the_indicators_of_this_program() -> None:
+    assert {"ad_std", "toledo", "yaohua_tf0"} <= set(indicator_names())
+    for name in indicator_names():
+        profile = load_profile(name)
+        assert profile.manual and profile.certain and profile.uncertain
+
+
+def test_an_unknown_name_is_answered_with_the_valid_ones() -> None:
+    with pytest.raises(ValueError, match="unknown indicator 'tolledo'; valid: .*ad_std.*toledo.*yaohua_tf0"):
+        load_profile("tolledo")
+
+
+def test_a_site_may_keep_its_own_folder(tmp_path: Path) -> None:
+    text = (default_directory() / "ad_std.toml").read_text(encoding="utf-8")
+    (tmp_path / "ours.toml").write_text(text.replace('name = "ad_std"', 'name = "ours"'), encoding="utf-8")
+    assert load_profile("ours", tmp_path).name == "ours"
+    with pytest.raises(ValueError, match="unknown indicator 'toledo'; valid: ours"):
+        load_profile("toledo", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("[frame]", "[fram]"), "Extra inputs are not permitted"),
+        (('name = "ad_std"', 'name = "other"'), "name is 'other'"),
+        (('kind = "number"', 'kind = "nummer"'), "nummer"),
+        (('["stable"]', '["standing"]'), "standing"),
+        (('title = "', "title = "), r"bad\.toml"),
+    ],
+)
+def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    text = (default_directory() / "ad_std.toml").read_text(encoding="utf-8")
+    assert change[0] in text
+    name = "ad_std" if change[1].startswith('name = "other') else "bad"
+    text = text.replace(*change) if name == "ad_std" else text.replace('"ad_std"', '"bad"', 1).replace(*change)
+    (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=words):
+        load_profile(name, tmp_path)
