@@ -142,10 +142,22 @@ def make_request(key_path: Path, plant: str) -> bytes:
     return request.public_bytes(serialization.Encoding.PEM)
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho only forgets it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def client_context(files: TlsFiles) -> ssl.SSLContext:
     """A context that shows our certificate and believes only our own authority. KeyFileError names the bad file."""
     _load_key(files.key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _TidySocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(cadata=_read(files.authority).decode("ascii"))

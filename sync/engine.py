@@ -216,6 +216,7 @@ class PlantEngine:
         await self._apply(envelope)
 
     async def _apply(self, envelope: Envelope) -> None:
+        self._session.heard()
         match envelope.body:
             case Ack() as ack:
                 await self._acknowledge(ack)

@@ -181,10 +181,10 @@ class _Connection:
         self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         if self._ready.is_set() and not self._ended.done():
             await asyncio.wait([self._ended], timeout=_CLOSE_S)
-        if self._ended.done() and not self._ended.cancelled():
-            self._ended.exception()
-        else:
-            self._ended.cancel()
+        self._ended.cancel()
+        # Without the cycle between paho's object and ours, its sockets are closed as soon as its thread ends.
+        client = self._client
+        client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = client.on_publish = None
 
     async def _ended_while(self, waiting: Coroutine[Any, Any, object], timeout_s: float | None) -> bool:
         """Wait for `waiting`; False after `timeout_s`; LinkFailed (or a callback's bug) if the link ends first."""

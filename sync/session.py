@@ -27,6 +27,8 @@ class Tuning:
     """After a change STATE waits so long for the next one …"""
     state_spacing_ms: int = 250
     """… and never goes out more often than this."""
+    state_retry_max_ms: int = 15_000
+    """While head office says nothing at all, STATE is repeated after `retry_min_ms`, growing to this."""
     retry_min_ms: int = 2_000
     retry_max_ms: int = 60_000
     retry_rtts: int = 4
@@ -83,11 +85,13 @@ class PlantSession:
         self._state_ms: int | None = None
         self._changed_ms: int | None = None
         self._link_is_new = False
+        self._unheard_states = 0
 
     def link_up(self, now_ms: int) -> None:
         """The transport is connected: STATE at once, and everything after the last ACK again."""
         self.connected = True
         self._link_is_new = True
+        self._unheard_states = 0
         self._retries = 0
         self._go_back(now_ms)
 
@@ -107,6 +111,9 @@ class PlantSession:
         if self._state_ms is None or self._link_is_new:
             return 0
         due_ms = self._state_ms + self.tuning.state_every_ms
+        if self._unheard_states:
+            wait_ms = self.tuning.retry_min_ms << min(self._unheard_states - 1, 16)
+            due_ms = min(due_ms, self._state_ms + min(wait_ms, self.tuning.state_retry_max_ms))
         if self._changed_ms is not None:
             settled_ms = self._changed_ms + self.tuning.state_settle_ms
             due_ms = min(due_ms, max(settled_ms, self._state_ms + self.tuning.state_spacing_ms))
@@ -117,6 +124,15 @@ class PlantSession:
         self._state_ms = now_ms
         self._changed_ms = None
         self._link_is_new = False
+        self._unheard_states += 1
+
+    def heard(self) -> None:
+        """Head office sent something: it is alive, and what backing off was for is over.
+
+        The retry timer itself goes on, so that a burst of ACKs behind a gap makes one resend, not many.
+        """
+        self._unheard_states = 0
+        self._retries = 0
 
     def next_records(self) -> tuple[int, int] | None:
         """`(after_seq, limit)` of the rows to read for the next batch; None while there is no room or no link."""
@@ -166,9 +182,6 @@ class PlantSession:
 
         None: it tells nothing new (late or doubled). A `Fork` changes nothing here.
         """
-        # Head office is alive: what backing off was for is over. The timer itself goes on, so that a burst of ACKs
-        # behind a gap makes one resend, not many.
-        self._retries = 0
         if ack.last_seq <= self.acked_seq:
             return None
         if own_hash != ack.last_hash:

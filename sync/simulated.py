@@ -145,7 +145,7 @@ class PlantAccount:
 
 
 class MemoryOffice:
-    """Head office without a database: takes REC, answers ACK; GRANT and DOCS on demand and whenever STATE lacks them."""
+    """Head office without a database: REC is answered with ACK, a STATE that lacks something with GRANT and DOCS."""
 
     def __init__(
         self,
