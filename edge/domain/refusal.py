@@ -79,7 +79,7 @@ _WORDS: dict[Reason, Words] = {
     Reason.VISIT_UNKNOWN: Words("没有这个车次 {visit}", "There is no visit {visit}"),
     Reason.LANE_BUSY: Words("磅上已有 {plate},请先完成或移出", "{plate} is on this lane; finish it or move it away first"),
     Reason.NO_VISIT: Words("还没有叫车上磅", "No truck has been called to this lane"),
-    Reason.SCALE_LOST: Words("没有秤数据:{what}", "No weight: {what}"),
+    Reason.SCALE_LOST: Words("没有秤数据:{what}", "No weight: {what_en}"),
     Reason.SCALE_EMPTY: Words("秤上没有车(低于 {minimum_kg} kg)", "No truck on the scale (below {minimum_kg} kg)"),
     Reason.SCALE_MOVING: Words("重量未稳定,请等待", "The weight is not stable yet"),
     Reason.SCALE_OVERLOAD: Words(
@@ -133,7 +133,7 @@ _WORDS: dict[Reason, Words] = {
     Reason.NOTHING_TO_OVERRIDE: Words("没有可人工放行的扫描", "There is no scan to override"),
     Reason.NOT_OVERRIDABLE: Words("这种情况不得人工放行:{why}", "This cannot be overridden: {why_en}"),
     Reason.NAME_AND_REASON: Words("人工放行须写明姓名与理由", "Give your name and the reason"),
-    Reason.BARRIER_FAILED: Words("道闸没有动作:{what}", "The barrier did not act: {what}"),
+    Reason.BARRIER_FAILED: Words("道闸没有动作:{what}", "The barrier did not act: {what_en}"),
     Reason.TICKET_UNKNOWN: Words("没有出库单 {ticket}", "There is no ticket {ticket}"),
     Reason.TICKET_LEFT: Words("{ticket} 已出门,只能由总部红冲", "{ticket} has left; only head office can credit it"),
     Reason.TICKET_VOIDED: Words("出库单 {ticket} 已作废", "Ticket {ticket} is void"),

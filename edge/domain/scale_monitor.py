@@ -1,6 +1,6 @@
 """Readings in, the scale's state out: *stable equilibrium* as we judge it, not as an indicator's flag claims.
 
-A weight counts only when frames are fresh (age ≤ `fresh_ms`), `frames_in_a_row` of them agree within one division, none
+A weight counts only when frames are fresh (age ≤ `fresh_ms`, below the 1 s of R 76), `frames_in_a_row` of them agree within one division, none
 says "moving", and the scale has been at zero since the last truck. A dead cable, a stale value, a frame that could not be
 decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and 4.4.2; the zero rule: one capture per zero-to-zero cycle.
 """
@@ -35,7 +35,7 @@ class ScaleRules:
     maximum_kg: int
     truck_kg: int = 1000
     frames_in_a_row: int = 5
-    fresh_ms: int = 1000
+    fresh_ms: int = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class ScaleMonitor:
         state = self.state(now_ms)
         match state:
             case ScaleState.LOST:
-                return refuse(Reason.SCALE_LOST, what=f"no frame for {self.rules.fresh_ms} ms")
+                return refuse(Reason.SCALE_LOST, what="仪表无数据", what_en="no fresh frame from the indicator")
             case ScaleState.OVERLOAD:
                 return refuse(Reason.SCALE_OVERLOAD, maximum_kg=self.rules.maximum_kg)
             case ScaleState.NEGATIVE:

@@ -151,5 +151,5 @@ def _weight(
     if not isinstance(capture, Refusal):
         return None
     if capture.reason is Reason.SCALE_LOST and device_words.zh:
-        return refuse(Reason.SCALE_LOST, what=device_words.zh)
+        return refuse(Reason.SCALE_LOST, what=device_words.zh, what_en=device_words.en)
     return capture

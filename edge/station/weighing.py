@@ -57,7 +57,7 @@ def load_complete(books: Books, plant: Plant, visit: Visit, press: Press) -> Don
     written twice.
     """
     if visit.ticket:
-        return _already(visit)
+        return already_ticketed(visit)
     permitted = next_state(visit.state, VisitEvent.CLEAR)
     if isinstance(permitted, Refusal):
         return permitted
@@ -232,7 +232,8 @@ def _exit_pass(plant: Plant, ticket: OutboundTicket) -> ExitPass:
     )
 
 
-def _already(visit: Visit) -> Done:
+def already_ticketed(visit: Visit) -> Done:
+    """The answer to a second press: the ticket that stands."""
     return Done(Words(f"已出单 {visit.ticket}", f"Already ticketed: {visit.ticket}"), visit.ticket)
 
 

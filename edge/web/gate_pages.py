@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from edge.domain.refusal import Refusal, Words
+from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.station.views import VerdictView, as_json
 from edge.web.forms import BadForm, read_form
 from edge.web.live import Streams
@@ -77,7 +77,7 @@ class GatePages:
         key, gate, session = found
         form = await read_form(request, code=MOST_CODE)
         if isinstance(form, BadForm):
-            return self._site.bad_form(request, form)
+            return self._site.answer(request, session, refuse(Reason.PASS_UNREADABLE), f"/gate/{key}")
         if not allowed(session.person, "scan"):
             return self._site.answer(request, session, not_allowed(), f"/gate/{key}")
         return self._verdict(request, session, await gate.scan(form["code"], session.person.id), key)

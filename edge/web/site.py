@@ -91,7 +91,7 @@ class Site:
         request: Request,
         name: str,
         back: str,
-        do: Callable[[str, Fields], Awaitable[Done | Refusal]],
+        do: Callable[[str, Fields], Awaitable[Done | Refusal | Words]],
         limits: Mapping[str, int] | None = None,
     ) -> Response:
         """One POST: logged in, well formed, allowed, done or refused."""
@@ -104,12 +104,14 @@ class Site:
         outcome = await do(session.person.id, form) if allowed(session.person, name) else not_allowed()
         return self.answer(request, session, outcome, back)
 
-    def answer(self, request: Request, session: Session, outcome: Done | Refusal, back: str) -> Response:
-        """What a command led to: JSON for programs, back to the page with a note for people."""
-        refused = isinstance(outcome, Refusal)
+    def answer(self, request: Request, session: Session, outcome: Done | Refusal | Words, back: str) -> Response:
+        """What a command led to: JSON for programs, back to the page with a note for people. Words alone are a no."""
         if not wants_json(request):
-            session.note = (not refused, outcome.words)
+            words = outcome if isinstance(outcome, Words) else outcome.words
+            session.note = (not isinstance(outcome, Refusal | Words), words)
             return RedirectResponse(back, status_code=303)
+        if isinstance(outcome, Words):
+            return _no(outcome, 409)
         if isinstance(outcome, Refusal):
             status = 403 if outcome.reason is Reason.NOT_ALLOWED else 409
             return JSONResponse({"ok": False, "why": asdict(Why.of(outcome))}, status_code=status)

@@ -74,7 +74,7 @@ class TicketPages:
         if command not in LIMITS:
             return self._site.problem(request, 404, WORDS["no_page"])
 
-        async def do(by: str, form: Fields) -> Done | Refusal:
+        async def do(by: str, form: Fields) -> Done | Refusal | Words:
             return await self._do(ticket, command, by, form)
 
         # Which seal decides who may set it, so the role is looked at again in `_seal`.
@@ -86,7 +86,7 @@ class TicketPages:
         finance = session is not None and allowed(session.person, "seal_finance")
         return "seal_finance" if finance else "seal_enterprise"
 
-    async def _do(self, ticket: str, command: str, by: str, form: Fields) -> Done | Refusal:
+    async def _do(self, ticket: str, command: str, by: str, form: Fields) -> Done | Refusal | Words:
         if command == "reprint":
             return await self._desk.reprint(ticket, by)
         if command == "confirm_print":
@@ -100,14 +100,14 @@ class TicketPages:
             return not_allowed()
         return await self._desk.seal(ticket, seal, by)
 
-    async def _void(self, ticket: str, by: str, form: Fields) -> Done | Refusal:
+    async def _void(self, ticket: str, by: str, form: Fields) -> Done | Refusal | Words:
         if form["second"] == by:
             return refuse(Reason.SAME_PERSON)
         if not form["reason"]:
             return refuse(Reason.NAME_AND_REASON)
         second = await self._site.pins.check(form["second"], form["pin"])
         if isinstance(second, Words):
-            return Told(Reason.NOT_ALLOWED, second)
+            return second
         if not allowed(second, "void"):
             return not_allowed()
         return await self._desk.void(ticket, by, second.id, form["reason"])

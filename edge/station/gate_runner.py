@@ -1,0 +1,211 @@
+"""The one owner of a gate: scan → signature → plate → verdict → durable "used" → one pulse to the barrier.
+
+Fail closed. The pass is marked used before the barrier moves: a crash in between leaves a used pass and a shut gate, which
+a guard may override with a name and a reason, on record.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+
+from drivers.ports import Camera, DriverError, Gate
+from drivers.readings import GateInputs
+from drivers.worker import CommandWorker
+from edge.domain.exit_pass import OVERRIDABLE, ExitPass, GateDecision, Verdict
+from edge.domain.refusal import Reason, Refusal, Words, refuse
+from edge.station import passage
+from edge.station.desk import Desk
+from edge.station.eyes import NOT_SEEN, Eyes, Seen
+from edge.station.lane_runner import LinkSource
+from edge.station.passage import Outcome, Scan
+from edge.station.pictures import PictureStore
+from edge.station.ticket_view import ticket_view
+from edge.station.views import GateView, PassageView, TicketView, VerdictView, Why, as_json
+from edge.store.crashpoint import crashpoint
+
+_PULSE_DEADLINE_S = 4.0
+_INPUTS_DEADLINE_S = 2.0
+_WATCH_EVERY_S = 1.0
+_SHOWN = 30
+_VERDICT_WORDS = {
+    Verdict.OPEN: Words("放行", "released"),
+    Verdict.ASK_GUARD: Words("请核对车牌", "compare the plate"),
+    Verdict.REFUSE: Words("拒绝", "refused"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GateSetup:
+    """A gate's fixed facts."""
+
+    gate: str
+    name: Words
+
+
+class GateRunner:
+    """One exit gate."""
+
+    def __init__(
+        self, setup: GateSetup, barrier: Gate, camera: Camera | None, desk: Desk, pictures: PictureStore, link: LinkSource
+    ) -> None:
+        self.setup = setup
+        self._barrier = barrier
+        self._desk = desk
+        self._pictures = pictures
+        self._link = link
+        self._eyes = Eyes(f"camera {setup.gate}", camera, desk, pictures)
+        self._worker = CommandWorker(f"barrier {setup.gate}")
+        self._lock = asyncio.Lock()
+        self._scan: Scan | None = None
+        self._last: VerdictView | None = None
+        self._today: deque[PassageView] = deque(maxlen=_SHOWN)
+        self._released_today = 0
+        self._day = ""
+        self._inputs: GateInputs | None = None
+
+    def start(self) -> None:
+        """Start the barrier's and the camera's threads."""
+        self._eyes.start()
+        self._worker.start()
+
+    async def run(self) -> None:
+        """Watch loop and boom until cancelled; a barrier that does not answer is an alarm."""
+        while True:
+            await self._look_at_barrier()
+            self._publish()
+            await asyncio.sleep(_WATCH_EVERY_S)
+
+    async def stop(self) -> None:
+        """Let go of the devices."""
+        await asyncio.gather(self._worker.stop(), self._eyes.stop())
+        self._barrier.close()
+
+    async def scan(self, code: str, by: str) -> VerdictView:
+        """One scanned text; always one verdict with its reason."""
+        async with self._lock:
+            exit_pass = passage.read_code(self._desk.plant, code)
+            seen = NOT_SEEN if isinstance(exit_pass, Refusal) else await self._eyes.look()
+            self._scan = Scan(self.setup.gate, exit_pass, seen, by)
+            return await self._answer(self._scan)
+
+    async def override(self, by: str, name: str, reason: str) -> VerdictView | Refusal:
+        """人工放行 of the last scan: only for reasons a person can judge, with name and reason, on record."""
+        async with self._lock:
+            scan, last = self._scan, self._last
+            if scan is None or last is None or last.why is None or isinstance(scan.exit_pass, Refusal):
+                return refuse(Reason.NOTHING_TO_OVERRIDE)
+            if not name.strip() or not reason.strip():
+                return refuse(Reason.NAME_AND_REASON)
+            if Reason(last.why.reason) not in OVERRIDABLE:
+                return refuse(Reason.NOT_OVERRIDABLE, why=last.why.zh, why_en=last.why.en)
+            overriding = replace(
+                scan, by=by, override_name=name.strip()[:60], override_reason=reason.strip()[:120],
+                override_of=last.why.reason,
+            )  # fmt: skip
+            return await self._answer(overriding)
+
+    def picture(self, key: str) -> bytes | None:
+        """The JPEG of a scan."""
+        return self._pictures.get(key)
+
+    def view(self) -> GateView:
+        """The gate now."""
+        inputs = self._inputs
+        ok = inputs is not None
+        boom = Words("道闸正常", "barrier ready") if ok else Words("道闸无应答", "barrier does not answer")
+        if inputs is not None and inputs.boom_up:
+            boom = Words("道闸已抬起", "barrier is up")
+        return GateView(
+            gate=self.setup.gate,
+            name=self.setup.name,
+            barrier=boom,
+            barrier_ok=ok,
+            vehicle_on_loop=inputs.vehicle_on_loop if inputs else None,
+            link=self._link(),
+            last=self._last,
+            today=tuple(self._today),
+            released_today=self._released_today,
+            alarms=self._desk.alarms,
+        )
+
+    def changed(self) -> None:
+        """The books changed: show it."""
+        self._publish()
+
+    async def _answer(self, scan: Scan) -> VerdictView:
+        committed = await self._desk.commit(lambda books: passage.pass_gate(books, self._desk.plant, scan))
+        if isinstance(committed, Refusal):
+            outcome = Outcome(GateDecision(Verdict.REFUSE, committed), None)
+        else:
+            outcome = committed
+        barrier = ""
+        if outcome.decision.verdict is Verdict.OPEN:
+            crashpoint("gate.used")
+            outcome, barrier = await self._open(scan, outcome)
+        self._show(scan, outcome, barrier)
+        assert self._last is not None
+        return self._last
+
+    async def _open(self, scan: Scan, outcome: Outcome) -> tuple[Outcome, str]:
+        source = f"barrier {self.setup.gate}"
+        try:
+            await self._worker.call(self._barrier.open_once, timeout_s=_PULSE_DEADLINE_S)
+        except DriverError as error:
+            why = refuse(Reason.BARRIER_FAILED, what=error.what, what_en=error.what)
+            self._desk.raise_alarm(source, why.words)
+            return replace(outcome, decision=GateDecision(Verdict.REFUSE, why)), "failed"
+        self._desk.clear_alarm(source)
+        if isinstance(scan.exit_pass, ExitPass):
+            pass_id = scan.exit_pass.pass_id
+            await self._desk.commit(lambda books: books.tickets.opened(pass_id))
+        crashpoint("gate.opened")
+        return outcome, "opened"
+
+    async def _look_at_barrier(self) -> None:
+        source = f"barrier {self.setup.gate}"
+        try:
+            self._inputs = await self._worker.call(self._barrier.inputs, timeout_s=_INPUTS_DEADLINE_S)
+        except DriverError as error:
+            self._inputs = None
+            self._desk.raise_alarm(source, Words(f"道闸无应答:{error.what}", f"barrier: {error.what}"))
+        else:
+            self._desk.clear_alarm(source)
+
+    def _show(self, scan: Scan, outcome: Outcome, barrier: str) -> None:
+        desk, decision, seen = self._desk, outcome.decision, scan.seen
+        now = desk.clock.now()
+        view: TicketView | None = ticket_view(desk.plant, outcome.stored) if outcome.stored else None
+        self._last = VerdictView(
+            verdict=decision.verdict.value,
+            why=Why.of(decision.why) if decision.why else None,
+            ticket=view,
+            plate_pass=view.plate if view else "",
+            plate_seen=seen.plate or "",
+            confidence_permille=seen.confidence_permille,
+            overridable=decision.why is not None and view is not None and decision.why.reason in OVERRIDABLE,
+            at=desk.plant.local(now),
+            picture=seen.picture,
+            overridden_by=scan.override_name if decision.verdict is Verdict.OPEN else "",
+            barrier=barrier,
+        )
+        self._count(decision, view, seen)
+        self._publish()
+
+    def _count(self, decision: GateDecision, view: TicketView | None, seen: Seen) -> None:
+        desk = self._desk
+        day = desk.plant.business_date(desk.clock.now())
+        if day != self._day:
+            self._day, self._released_today = day, 0
+            self._today.clear()
+        if decision.verdict is Verdict.OPEN:
+            self._released_today += 1
+        words = decision.why.words if decision.why else _VERDICT_WORDS[decision.verdict]
+        plate = view.plate if view else (seen.plate or "")
+        at = desk.clock.now().astimezone(desk.plant.timezone).strftime("%H:%M")
+        self._today.appendleft(PassageView(at, plate, view.net_kg if view else None, decision.verdict.value, words))
+
+    def _publish(self) -> None:
+        self._desk.live.publish(f"gate/{self.setup.gate}", as_json(self.view()))
+
+
+

@@ -1,0 +1,140 @@
+"""One scan against the books: read the code, decide, and in the same transaction use the pass or record the refusal."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from edge.domain.exit_pass import OVERRIDABLE, ExitPass, GateDecision, PassFacts, Verdict, decide_exit
+from edge.domain.refusal import Reason, Refusal, refuse
+from edge.domain.visit import VisitEvent, VisitState, next_state
+from edge.signing import PassForged, PassUnreadable
+from edge.station.eyes import Seen
+from edge.station.plant import Plant
+from edge.station.ticket_view import SEAL_WORDS
+from edge.store.books import Books
+from edge.store.tickets import StoredTicket
+from sync.messages import Exited, GateRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What came in at a gate: the pass (or why it is none), what the camera saw, who scanned, and an override if any."""
+
+    gate: str
+    exit_pass: ExitPass | Refusal
+    seen: Seen
+    by: str
+    override_name: str = ""
+    override_reason: str = ""
+    override_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The decision that was committed, and the ticket it is about."""
+
+    decision: GateDecision
+    stored: StoredTicket | None
+
+
+def read_code(plant: Plant, code: str) -> ExitPass | Refusal:
+    """The pass in a scanned text, when it is one, signed by us, of this plant and epoch."""
+    try:
+        exit_pass = plant.pass_key.read(code)
+    except PassUnreadable:
+        return refuse(Reason.PASS_UNREADABLE)
+    except PassForged:
+        return refuse(Reason.PASS_FORGED)
+    if (exit_pass.plant_number, exit_pass.epoch) != (plant.number, plant.epoch):
+        return refuse(Reason.PASS_OTHER_PLANT)
+    return exit_pass
+
+
+def pass_gate(books: Books, plant: Plant, scan: Scan) -> Outcome:
+    """Decide and write: a used pass with its exit, or a refusal. Nothing opens before this is committed."""
+    if isinstance(scan.exit_pass, Refusal):
+        return _refused(books, scan, GateDecision(Verdict.REFUSE, scan.exit_pass), None)
+    stored = books.tickets.by_number(scan.exit_pass.number)
+    decision = decide_exit(
+        scan.exit_pass, _facts(plant, stored), scan.seen.plate, _expired_at(books, plant, scan.exit_pass)
+    )
+    if scan.override_of and decision.why is not None and _may_override(decision.why, scan.override_of):
+        decision = GateDecision(Verdict.OPEN)
+    if decision.verdict is not Verdict.OPEN or stored is None:
+        return _refused(books, scan, decision, stored)
+    _release(books, scan, scan.exit_pass, stored)
+    return Outcome(decision, books.tickets.by_number(scan.exit_pass.number))
+
+
+def _may_override(why: Refusal, override_of: str) -> bool:
+    """The guard overrides what was shown. A barrier that failed left the pass used: that is what is found now."""
+    if override_of == Reason.BARRIER_FAILED:
+        return why.reason is Reason.PASS_USED
+    return why.reason in OVERRIDABLE and why.reason == override_of
+
+
+def _facts(plant: Plant, stored: StoredTicket | None) -> PassFacts | None:
+    if stored is None:
+        return None
+    missing = stored.missing_seal
+    return PassFacts(
+        ticket=stored.ticket.ticket,
+        plate=stored.ticket.plate,
+        net_kg=stored.ticket.net_kg,
+        pass_id=stored.ticket.pass_id,
+        voided=stored.voided,
+        sealed=missing is None,
+        missing_seal=SEAL_WORDS[missing] if missing else ("", ""),
+        used_at=plant.local(stored.used_at) if stored.used_at else None,
+    )
+
+
+def _expired_at(books: Books, plant: Plant, exit_pass: ExitPass) -> str | None:
+    """When the pass ran out; None while it is valid, and while our clock is in doubt."""
+    ends = exit_pass.issued_at + timedelta(minutes=exit_pass.ttl_minutes)
+    if not books.clock.trusted() or books.clock.now() <= ends:
+        return None
+    return plant.local(ends)
+
+
+def _release(books: Books, scan: Scan, exit_pass: ExitPass, stored: StoredTicket) -> None:
+    now = books.clock.now()
+    ticket = stored.ticket
+    if stored.used_at is None:
+        books.tickets.use_pass(exit_pass.pass_id, ticket.ticket, scan.gate, now)
+    visit = books.visits.get(ticket.visit)
+    assert visit is not None  # a ticket has its visit
+    following = next_state(visit.state, VisitEvent.RELEASE)
+    if isinstance(following, VisitState):
+        books.visits.put(replace(visit, state=following))
+        books.vacate(visit.visit)
+    books.ledger.append(
+        Exited(
+            ticket=ticket.ticket,
+            visit=ticket.visit,
+            pass_id=exit_pass.pass_id,
+            gate=scan.gate,
+            plate_seen=scan.seen.plate or "",
+            operator=scan.by,
+            at=now,
+            override_name=scan.override_name,
+            override_reason=scan.override_reason,
+            override_of=scan.override_of,
+            picture_sha256=scan.seen.picture,
+        )
+    )
+
+
+def _refused(books: Books, scan: Scan, decision: GateDecision, stored: StoredTicket | None) -> Outcome:
+    assert decision.why is not None
+    books.ledger.append(
+        GateRefused(
+            gate=scan.gate,
+            reason=decision.why.reason.value,
+            ticket=stored.ticket.ticket if stored else "",
+            pass_id=scan.exit_pass.pass_id if isinstance(scan.exit_pass, ExitPass) else "",
+            plate_seen=scan.seen.plate or "",
+            operator=scan.by,
+            at=books.clock.now(),
+        )
+    )
+    return Outcome(decision, stored)
