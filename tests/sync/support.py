@@ -81,5 +81,5 @@ class MemoryBooks:
 async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
     """Wait until `condition` holds; TimeoutError says it never did."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - any condition, of objects that know nothing of tests
             await asyncio.sleep(0.005)
