@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import termios
+from contextlib import suppress
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from drivers.scale.profile import SerialDefaults
 READ_WAIT_S = 0.2
 CONNECT_WAIT_S = 3.0
 LONGEST_READ = 4096
+MOST_DISCARDED = 16 * 1024 * 1024
 
 LINK_ERRORS = (serial.SerialException, OSError, termios.error)
 """All that a lost port raises: pyserial turns only some of them into its own (OSError from `in_waiting`, termios.error
@@ -28,6 +30,10 @@ class Link(Protocol):
     """An open line. `read` waits at most 0.2 s and returns what there is; one of LINK_ERRORS when it is gone."""
 
     def read(self) -> bytes: ...
+    def discard(self) -> None:
+        """Throw away what arrived and was not read."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -49,6 +55,9 @@ class SerialLink:
     def read(self) -> bytes:
         # Asking for more than is there would wait the whole time-out for it.
         return bytes(self._port.read(min(LONGEST_READ, max(1, self._port.in_waiting))))
+
+    def discard(self) -> None:
+        self._port.reset_input_buffer()
 
     def write(self, data: bytes) -> None:
         self._port.write(data)
@@ -74,6 +83,14 @@ class TcpLink:
         if not data:
             raise OSError("the other side closed the connection")
         return data
+
+    def discard(self) -> None:
+        self._socket.setblocking(False)
+        with suppress(BlockingIOError):
+            for _ in range(MOST_DISCARDED // LONGEST_READ):
+                if not self._socket.recv(LONGEST_READ):
+                    break  # closed: the next read says so
+        self._socket.settimeout(READ_WAIT_S)
 
     def close(self) -> None:
         self._socket.close()

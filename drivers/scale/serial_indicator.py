@@ -18,6 +18,7 @@ from drivers.scale.profile import ChecksumUse, Parity, SerialDefaults, Unit
 from drivers.worker import monotonic_ms
 
 GARBLED_AFTER_MS = 2_000
+STALE_AFTER_MS = 1_000
 URL_KINDS = ("socket", "rfc2217", "loop")
 
 
@@ -84,6 +85,7 @@ class SerialIndicator:
         self._link: Link | None = None
         self._decoder = FrameDecoder(self._profile)
         self._opened_ms = 0
+        self._read_ms = 0
         self._last_byte_ms: int | None = None
         self._garbage_since_ms: int | None = None
         self._garbled = False
@@ -99,7 +101,7 @@ class SerialIndicator:
                 "Check that it is plugged in, that this user may open it, and that no other program has it",
             ) from error
         self._decoder = FrameDecoder(self._profile)
-        self._opened_ms = monotonic_ms()
+        self._opened_ms = self._read_ms = monotonic_ms()
         self._last_byte_ms = self._garbage_since_ms = None
         self._garbled = False
 
@@ -107,6 +109,7 @@ class SerialIndicator:
         """The readings that arrived within 0.2 s. Raises DeviceUnavailable when the line is lost."""
         assert self._link is not None
         try:
+            self._discard_what_waited(self._link)
             data = self._link.read()
         except LINK_ERRORS as error:
             raise DeviceUnavailable(
@@ -114,7 +117,7 @@ class SerialIndicator:
                 f"{self.config.port} is lost: {reason_of(error)}",
                 "Check the cable and the indicator's power",
             ) from error
-        now_ms = monotonic_ms()
+        self._read_ms = now_ms = monotonic_ms()
         if not data:
             self._watch(now_ms)
             return ()
@@ -139,6 +142,13 @@ class SerialIndicator:
     @property
     def last_byte_ms(self) -> int | None:
         return self._last_byte_ms
+
+    def _discard_what_waited(self, link: Link) -> None:
+        """When the whole program stood still (suspended, swapping), the system kept the frames of that time; they would
+        look fresh now."""
+        if monotonic_ms() - self._read_ms >= STALE_AFTER_MS:
+            link.discard()
+            self._decoder = FrameDecoder(self._profile)
 
     def _judge(self, now_ms: int, framed: bool) -> None:
         if framed:

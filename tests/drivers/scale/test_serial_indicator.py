@@ -96,6 +96,17 @@ def test_no_old_weight_waits_for_a_reader(indicator: SimulatedIndicator) -> None
     scale.close()
 
 
+def test_frames_that_waited_while_the_program_stood_still_are_no_weight(indicator: SimulatedIndicator) -> None:
+    indicator.set_weight_kg(1_000)
+    scale = opened(indicator)
+    until(scale, lambda reading: reading.gross_kg == 1_000)
+    time.sleep(1.1)
+    indicator.set_weight_kg(2_000)
+    time.sleep(0.05)
+    assert until(scale, lambda _: True).gross_kg == 2_000
+    scale.close()
+
+
 def read_until_garbled_is(scale: SerialIndicator, garbled: bool, within_s: float) -> float:
     """The seconds it took."""
     begin = time.monotonic()
