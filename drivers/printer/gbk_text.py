@@ -12,6 +12,7 @@ MISSING_WIDE = "〓"
 """Printed for a wide character the printer does not have: the mark Chinese printers traditionally set for one."""
 MISSING_NARROW = "?"
 
+# The en dash is in GBK, but two columns wide there: "25–60" would fall apart.
 _SAME_MEANING = {
     "¥": "￥", "³": "3", "²": "2", "¹": "1", "−": "-", "‐": "-", "‑": "-", "–": "-", "•": "·", "‧": "·", "・": "·",
     "✓": "√", "✔": "√", "€": "EUR", "™": "(TM)", "©": "(C)", "®": "(R)",
@@ -38,7 +39,7 @@ def printable(text: str) -> Printable:
     result: list[str] = []
     warnings: list[str] = []
     for char in unicodedata.normalize("NFC", text):
-        if is_gbk(char) and unicodedata.category(char) != "Cc":
+        if is_gbk(char) and char not in _SAME_MEANING and unicodedata.category(char) != "Cc":
             result.append(char)
             continue
         replacement, lost = _replacement(char)

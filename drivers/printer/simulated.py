@@ -75,6 +75,8 @@ class PrinterFaults:
     cover_open: bool = False
     silent: bool = False
     """Prints, but never answers a status request, as many clones do."""
+    silent_after_bytes: int | None = None
+    """Falls silent at this byte, as a printer does that hangs."""
     off_after_bytes: int | None = None
     """Somebody pulls the plug at this byte: the connection breaks and the printer is off until `switch_on`."""
     paper_out_after_bytes: int | None = None
@@ -181,7 +183,8 @@ class VirtualPrinter:
                 return _without_status(data), torn
             data += part
             torn = self._end_of_roll(data) or torn
-            if self._plug_pulled(data):
+            self.faults.silent |= self._reached(self.faults.silent_after_bytes, data)
+            if self._reached(self.faults.off_after_bytes, data):
                 del data[self.faults.off_after_bytes :]
                 self.faults.off_after_bytes = None
                 off.set()
@@ -191,13 +194,11 @@ class VirtualPrinter:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return _without_status(data), True
 
-    def _plug_pulled(self, data: bytearray) -> bool:
-        limit = self.faults.off_after_bytes
+    def _reached(self, limit: int | None, data: bytearray) -> bool:
         return limit is not None and len(_without_status(data)) >= limit > 0
 
     def _end_of_roll(self, data: bytearray) -> bool:
-        limit = self.faults.paper_out_after_bytes
-        if limit is None or len(_without_status(data)) < limit:
+        if not self._reached(self.faults.paper_out_after_bytes, data):
             return False
         self.faults.paper_out_after_bytes = None
         self.faults.paper_out = True

@@ -7,6 +7,7 @@ python-escpos is imported when the first document is printed: it takes 15 MB and
 import errno
 import os
 import select
+import socket
 import time
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -60,7 +61,10 @@ def open_line(target: Target, timeout_s: float) -> Line:
     try:
         match target.scheme:
             case "tcp":
-                return _open(_TcpLine, printer.Network(target.place, target.number, timeout=timeout_s))
+                network = printer.Network(target.place, target.number, timeout=timeout_s)
+                # its own open() loses the socket, unclosed, when nobody listens
+                network.device = socket.create_connection((target.place, target.number), timeout_s)
+                return _TcpLine(network)
             case "serial":
                 return _open(_SerialLine, printer.Serial(target.place, baudrate=target.number, timeout=timeout_s))
             case "file":

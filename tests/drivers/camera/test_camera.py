@@ -1,0 +1,162 @@
+"""The camera over real HTTP: the plate it is shown, a hung camera, a dead one, and pages that are no pictures.
+
+The first three tests are the contract of every camera type: a new driver adds one row to CAMERAS.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from drivers.camera.jpeg_comment import NotJpegError, plate_comment, plate_in
+from drivers.camera.scene import picture, plate_color
+from drivers.camera.simulated import SimulatedCameraConfig, VirtualCamera
+from drivers.ports import Camera, DeviceRefused, DeviceTimeout, DeviceUnavailable
+from drivers.readings import PlateColor, PlateReading
+from drivers.registry import build_camera
+from drivers.worker import monotonic_ms
+
+
+def _simulated(url: str, timeout_ms: int = 1000) -> Camera:
+    return build_camera("camera", SimulatedCameraConfig(type="simulated", url=url, timeout_ms=timeout_ms))
+
+
+CAMERAS: dict[str, Callable[..., Camera]] = {"simulated": _simulated}
+
+
+@pytest.fixture
+def virtual() -> Iterator[VirtualCamera]:
+    with VirtualCamera() as camera:
+        yield camera
+
+
+@pytest.fixture(params=CAMERAS)
+def make(request: pytest.FixtureRequest) -> Callable[..., Camera]:
+    return CAMERAS[request.param]
+
+
+def test_a_picture_is_taken_after_the_call_began(virtual: VirtualCamera, make: Callable[..., Camera]) -> None:
+    virtual.set_scene("浙E·K3269", 970)
+    before_ms = monotonic_ms()
+    seen = make(virtual.url).capture()
+    assert before_ms <= seen.taken_ms <= monotonic_ms()
+    assert Image.open(BytesIO(seen.jpeg)).size == (960, 540)
+
+
+def test_a_hung_camera_is_given_up_in_time(virtual: VirtualCamera, make: Callable[..., Camera]) -> None:
+    virtual.hung.set()
+    started_s = time.monotonic()
+    with pytest.raises(DeviceTimeout, match="no whole picture in 200 ms"):
+        make(virtual.url, 200).capture()
+    assert time.monotonic() - started_s < 1
+    virtual.hung.clear()
+
+
+def test_a_dead_camera_is_unavailable_and_comes_back(virtual: VirtualCamera, make: Callable[..., Camera]) -> None:
+    camera = make(virtual.url)
+    virtual.switch_off()
+    with pytest.raises(DeviceUnavailable, match="cannot be reached"):
+        camera.capture()
+    virtual.switch_on()
+    camera.capture()
+
+
+@pytest.mark.parametrize(
+    ("scene", "plate"),
+    [
+        (("浙A12345", 970), PlateReading("浙A12345", PlateColor.YELLOW, 970)),
+        (("浙AD12345", 1000), PlateReading("浙AD12345", PlateColor.GREEN, 1000)),
+        (("沪B00001", 310, PlateColor.BLUE), PlateReading("沪B00001", PlateColor.BLUE, 310)),
+        ((None,), None),
+    ],
+)
+def test_the_plate_comes_with_the_picture(virtual: VirtualCamera, scene: Any, plate: PlateReading | None) -> None:
+    virtual.set_scene(*scene)
+    assert _simulated(virtual.url).capture().plate == plate
+
+
+def test_the_next_truck_is_seen_at_once(virtual: VirtualCamera) -> None:
+    camera = _simulated(virtual.url)
+    for plate in ("浙A12345", None, "苏E6H369"):
+        virtual.set_scene(plate)
+        seen = camera.capture().plate
+        assert (seen.text if seen else None) == plate
+
+
+@pytest.mark.parametrize("garbage", [b"", b"<html>login</html>", b"\xff\xd8\xff", b"\xff\xd8\xff\xd9"])
+def test_what_is_no_picture_is_refused(virtual: VirtualCamera, garbage: bytes) -> None:
+    virtual.garbage = garbage
+    with pytest.raises(DeviceRefused, match="JPEG"):
+        _simulated(virtual.url).capture()
+
+
+def test_half_a_picture_is_refused(virtual: VirtualCamera) -> None:
+    virtual.garbage = virtual.frame()[:-300]
+    with pytest.raises(DeviceRefused, match="no whole JPEG"):
+        _simulated(virtual.url).capture()
+
+
+def test_a_wrong_address_is_refused(virtual: VirtualCamera) -> None:
+    with pytest.raises(DeviceRefused, match="404"):
+        _simulated(virtual.url.replace("frame", "other")).capture()
+
+
+def test_a_trickle_of_bytes_ends_at_the_deadline() -> None:
+    """A byte now and then keeps a socket's own timeout alive for ever; the deadline is for the whole picture."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stop = threading.Event()
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                while not stop.wait(0.05):
+                    try:
+                        connection.sendall(b"x")
+                    except OSError:
+                        return
+
+        helper = threading.Thread(target=trickle)
+        helper.start()
+        started_s = time.monotonic()
+        with pytest.raises(DeviceTimeout):
+            _simulated(f"http://127.0.0.1:{server.getsockname()[1]}/frame.jpg", 300).capture()
+        assert time.monotonic() - started_s < 1
+        stop.set()
+        helper.join()
+
+
+def test_a_second_frame_of_the_same_scene_is_cheap() -> None:
+    plate = PlateReading("浙A12345", None, 900)
+    assert picture(plate) is picture(plate)
+
+
+def test_the_comment_is_read_strictly() -> None:
+    def with_comment(comment: bytes) -> bytes:
+        return b"\xff\xd8\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + b"\xff\xda\x00\x02\xff\xd9"
+
+    plate = PlateReading("浙A12345", None, 900)
+    assert plate_in(with_comment(plate_comment(plate))) == plate
+    wrong = (b"made by a phone", b"{}", b'{"plate":"A","color":"pink","confidence_permille":1}',
+             b'{"plate":"A","color":null,"confidence_permille":1001}')  # fmt: skip
+    for comment in wrong:
+        with pytest.raises(NotJpegError, match="comment is not a plate"):
+            plate_in(with_comment(comment))
+
+
+def test_the_usual_colour() -> None:
+    assert plate_color("浙A·12345") is PlateColor.YELLOW
+    assert plate_color("浙AD12345") is PlateColor.GREEN
+
+
+@pytest.mark.parametrize("url", ["rtsp://cam/1", "http://", "http://h", "http://user:secret@h/frame.jpg"])
+def test_wrong_addresses_say_what_is_allowed(url: str) -> None:
+    with pytest.raises(ValidationError, match="allowed: http://host:port/frame.jpg"):
+        SimulatedCameraConfig(type="simulated", url=url)
