@@ -57,8 +57,8 @@ class Protection:
 def foreign(headers: Headers) -> str | None:
     """Who made the request when it was not one of our own pages, else None.
 
-    Browsers say so in Sec-Fetch-Site on secure addresses and in Origin everywhere; a script without either is no browser
-    and carries nobody's cookie.
+    Browsers say so in Sec-Fetch-Site on secure addresses and in Origin everywhere; a script without either is
+    no browser and carries nobody's cookie.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

@@ -52,9 +52,10 @@ class Site:
         note = session.note if session else None
         if session:
             session.note = None
+        other = _other(language)
         boot = {
             "lang": language,
-            "words": {key: [getattr(words, language), getattr(words, _other(language))] for key, words in WORDS.items()},
+            "words": {key: [getattr(words, language), getattr(words, other)] for key, words in WORDS.items()},
             "may": {command: allowed(session.person if session else None, command) for command in MAY},
             "not_allowed": not_allowed().words._asdict(),
             "now": datetime.now(UTC).isoformat(),

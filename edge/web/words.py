@@ -35,7 +35,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "login_done": ("已登录", "Logged in"),
     "login_unknown": ("没有这个人，请选择姓名", "No such person; choose a name"),
     "login_wrong": ("PIN 不对，还可试 {left} 次", "Wrong PIN; {left} more tries"),
-    "login_locked": ("已锁定：错误 5 次，请 {minutes} 分钟后再试", "Locked after 5 wrong tries; try again in {minutes} min"),
+    "login_locked": ("已锁定：错误 5 次，请 {minutes} 分钟后再试", "5 wrong tries: locked, try again in {minutes} min"),
     "login_busy": ("登录的人太多，请稍候", "Too many are logging in; wait a moment"),
     "clear": ("清除", "Clear"),
     # problems
@@ -130,7 +130,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "hold_below_minimum": ("低于最小量，未放行", "Below the minimum. No ticket, no exit pass."),
     "hold_plate_differs": ("车牌不符，未放行", "The plate differs. No ticket, no exit pass."),
     "way_topup": ("补款", "Top up"),
-    "way_topup_how": ("客户到财务补款；到账后自动解除", "Customer pays at finance; clears by itself when the grant arrives"),
+    "way_topup_how": ("客户到财务补款；到账后自动解除", "Customer pays at finance; clears by itself when it arrives"),
     "way_amend": ("改通知单", "Amend the notice"),
     "way_amend_how": ("请开票员加大装车限量", "The biller raises the load limit"),
     "way_unload": ("卸货", "Unload"),

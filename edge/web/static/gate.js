@@ -1,0 +1,190 @@
+// The guard's page: a scanner types, a verdict stands.
+import { ask, asking, boot, byId, clock, fillFrom, follow, kg, make, now, pick, pickOther, plate, post, second, setClass, setHidden, setRows, setText, showClock, showLink, word } from "./core.js";
+
+const gate = byId("gate").dataset.gate;
+// An OPEN must not stand until the next truck comes: after this the page waits again.
+const VERDICT_MS = 60000;
+const PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
+const MARKS = { open: "✓", ask_guard: "?", refuse: "✕", wait: "" };
+
+let view = boot.view, direct = null, busy = false;
+
+// The verdict to show: the newest of the stream and of the answer to our own scan, until it is old.
+function current() {
+  const last = direct && (!view.last || !(view.last.at > direct.at)) ? direct : view.last;
+  return last && now() - Date.parse(last.at) < VERDICT_MS ? last : null;
+}
+
+function show() {
+  const verdict = current();
+  const kind = verdict ? (verdict.overridden_by ? "open" : verdict.verdict) : "wait";
+  byId("verdict").dataset.verdict = kind;
+  setText("verdict-mark", MARKS[kind]);
+  setText("verdict-main", word(busy ? "scan_busy" : "verdict_" + kind));
+  setText("verdict-second", second(busy ? "scan_busy" : "verdict_" + kind));
+  reason(verdict, kind);
+  const ticket = verdict && verdict.ticket;
+  setText("verdict-net", ticket ? `${word("net_kg")} ${kg(ticket.net_kg)} kg` : "");
+  setText("verdict-goods", ticket ? ticket.product : "");
+  setText("barrier-said", verdict && verdict.barrier ? `${verdict.barrier === "opened" ? "✓" : "✕"} ${word("barrier_" + verdict.barrier)} ${second("barrier_" + verdict.barrier)}` : "");
+  byId("barrier-said").classList.toggle("bad", Boolean(verdict) && verdict.barrier === "failed");
+  facts(verdict, ticket);
+  picture(verdict);
+  today();
+  chips();
+  overridable(verdict);
+}
+
+function reason(verdict, kind) {
+  let main = "", side = "";
+  if (verdict && verdict.overridden_by) [main, side] = [`${word("overridden")} ${verdict.overridden_by}`, verdict.why ? pick(verdict.why) : ""];
+  else if (verdict && verdict.why) [main, side] = [pick(verdict.why), pickOther(verdict.why)];
+  else if (kind === "open") [main, side] = [word("verdict_checks"), second("verdict_checks")];
+  else if (kind === "wait" && view.today.length) {
+    const last = view.today[0];
+    main = `${word("verdict_previous")}: ${plate(last.plate)} ${pick(last.words)} ${clock(last.at)}`;
+  }
+  setText("reason", main);
+  setText("reason-2", side);
+}
+
+function facts(verdict, ticket) {
+  setText("plate-pass", verdict ? plate(verdict.plate_pass) : "—");
+  const seen = verdict && verdict.plate_seen, agrees = seen && verdict.plate_seen === verdict.plate_pass;
+  const sure = seen ? ` ${(verdict.confidence_permille / 10).toFixed(1)}%` : "";
+  setText("plate-seen", verdict ? (seen ? `${plate(verdict.plate_seen)} ${agrees ? "✓" : "✕"}${sure}` : word("not_read")) : "—");
+  setClass("plate-seen", !verdict ? "" : agrees ? "good" : "bad");
+  setText("ticket", ticket ? ticket.ticket : "—");
+  setText("customer", ticket ? ticket.customer_name : "—");
+  setText("gross-at", ticket ? clock(ticket.gross_at) : "—");
+  const seal = (kind) => `${word("seal_" + kind)} ${ticket[kind + "_seal"] ? "✓" : "✕ " + word("missing")}`;
+  setText("seals", ticket ? `${seal("enterprise")}  ${seal("finance")}` : "—");
+}
+
+function picture(verdict) {
+  const photo = byId("photo"), key = verdict ? verdict.picture : "";
+  const path = key ? `/gate/${encodeURIComponent(gate)}/picture/${encodeURIComponent(key)}` : "";
+  if (photo.dataset.path !== path) {
+    photo.dataset.path = path;
+    setHidden(photo, !path);
+    if (path) photo.src = path;
+  }
+  setHidden("no-photo", Boolean(path));
+  setHidden("photo-plate", !(verdict && verdict.plate_seen));
+  setText("photo-plate", verdict && verdict.plate_seen ? plate(verdict.plate_seen) : "");
+}
+
+function today() {
+  setText("released", view.released_today);
+  setRows("today", view.today.length ? view.today : [null], (row) => {
+    if (!row) return make("li", "empty", word("nothing_yet"));
+    const line = make("li", row.verdict);
+    line.append(make("time", "", clock(row.at, false)), make("b", "", plate(row.plate)), make("span", "num", row.net_kg === null ? "—" : `${kg(row.net_kg)} kg`),
+      make("em", "", `${MARKS[row.verdict] || "·"} ${pick(row.words)}`));
+    return line;
+  });
+}
+
+function chips() {
+  showLink(view.link);
+  setText("barrier-text", `${word("barrier")} ${pick(view.barrier)}`);
+  setClass("barrier", view.barrier_ok ? "chip ok" : "chip warn");
+  const loop = view.vehicle_on_loop === null ? "unknown" : view.vehicle_on_loop ? "on" : "off";
+  setText("loop", word("loop_" + loop));
+}
+
+function overridable(verdict) {
+  const button = byId("override");
+  let no = "";
+  if (!boot.may.override) no = pick(boot.not_allowed);
+  else if (!verdict || !verdict.overridable || verdict.overridden_by) no = word("override_no");
+  button.setAttribute("aria-disabled", String(Boolean(no)));
+  setText(button.querySelector(".why"), no);
+  const arrive = byId("arrive");
+  arrive.setAttribute("aria-disabled", String(!boot.may.arrive));
+  setText(arrive.querySelector(".why"), boot.may.arrive ? "" : pick(boot.not_allowed));
+}
+
+// A no that came without a verdict is shown as one: the guard looks at one place only.
+function answered(answer) {
+  const none = { verdict: "refuse", ticket: null, plate_pass: "", plate_seen: "", confidence_permille: 0, overridable: false, picture: "", overridden_by: "", barrier: "" };
+  direct = answer.verdict || { ...none, why: answer.why, at: new Date(now()).toISOString() };
+  show();
+}
+
+async function scan(event) {
+  event.preventDefault();
+  const code = byId("code").value.trim();
+  byId("code").value = "";
+  if (!code || busy) return;
+  busy = true;
+  show();
+  const answer = await post(`/gate/${gate}/scan`, { code });
+  busy = false;
+  answered(answer);
+  focusCode();
+}
+
+async function override() {
+  if (byId("override").getAttribute("aria-disabled") === "true") return focusCode();
+  const verdict = current();
+  setText("ask-why", verdict && verdict.why ? pick(verdict.why) : "");
+  byId("override-reason").value = "";
+  if (await ask("ask-override")) {
+    const answer = await post(`/gate/${gate}/override`, { name: byId("override-name").value, reason: byId("override-reason").value });
+    if (answer.verdict) answered(answer);
+    else note(answer);
+  }
+  return focusCode();
+}
+
+async function arrive() {
+  if (byId("arrive").getAttribute("aria-disabled") === "true") return focusCode();
+  byId("arrive-plate").value = "";
+  const open = await fetch("/notices.json", { headers: { Accept: "application/json" } }).then((answer) => answer.json()).catch(() => []);
+  const rows = Array.isArray(open) ? open.slice(0, 60) : [];
+  setRows("expected", rows.map((row) => [row.plate, row.customer]), ([text, customer]) => {
+    const row = make("li"), button = make("button", "button");
+    button.type = "button";
+    button.append(make("b", "", plate(text)), make("small", "", customer));
+    button.addEventListener("click", () => { byId("arrive-plate").value = text; });
+    row.append(button);
+    return row;
+  });
+  if (await ask("ask-arrive")) note(await post("/arrive", { plate: byId("arrive-plate").value }));
+  return focusCode();
+}
+
+function note(answer) {
+  const words = answer.ok ? answer.words : answer.why;
+  const line = document.querySelector(".note") || document.querySelector("main").insertAdjacentElement("beforebegin", make("p"));
+  setClass(line, `note float ${answer.ok ? "good" : "bad"}`);
+  line.replaceChildren(make("b", "", answer.ok ? "✓ " : "✕ "), make("span", "", pick(words)), make("small", "", " " + pickOther(words)));
+  clearTimeout(note.timer);
+  note.timer = setTimeout(() => line.remove(), 8000);
+}
+
+// The scanner is a keyboard: whatever was touched last, its keys must land in the field.
+function focusCode() {
+  if (!asking()) byId("code").focus({ preventScroll: true });
+}
+
+byId("scan").addEventListener("submit", scan);
+byId("override").addEventListener("click", override);
+byId("arrive").addEventListener("click", arrive);
+document.addEventListener("keydown", (event) => { if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) focusCode(); });
+document.addEventListener("click", () => setTimeout(focusCode, 0));
+window.addEventListener("focus", focusCode);
+fillFrom("ask-override", "override-reason");
+for (const letter of PROVINCES) {
+  const button = make("button", "button", letter);
+  button.type = "button";
+  button.addEventListener("click", () => { byId("arrive-plate").value = letter + byId("arrive-plate").value.replace(/^[^A-Z0-9]/i, ""); byId("arrive-plate").focus(); });
+  byId("provinces").append(button);
+}
+
+show();
+showClock();
+focusCode();
+setInterval(show, 1000);
+follow(`gate/${gate}`, 0, (fresh) => { view = fresh; show(); }, (quiet) => document.body.classList.toggle("stale", quiet));

@@ -1,0 +1,128 @@
+// The dispatcher's page: one stream in, one command out.
+import { ask, asking, boot, byId, fillFrom, follow, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
+import { mainAction, paint } from "./lane_paint.js";
+
+const lane = byId("lane").dataset.lane;
+const REPLY_MS = 8000;
+// A button that changed its meaning under the finger is not obeyed at once.
+const SETTLE_MS = 600;
+
+let view = boot.view, stale = false, busy = false, reply = null, replyAt = 0, mainName = "", mainSince = 0;
+
+function why(action) {
+  if (stale) return { zh: boot.lang === "zh" ? word("stale") : second("stale"), en: boot.lang === "en" ? word("stale") : second("stale") };
+  if (!boot.may[action.name]) return boot.not_allowed;
+  return action.enabled ? null : action.why;
+}
+
+function show() {
+  paint(view, stale, why, busy, call);
+  const action = mainAction(view);
+  const name = action.name + action.visit;
+  if (name !== mainName) {
+    if (mainName) mainSince = performance.now();
+    mainName = name;
+  }
+  said();
+}
+
+// The line of the moment, by urgency.
+function said() {
+  const visit = view.visit, old = performance.now() - replyAt > REPLY_MS;
+  const paper = visit && visit.ticket && ["failed", "unknown"].includes(visit.print_state);
+  setHidden("paper", !paper || stale);
+  if (stale) return say("bad", "✕", word("stale"), second("stale"));
+  if (paper) return say("warn", "⚠", `${word("print_" + visit.print_state)} · ${word("paper_question")}`, second("paper_question"));
+  if (reply && !old) return say(reply.ok ? "good" : "bad", reply.ok ? "✓" : "✕", pick(reply.words), pickOther(reply.words));
+  if (view.last && !view.hold) return say("bad", "✕", pick(view.last), pickOther(view.last));
+  if (view.done) return say("good", "✓", pick(view.done), pickOther(view.done));
+  if (pick(view.scale.what)) return say("warn", "⚠", pick(view.scale.what), pickOther(view.scale.what));
+  if (view.alarms.length) return say("warn", "⚠", pick(view.alarms[0].words), pickOther(view.alarms[0].words));
+  return say("", "", word("hint_none"), second("hint_none"));
+}
+
+function say(kind, mark, main, side) {
+  setClass("said", "said " + kind);
+  setText("said-mark", mark);
+  setText("said-main", main);
+  setText("said-second", side);
+}
+
+async function send(command, fields = {}) {
+  if (busy) return;
+  busy = true;
+  show();
+  const answer = await post(`/lane/${lane}/${command}`, fields);
+  busy = false;
+  answered(answer);
+}
+
+function answered(answer) {
+  reply = { ok: answer.ok, words: answer.ok ? answer.words : answer.why };
+  replyAt = performance.now();
+  show();
+}
+
+function refuse(reason) {
+  answered({ ok: false, why: reason });
+}
+
+function call(visit) {
+  const action = view.actions.find((one) => one.name === "call");
+  const no = action ? why(action) : boot.not_allowed;
+  return no ? refuse(no) : send("call", { visit });
+}
+
+function pressMain() {
+  const action = mainAction(view);
+  const no = why(action);
+  if (no) return refuse(no);
+  if (performance.now() - mainSince < SETTLE_MS) {
+    const key = "just_changed";
+    return refuse(boot.lang === "zh" ? { zh: word(key), en: second(key) } : { zh: second(key), en: word(key) });
+  }
+  return send(action.name, action.visit ? { visit: action.visit } : {});
+}
+
+async function pressOther(name) {
+  const action = view.actions.find((one) => one.name === name) || { name, enabled: false, why: boot.not_allowed };
+  const no = why(action);
+  if (no) return refuse(no);
+  if (name === "cancel") {
+    byId("cancel-reason").value = "";
+    return (await ask("ask-cancel")) ? send(name, { reason: byId("cancel-reason").value }) : undefined;
+  }
+  if (name === "empty_exit") return (await ask("ask-empty")) ? send(name) : undefined;
+  return send(name);
+}
+
+// The pedal is a keyboard with one key, F9 or Enter. A key held down is one press.
+function key(event) {
+  if (event.repeat || asking() || !["F9", "Enter"].includes(event.key)) return;
+  const focused = document.activeElement;
+  const other = focused && focused.matches("button, a, input") && focused.id !== "main";
+  if (event.key === "Enter" && other && focused.matches(":focus-visible")) return;
+  event.preventDefault();
+  pressMain();
+}
+
+byId("main").addEventListener("click", pressMain);
+document.addEventListener("keydown", key);
+for (const button of document.querySelectorAll("[data-action]")) {
+  button.addEventListener("click", () => { button.blur(); pressOther(button.dataset.action); });
+}
+for (const button of document.querySelectorAll("[data-paper]")) {
+  button.addEventListener("click", async () => {
+    button.blur();
+    if (view.visit && view.visit.ticket) {
+      answered(await post(`/tickets/${encodeURIComponent(view.visit.ticket)}/confirm_print`, { paper_out: button.dataset.paper }));
+    }
+  });
+}
+byId("alarms").addEventListener("click", () => ask("alarm-list"));
+fillFrom("ask-cancel", "cancel-reason");
+
+show();
+showClock();
+setInterval(said, 1000);
+follow(`lane/${lane}`, 2000, (fresh) => { view = fresh; show(); }, (isStale) => { stale = isStale; show(); });

@@ -1,0 +1,150 @@
+"""What a plant may look like: made-up lanes, gates and tickets for page tests."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from edge.domain.refusal import Reason, Words, refuse
+from edge.domain.visit import VisitState
+from edge.station.views import (
+    ActionView,
+    AlarmView,
+    GateView,
+    HoldView,
+    LaneView,
+    LimitView,
+    LinkView,
+    MoneyView,
+    PassageView,
+    QueueEntry,
+    ScaleView,
+    TicketView,
+    VerdictView,
+    VisitView,
+    Why,
+)
+
+NO_WORDS = Words("", "")
+ACTIONS = ("call", "tare", "start_loading", "load_complete", "unload", "recheck", "cancel", "empty_exit", "park")
+
+
+def now() -> str:
+    """This moment as views carry it."""
+    return datetime.now(UTC).isoformat()
+
+
+LINKED = LinkView(connected=True, since="2026-11-23T00:00:00+00:00", waiting_records=0, oldest_minutes=0)
+SCALE = ScaleView("stable", 42_860, 20, 100_000, "2027-03-31", 10, True, NO_WORDS)
+EMPTY = replace(SCALE, state="empty", gross_kg=0)
+MONEY_WORDS = Words("预付款余额", "prepaid balance")
+
+
+def visit(state: VisitState, **changes: Any) -> VisitView:
+    """A truck on the lane."""
+    plain = VisitView(
+        visit="V7", state=state.value, state_words=state.words, plate="浙A5K326", customer_name="示例客户甲",
+        product="冶金焦 25–60", notice="HX01-2611-0432", mode="prepaid", price_fen_per_t=200_000, axles=6,
+        tare_kg=14_520, ticket=None, carrier="", print_state="",
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def actions(*enabled: str, why: Words | None = None) -> tuple[ActionView, ...]:
+    """Every button, only the named ones enabled."""
+    no = why or refuse(
+        Reason.NOT_NOW, event="做此操作", event_en="do this", state="装车中", state_en="loading"
+    ).words  # fmt: skip
+    return tuple(ActionView(name, name in enabled, NO_WORDS if name in enabled else no) for name in ACTIONS)
+
+
+def queue(count: int = 4) -> tuple[QueueEntry, ...]:
+    """Trucks that wait."""
+    plates = ["沪D19F07", "苏E6H369", "皖K66120", "浙BD12345", "鲁H7T880", "苏A0P551"]
+    entries = []
+    for index, plate in enumerate(plates[:count]):
+        state = VisitState.QUEUED if index != 2 else VisitState.HELD
+        entries.append(
+            QueueEntry(f"V{20 + index}", 12 + index, plate, f"示例客户{'乙丙丁戊己庚'[index]}", "冶金焦 25–60",
+                       state.value, state.words, "", 12 - 2 * index)
+        )  # fmt: skip
+    return tuple(entries)
+
+
+def loading_view(**changes: Any) -> LaneView:
+    """A truck being loaded, 4 060 kg to go."""
+    plain = LaneView(
+        lane="1", name=Words("一号磅", "Lane 1"), scale=SCALE, visit=visit(VisitState.LOADING),
+        limit=LimitView(46_920, 4_060, "money", MONEY_WORDS, "under"),
+        money=MoneyView(6_480_000, 6_480_000, 5_668_000, 812_000, 28_340), hold=None,
+        actions=actions("load_complete", "park"), queue=queue(), link=LINKED,
+        curve_kg=(0, 0, 14_520, 14_540, 14_500, 18_000, 21_000, 26_500, 31_000, 36_400, 39_000, 42_860),
+        alarms=(), last=None, done=None,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def idle_view(**changes: Any) -> LaneView:
+    """Nobody on the scale."""
+    plain = loading_view(
+        scale=EMPTY, visit=None, limit=None, money=None, curve_kg=(0, 0, 0),
+        actions=actions("call", why=refuse(Reason.NO_VISIT).words),
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def hold_view(reason: str = "money") -> LaneView:
+    """A truck held: over the balance, or overloaded."""
+    money = reason == "money"
+    why = refuse(Reason.OVERLOAD, over_kg=1_280, limit_kg=46_920, limited_by="六轴", limited_by_en="6 axles")
+    if money:
+        why = refuse(Reason.OVER_BALANCE, over_fen=256_000, over_kg=1_280)
+    ways = ("topup", "unload") if money else ("unload",)
+    hold = HoldView(Why.of(why), 33_680, 48_200, 6_736_000, 1_280, 256_000 if money else 0, now(), ways)
+    return loading_view(
+        scale=replace(SCALE, gross_kg=48_200), visit=visit(VisitState.HELD), hold=hold, last=Why.of(why),
+        limit=LimitView(46_920, -1_280, reason, MONEY_WORDS, "over"),
+        money=MoneyView(6_480_000, 6_480_000, 6_736_000, -256_000, 33_680),
+        actions=actions("recheck", "unload", "park") if money else actions("unload", "park"),
+        link=replace(LINKED, connected=False, since="2026-11-20T02:00:00+00:00", waiting_records=1_284),
+        curve_kg=(0, 14_520, 14_540, 22_000, 31_000, 39_000, 45_000, 48_200, 48_260, 48_200),
+    )  # fmt: skip
+
+
+def ticket(**changes: Any) -> TicketView:
+    """A sealed ticket."""
+    plain = TicketView(
+        ticket="HX01-03-0001234", visit="V7", plate="浙A5K326", customer_name="示例客户甲", product="冶金焦 25–60",
+        net_kg=28_340, amount_fen=5_668_000, gross_at="2026-11-23T06:33:02+00:00", state="sealed",
+        state_words=VisitState.SEALED.words, enterprise_seal="E05", finance_seal="rule", copies=0, print_state="sent",
+        used_at="", lane="1", mode="prepaid",
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def verdict(kind: str, **changes: Any) -> VerdictView:
+    """The answer to a scan made just now."""
+    why = {
+        "open": None,
+        "ask_guard": refuse(Reason.PLATE_DIFFERS, seen="浙A5K328", plate="浙A5K326"),
+        "refuse": refuse(Reason.PASS_USED, used_at="14:02:11"),
+    }[kind]
+    seen = "浙A5K328" if kind == "ask_guard" else "浙A5K326"
+    plain = VerdictView(
+        kind, Why.of(why) if why else None, ticket(), "浙A5K326", seen, 990, kind == "ask_guard", now(),
+        "p1", "", "opened" if kind == "open" else "",
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+USED = refuse(Reason.PASS_USED, used_at="14:02").words
+GATE = GateView(
+    "south", Words("南门", "South gate"), Words("正常", "ready"), True, False, LINKED, None,
+    (
+        PassageView("2026-11-23T06:29:00+00:00", "沪D19F07", 31_220, "open", Words("放行", "released")),
+        PassageView("2026-11-23T06:17:00+00:00", "苏E6H369", None, "refuse", USED),
+        PassageView("2026-11-23T06:02:00+00:00", "苏E6H369", 29_860, "open", Words("放行", "released")),
+    ), 86, (),
+)  # fmt: skip
+ALARM = AlarmView("2026-11-23T06:12:00+00:00", "打印机", Words("缺纸,请装纸", "Out of paper: load paper"))
+
+

@@ -1,0 +1,241 @@
+"""A plant made of views alone: pages read views, so this is all a page test needs. Commands are noted and answered."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from edge.domain.refusal import Refusal, Words
+from edge.domain.visit import VisitState
+from edge.signing import hash_pin
+from edge.station.live import LiveHub
+from edge.station.views import GateView, LaneView, QueueEntry, QueueView, TicketView, VerdictView, as_json
+from tests.web.scenes import GATE, idle_view, loading_view, now, queue, ticket, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone:
+    """A command was done."""
+
+    words: Words
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StagePerson:
+    """Somebody with the PIN that `people` gave them."""
+
+    id: str
+    name: str
+    roles: tuple[str, ...]
+    pin_hash: str
+
+
+def people() -> list[StagePerson]:
+    """One person a role; the PIN is the number in the id four times."""
+    rows = [
+        ("D01", "调度 王芳", ("dispatcher",), "1111"),
+        ("G02", "门卫 赵强", ("guard",), "2222"),
+        ("B03", "开票员 李静", ("biller",), "3333"),
+        ("F04", "财务 周敏", ("finance",), "4444"),
+        ("E05", "企管部 吴刚", ("enterprise",), "5555"),
+        ("S06", "班长 <b>孙</b>", ("supervisor",), "6666"),
+    ]
+    return [StagePerson(key, name, roles, hash_pin(pin)) for key, name, roles, pin in rows]
+
+
+@dataclass
+class Stage:
+    """The plant. `heard` holds every command with its arguments, in order; `answer` is given to the next ones."""
+
+    name: str = "示例一厂 HX01"
+    live: LiveHub = field(default_factory=LiveHub)
+    heard: list[tuple[str, ...]] = field(default_factory=list)
+    answer: StageDone | Refusal = field(default_factory=lambda: StageDone(Words("已完成", "Done")))
+    next_lane_view: LaneView | None = None
+    verdict: VerdictView = field(default_factory=lambda: verdict("open"))
+    shown_tickets: list[TicketView] = field(default_factory=lambda: [ticket()])
+    picture: bytes | None = None
+    beating: bool = True
+
+    def __post_init__(self) -> None:
+        self.lanes = {
+            "1": StageLane(self, loading_view()),
+            "2": StageLane(self, idle_view(lane="2", name=Words("二号磅", "Lane 2"))),
+        }  # fmt: skip
+        self.gates = {"south": StageGate(self, GATE)}
+        self.yard = StageYard(self)
+        self.tickets = StageDesk(self)
+
+    def show(self, view: LaneView) -> None:
+        """Put a view on lane 1 and tell the pages."""
+        self.lanes["1"].shown = view
+        self.live.publish("lane/1", as_json(view))
+
+    def queue_view(self) -> QueueView:
+        """The board."""
+        called = VisitState.ADMITTED
+        first = QueueEntry("V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0)
+        return QueueView(self.name, queue(6), (first,))
+
+    def hear(self, *command: str) -> StageDone | Refusal:
+        """Note a command, answer it."""
+        self.heard.append(command)
+        if self.next_lane_view is not None:
+            self.show(self.next_lane_view)
+        return self.answer
+
+
+@dataclass
+class StageLane:
+    """One lane that shows what it is given."""
+
+    stage: Stage
+    shown: LaneView
+
+    def view(self) -> LaneView:
+        return self.shown
+
+    async def call(self, visit: str, by: str) -> StageDone | Refusal:
+        return self.stage.hear("call", visit, by)
+
+    async def tare(self, by: str) -> StageDone | Refusal:
+        return self.stage.hear("tare", by)
+
+    async def start_loading(self, by: str) -> StageDone | Refusal:
+        return self.stage.hear("start_loading", by)
+
+    async def load_complete(self, by: str, visit: str) -> StageDone | Refusal:
+        return self.stage.hear("load_complete", by, visit)
+
+    async def unload(self, by: str) -> StageDone | Refusal:
+        return self.stage.hear("unload", by)
+
+    async def recheck(self, by: str) -> StageDone | Refusal:
+        return self.stage.hear("recheck", by)
+
+    async def park(self, by: str) -> StageDone | Refusal:
+        return self.stage.hear("park", by)
+
+    async def cancel(self, by: str, reason: str) -> StageDone | Refusal:
+        return self.stage.hear("cancel", by, reason)
+
+    async def empty_exit(self, by: str) -> StageDone | Refusal:
+        return self.stage.hear("empty_exit", by)
+
+
+@dataclass
+class StageGate:
+    """The gate."""
+
+    stage: Stage
+    shown: GateView
+
+    def view(self) -> GateView:
+        return self.shown
+
+    async def scan(self, code: str, by: str) -> VerdictView:
+        self.stage.hear("scan", code, by)
+        return replace(self.stage.verdict, at=now())
+
+    async def override(self, by: str, name: str, reason: str) -> VerdictView | Refusal:
+        self.stage.hear("override", by, name, reason)
+        return replace(self.stage.verdict, at=now(), overridden_by=name, barrier="opened")
+
+    def picture(self, key: str) -> bytes | None:
+        return self.stage.picture if key == "p1" else None
+
+
+@dataclass
+class StageYard:
+    """Arrivals."""
+
+    stage: Stage
+
+    async def arrive(self, plate: str, by: str) -> StageDone | Refusal:
+        return self.stage.hear("arrive", plate, by)
+
+    async def notices(self) -> list[dict[str, Any]]:
+        row = {"number": "HX01-2611-0433", "plate": "鲁H7T880", "customer": "示例客户己", "product": "冶金焦 25–60",
+               "limit": 32_000, "expires": "2026-11-25T16:00:00+00:00"}  # fmt: skip
+        return [row, {**row, "number": "HX01-2611-0434", "plate": "苏A0P551", "customer": "<i>客户</i>"}]
+
+
+@dataclass
+class StageDesk:
+    """Tickets."""
+
+    stage: Stage
+
+    async def recent(self, limit: int = 50) -> list[TicketView]:
+        return self.stage.shown_tickets[:limit]
+
+    async def find(self, ticket: str) -> TicketView | None:
+        return next((row for row in self.stage.shown_tickets if row.ticket == ticket), None)
+
+    async def reprint(self, ticket: str, by: str) -> StageDone | Refusal:
+        return self.stage.hear("reprint", ticket, by)
+
+    async def void(self, ticket: str, first: str, second: str, reason: str) -> StageDone | Refusal:
+        return self.stage.hear("void", ticket, first, second, reason)
+
+    async def seal(self, ticket: str, seal: str, by: str) -> StageDone | Refusal:
+        return self.stage.hear("seal", ticket, seal, by)
+
+    async def confirm_print(self, ticket: str, paper_out: bool, by: str) -> StageDone | Refusal:
+        return self.stage.hear("confirm_print", ticket, str(paper_out), by)
+
+    async def day(self, business_date: str) -> dict[str, Any]:
+        rows = self.stage.shown_tickets
+        kilograms, money = sum(row.net_kg for row in rows), sum(row.amount_fen for row in rows)
+        by_customer = [{"customer_name": "示例客户甲", "tickets": len(rows), "net_kg": kilograms, "amount_fen": money}]
+        return {"date": business_date, "tickets": len(rows), "released": 0, "voided": 0, "net_kg": kilograms,
+                "amount_fen": money, "by_customer": by_customer, "rows": rows}  # fmt: skip
+
+
+@dataclass
+class Served:
+    """A stage served on 127.0.0.1. `do` runs something on the server's loop, where all of its state lives."""
+
+    url: str
+    stage: Stage
+    do: Callable[..., object]
+
+
+@contextmanager
+def serve(app: Starlette, stage: Stage) -> Iterator[Served]:
+    """The app on a free port, in a thread. Lane 1 is published as its runner would, while `stage.beating`."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run(listener: socket.socket) -> None:
+        loops.append(asyncio.get_running_loop())
+        beat = asyncio.create_task(_beat(stage))
+        await server.serve(sockets=[listener])
+        beat.cancel()
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=lambda: asyncio.run(run(listener)), daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", stage, loops[0].call_soon_threadsafe)
+        loops[0].call_soon_threadsafe(stage.live.close)
+        server.should_exit = True
+        thread.join(5)
+        assert not thread.is_alive(), "open streams kept the server from ending"
+
+
+async def _beat(stage: Stage) -> None:
+    while True:
+        if stage.beating:
+            stage.show(stage.lanes["1"].shown)
+        await asyncio.sleep(0.5)
