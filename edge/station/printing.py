@@ -5,7 +5,6 @@ the paper came, or a copy marked 补打 n is printed. A printer that cannot prin
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from drivers.ports import DeviceUnavailable, DriverError, Printer
@@ -35,11 +34,10 @@ class PrinterSetup:
 class PrintRunner:
     """Owns one printer and its jobs."""
 
-    def __init__(self, setup: PrinterSetup, printer: Printer, desk: Desk, lane_names: Callable[[str], str]) -> None:
+    def __init__(self, setup: PrinterSetup, printer: Printer, desk: Desk) -> None:
         self._setup = setup
         self._printer = printer
         self._desk = desk
-        self._lane_names = lane_names
         self._worker = CommandWorker(setup.name)
         self._woken = asyncio.Event()
 

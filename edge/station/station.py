@@ -1,1 +1,90 @@
-"""What the pages may ask of the plant. One object, made by `edge.main`; every command answers a value or a Refusal."""
+"""The plant as the pages and the program see it: its lanes, gates, yard, tickets and link, and their common life."""
+
+import asyncio
+from collections.abc import Callable
+
+from edge.domain.refusal import Words
+from edge.station.desk import Desk
+from edge.station.gate_runner import GateRunner
+from edge.station.head_office import HeadOffice
+from edge.station.lane_runner import LaneRunner
+from edge.station.lane_view import link_view
+from edge.station.live import LiveHub
+from edge.station.printing import PrintRunner, settle_after_crash
+from edge.station.ticket_desk import TicketDesk
+from edge.station.views import LinkView, QueueView
+from edge.station.yard import Yard
+
+_EXPIRE_EVERY_S = 20
+
+
+class Station:
+    """All parts of one plant around one desk. Parts are added before `run`."""
+
+    def __init__(self, desk: Desk, link_up: Callable[[], tuple[bool, str]] = lambda: (False, "")) -> None:
+        self._desk = desk
+        self.link_up = link_up
+        """Whether the link to head office is up, and since when (local text); set once the engine exists."""
+        self.live: LiveHub = desk.live
+        self.lanes: dict[str, LaneRunner] = {}
+        self.gates: dict[str, GateRunner] = {}
+        self.printers: list[PrintRunner] = []
+        self.tickets = TicketDesk(desk)
+        self.yard = Yard(desk)
+        self.head_office = HeadOffice(desk)
+
+    @property
+    def name(self) -> str:
+        """The plant's name for page titles."""
+        return self._desk.plant.name
+
+    def link(self) -> LinkView:
+        """The link to head office as pages show it."""
+        return link_view(self._desk, *self.link_up())
+
+    def queue_view(self) -> QueueView:
+        """The board for drivers."""
+        return self.yard.queue_view()
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Recover, then run every part until cancelled; a part that fails ends all (the service manager restarts us)."""
+        await self._recover()
+        owners: list[LaneRunner | GateRunner] = [*self.lanes.values(), *self.gates.values()]
+        for runner in owners:
+            self._desk.after_commit(runner.changed)
+            runner.start()
+        for printer in self.printers:
+            self._desk.after_commit(printer.wake)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in (*owners, *self.printers):
+                    group.create_task(each.run())
+                group.create_task(self._housekeeping())
+                started()
+        finally:
+            await self._stop()
+
+    async def _recover(self) -> None:
+        """What a crash may have left: a print job half sent, alarms to show, views to fill."""
+        interrupted = await self._desk.commit(settle_after_crash)
+        if isinstance(interrupted, int) and interrupted:
+            words = Words(f"{interrupted} 张出库单打印中断,请确认", f"{interrupted} tickets were interrupted in printing")
+            self._desk.raise_alarm("printing", words)
+
+    async def _housekeeping(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(1)
+            ticks += 1
+            if self._desk.clock.trusted():
+                self._desk.clear_alarm("clock")
+            else:
+                self._desk.raise_alarm("clock", Words("时间未校准,请检查时钟", "the clock is wrong: check the time"))
+            await self._desk.record_alarms()
+            if ticks % _EXPIRE_EVERY_S == 0:
+                await self.yard.expire()
+
+    async def _stop(self) -> None:
+        runners: list[LaneRunner | GateRunner | PrintRunner] = [*self.lanes.values(), *self.gates.values()]
+        runners += self.printers
+        await asyncio.gather(*(runner.stop() for runner in runners), return_exceptions=True)

@@ -87,6 +87,18 @@ class TicketTable:
         rows = self._connection.execute(f"{_SELECT} WHERE t.business_date = ? ORDER BY t.number", (business_date,))
         return [_stored(row) for row in rows]
 
+    def sums(self, period: str) -> dict[str, int]:
+        """Counts and sums over business dates that begin with `period` (YYYY-MM-DD or YYYY-MM)."""
+        row = self._connection.execute(
+            "SELECT COUNT(*) AS tickets, COALESCE(SUM(void_seq IS NOT NULL), 0) AS voided, COUNT(u.pass_id) AS released,"
+            " COALESCE(SUM(CASE WHEN void_seq IS NULL THEN net_kg END), 0) AS net_kg,"
+            " COALESCE(SUM(CASE WHEN void_seq IS NULL THEN amount_fen END), 0) AS amount_fen"
+            " FROM tickets t LEFT JOIN passes_used u ON u.pass_id = t.pass_id"
+            " WHERE business_date >= ? AND business_date < ?",
+            (period, f"{period}~"),
+        ).fetchone()
+        return {name: int(row[name]) for name in ("tickets", "released", "voided", "net_kg", "amount_fen")}
+
     def seal(self, ticket: str, seal: SealMark) -> None:
         """Set one of the two seals."""
         column = seal.kind.value

@@ -1,0 +1,180 @@
+"""`weighgate ledger`, `ticket` and `report`: the books from the command line.
+
+Reading works beside a running plant. Reprint and void need the plant stopped (one writer); while it runs, its tickets page
+does both.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edge.cli.common import CONFIG, JSON, Problem, read_settings
+from edge.domain.refusal import Refusal
+from edge.settings import PlantSettings
+from edge.signing import PassKey, check_pin
+from edge.station import ticket_desk
+from edge.station.ticket_view import ticket_view
+from edge.station.views import Done, as_json
+from edge.store.books import Books
+from edge.store.clock import Clock
+from edge.store.database import Database, StoreBusy, connect
+from sync.keys import load_private
+from sync.units import format_fen, format_kg
+
+T = TypeVar("T")
+
+
+@click.group()
+def ledger() -> None:
+    """The append-only ledger."""
+
+
+@ledger.command("verify")
+@click.argument("database", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@JSON
+def ledger_verify(database: Path, as_json: bool) -> None:
+    """Check chain, numbers, balances and references; exit 0 only if all hold."""
+    from edge.store.verify import verify
+
+    report = verify(database)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        for check in report.checks:
+            click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}{'' if check.ok else ': ' + check.problem}")
+    sys.exit(0 if report.ok else 1)
+
+
+@click.group()
+def ticket() -> None:
+    """Tickets in a plant's books."""
+
+
+@ticket.command("show")
+@CONFIG
+@click.argument("number")
+@JSON
+def ticket_show(config: Path, number: str, as_json: bool) -> None:
+    """Show one ticket with its seals, prints and exit."""
+    from edge.main import make_plant  # heavy, and only needed here
+
+    settings = read_settings(config)
+    stored = _read(settings, lambda books: books.tickets.get(number))
+    if stored is None:
+        click.echo(f"no ticket {number}", err=True)
+        sys.exit(1)
+    plant = make_plant(settings, PassKey(load_private(settings.keys.directory / "plant.key")))
+    _print(_as_dict(ticket_view(plant, stored)), as_json)
+
+
+@ticket.command("reprint")
+@CONFIG
+@click.argument("number")
+@click.option("--by", required=True, help="Id of the person who asks.")
+def ticket_reprint(config: Path, number: str, by: str) -> None:
+    """Queue a marked copy; printed when the plant runs."""
+    settings = read_settings(config)
+    if by not in {person.id for person in settings.person}:
+        raise Problem(f"--by: {by!r} — one of {', '.join(person.id for person in settings.person)}")
+    _answer(_write(settings, lambda books: ticket_desk.reprint(books, number, by)))
+
+
+@ticket.command("void")
+@CONFIG
+@click.argument("number")
+@click.option("--first", required=True, help="Id of the first person.")
+@click.option("--second", required=True, help="Id of the second person.")
+@click.option("--reason", required=True)
+def ticket_void(config: Path, number: str, first: str, second: str, reason: str) -> None:
+    """Void a ticket before its truck left; both persons type their PIN."""
+    settings = read_settings(config)
+    if first == second:
+        raise Problem("--second: voiding takes two different persons")
+    for person in (first, second):
+        _authenticate(settings, person)
+    _answer(_write(settings, lambda books: ticket_desk.void(books, number, first, second, reason)))
+
+
+@click.group()
+def report() -> None:
+    """Day and month reports."""
+
+
+@report.command("day")
+@CONFIG
+@click.argument("date", type=click.DateTime(["%Y-%m-%d"]))
+@JSON
+def report_day(config: Path, date: datetime, as_json: bool) -> None:
+    """The sums of one business date, YYYY-MM-DD."""
+    _sums(config, date.strftime("%Y-%m-%d"), as_json)
+
+
+@report.command("month")
+@CONFIG
+@click.argument("month", type=click.DateTime(["%Y-%m"]))
+@JSON
+def report_month(config: Path, month: datetime, as_json: bool) -> None:
+    """The sums of one month, YYYY-MM."""
+    _sums(config, month.strftime("%Y-%m"), as_json)
+
+
+def _sums(config: Path, period: str, as_json: bool) -> None:
+    sums = _read(read_settings(config), lambda books: books.tickets.sums(period))
+    facts: dict[str, Any] = {"period": period, **sums}
+    if not as_json:
+        facts["net_kg"], facts["amount_fen"] = format_kg(sums["net_kg"]), format_fen(sums["amount_fen"])
+    _print(facts, as_json)
+
+
+def _read(settings: PlantSettings, work: Callable[[Books], T]) -> T:
+    path = settings.books_file
+    if not path.exists():
+        raise Problem(f"{path}: no books here yet; run the plant first")
+    connection = connect(path, writable=False)
+    try:
+        return work(Books(connection, Clock()))
+    finally:
+        connection.close()
+
+
+def _write(settings: PlantSettings, work: Callable[[Books], T]) -> T:
+    path = settings.books_file
+    if not path.exists():
+        raise Problem(f"{path}: no books here yet; run the plant first")
+    try:
+        database = Database(path, Clock())
+    except StoreBusy:
+        raise Problem("the plant is running: use its tickets page, or stop it first") from None
+    try:
+        return database.transact_now(work)
+    finally:
+        database.close()
+
+
+def _authenticate(settings: PlantSettings, who: str) -> None:
+    known = {person.id: person for person in settings.person}
+    typed = click.prompt(f"PIN of {who}", hide_input=True, err=True)
+    if who not in known or not check_pin(typed, known[who].pin_hash):
+        raise Problem(f"{who}: unknown person or wrong PIN")
+
+
+def _answer(outcome: Done | Refusal) -> None:
+    click.echo(f"{outcome.words.zh}\n{outcome.words.en}", err=isinstance(outcome, Refusal))
+    sys.exit(1 if isinstance(outcome, Refusal) else 0)
+
+
+def _as_dict(view: object) -> dict[str, Any]:
+    return as_json(view)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name}: {value}")

@@ -1,0 +1,29 @@
+"""What all commands share: the configuration argument, `--json`, and how a mistake is told."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge.settings import PlantSettings, SettingsError, load_settings
+
+CONFIG = click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+
+
+class Problem(click.ClickException):
+    """One line on stderr and exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Without click's "Error:", which would hide the file name that stands first."""
+        click.echo(self.format_message(), err=True)
+
+
+def read_settings(config: Path) -> PlantSettings:
+    """The configuration, or exit 2 with one line a mistake."""
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        raise Problem(str(error)) from None

@@ -1,0 +1,121 @@
+"""`weighgate scale`: look at an indicator's bytes before they matter."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drivers.ports import DriverError
+from drivers.scale import tool
+from drivers.scale.profile import IndicatorProfile, load_profile
+from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
+from edge.cli.common import JSON, Problem
+
+_INDICATOR = click.option("--indicator", required=True, help="Name of a profile in config/indicators.")
+_BAUD = click.option("--baud", type=int, default=None, help="Baud rate; the profile's own if not given.")
+_SECONDS = click.option("--seconds", type=float, default=None, help="Stop after so many seconds.")
+
+
+@click.group()
+def scale() -> None:
+    """Indicators: decode, list, watch, record, replay."""
+
+
+@scale.command()
+@_INDICATOR
+@click.option("--hex", "hex_text", default=None, help="Bytes as hex.")
+@click.argument("file", required=False, type=click.File("rb"))
+@JSON
+def decode(indicator: str, hex_text: str | None, file: Any, as_json: bool) -> None:
+    """Decode bytes from --hex, a FILE or - (standard input): one line a reading."""
+    if (hex_text is None) == (file is None):
+        raise Problem("give either --hex HEX or a FILE (- is standard input)")
+    profile = _profile(indicator)
+    chunks: Iterable[bytes]
+    if hex_text is not None:
+        try:
+            chunks = [bytes.fromhex(hex_text)]
+        except ValueError:
+            raise Problem(f"--hex: {hex_text[:40]!r} — pairs of the digits 0-9 and A-F") from None
+    else:
+        chunks = tool.chunks_of(file)
+    _print(tool.decode(profile, chunks), as_json)
+
+
+@scale.command("list")
+@JSON
+def list_ports(as_json: bool) -> None:
+    """The serial ports of this machine with the names that survive replugging."""
+    _print(tool.ports(), as_json)
+
+
+@scale.command()
+@click.argument("port")
+@_INDICATOR
+@_BAUD
+@_SECONDS
+@JSON
+def watch(port: str, indicator: str, baud: int | None, seconds: float | None, as_json: bool) -> None:
+    """Show weight, state and rate of a live line."""
+    device = SerialIndicator(port, _config(port, indicator, baud))
+    try:
+        _print(tool.watch(device, seconds), as_json)
+    except DriverError as error:
+        raise Problem(str(error)) from None
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+@scale.command()
+@click.argument("port")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_INDICATOR
+@_BAUD
+@_SECONDS
+def record(port: str, file: Path, indicator: str, baud: int | None, seconds: float | None) -> None:
+    """Write what comes from a line into a capture FILE."""
+    try:
+        count = tool.record(_config(port, indicator, baud), file, seconds)
+    except FileExistsError:
+        raise Problem(f"{file}: exists already; a capture is never overwritten") from None
+    except DriverError as error:
+        raise Problem(str(error)) from None
+    click.echo(f"{file}: {count} bytes")
+
+
+@scale.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_INDICATOR
+@click.option("--speed", type=float, default=1.0, help="How many times as fast; 0 is at once.")
+@JSON
+def replay(file: Path, indicator: str, speed: float, as_json: bool) -> None:
+    """Play a capture again, decoded, at the times it was recorded."""
+    try:
+        _print(tool.replay(_profile(indicator), file, speed=speed), as_json)
+    except ValueError as error:
+        raise Problem(str(error)) from None
+
+
+def _profile(indicator: str) -> IndicatorProfile:
+    try:
+        return load_profile(indicator)
+    except ValueError as error:
+        raise Problem(f"--indicator: {error}") from None
+
+
+def _config(port: str, indicator: str, baud: int | None) -> SerialIndicatorConfig:
+    try:
+        return SerialIndicatorConfig(type="serial", port=port, indicator=indicator, baud=baud)
+    except ValueError as error:
+        raise Problem(f"{port}: {error}") from None
+
+
+def _print(lines: Iterable[Any], as_json: bool) -> None:
+    for line in lines:
+        if as_json:
+            click.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            click.echo("  ".join(f"{name}={value}" for name, value in line.items()))

@@ -1,0 +1,167 @@
+"""The plant's configuration: TOML in, frozen typed settings out, one line for each thing that is wrong.
+
+Secrets are not in it: keys are files in `keys.directory`, PINs are scrypt hashes.
+"""
+
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from drivers.registry import CameraConfig, GateConfig, PrinterConfig, ScaleConfig
+from sync.settings_errors import SettingsError, load_model
+
+Role = Literal["dispatcher", "guard", "biller", "finance", "enterprise", "supervisor", "admin"]
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlantSection(_Section):
+    """Who this plant is, and its house rules."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$")]
+    number: Annotated[int, Field(ge=1, le=65535)]
+    """The plant's number inside exit passes."""
+    epoch: Annotated[int, Field(ge=1, le=65535)] = 1
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    timezone: str = "Asia/Shanghai"
+    day_starts: time = time(0, 0)
+    data: Path
+    """Folder of the books and pictures; made if it does not exist."""
+    minimum_net_kg: Annotated[int, Field(ge=0)] = 500
+    empty_tolerance_kg: Annotated[int, Field(ge=0)] = 100
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("a time zone name such as Asia/Shanghai") from None
+        return value
+
+
+class KeysSection(_Section):
+    """Folder with plant.key, tls.key, tls.crt, ca.crt, office.pub (see docs/operating.md)."""
+
+    directory: Path
+
+
+class HeadOfficeSection(_Section):
+    """Where head office's broker listens. Without this section the plant runs alone and keeps its records."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+    reconnect_max_s: Annotated[int, Field(ge=1, le=300)] = 30
+
+
+class WebSection(_Section):
+    """Where the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class SealsSection(_Section):
+    """Who sets finance's seal: `rule` = money from finance's own grant seals by itself; `person` = on the tickets page."""
+
+    finance: Literal["rule", "person"] = "rule"
+
+
+class ExitPassSection(_Section):
+    """How long an exit pass is good for."""
+
+    minutes: Annotated[int, Field(ge=10, le=10080)] = 720
+
+
+class ScaleSection(_Section):
+    """What counts as a weight on one scale (kg)."""
+
+    division_kg: Annotated[int, Field(ge=1, le=200)]
+    maximum_kg: Annotated[int, Field(ge=1000, le=300_000)]
+    truck_kg: Annotated[int, Field(ge=100)] = 1000
+    frames_in_a_row: Annotated[int, Field(ge=2, le=50)] = 5
+    verified_until: date | None = None
+    """End of the scale's legal verification; weighing for settlement stops after it."""
+
+
+class LaneSection(_Section):
+    """One weighbridge lane with its devices."""
+
+    id: Id
+    name: str
+    name_en: str
+    scale: ScaleSection
+    indicator: ScaleConfig
+    printer: PrinterConfig
+    camera: CameraConfig | None = None
+
+
+class GateSection(_Section):
+    """One exit gate with its devices."""
+
+    id: Id
+    name: str
+    name_en: str
+    barrier: GateConfig
+    camera: CameraConfig | None = None
+
+
+class Person(_Section):
+    """Somebody who may log in. `pin_hash` comes from `weighgate pin`."""
+
+    id: Id
+    name: Annotated[str, Field(min_length=1, max_length=20)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    pin_hash: Annotated[str, Field(pattern=r"^scrypt\$")]
+
+
+class PlantSettings(_Section):
+    """The whole file."""
+
+    plant: PlantSection
+    keys: KeysSection
+    head_office: HeadOfficeSection | None = None
+    web: WebSection = WebSection()
+    seals: SealsSection = SealsSection()
+    exit_pass: ExitPassSection = ExitPassSection()
+    lane: Annotated[tuple[LaneSection, ...], Field(min_length=1, max_length=8)]
+    gate: tuple[GateSection, ...] = ()
+    person: Annotated[tuple[Person, ...], Field(min_length=1)]
+
+    @property
+    def books_file(self) -> Path:
+        """The plant's ledger and tables."""
+        return self.plant.data / "plant.db"
+
+    @model_validator(mode="after")
+    def _unique_ids(self) -> Self:
+        for name, ids in (
+            ("lane", [lane.id for lane in self.lane]),
+            ("gate", [gate.id for gate in self.gate]),
+            ("person", [person.id for person in self.person]),
+        ):
+            twice = {each for each in ids if ids.count(each) > 1}
+            if twice:
+                raise ValueError(f"every {name}.id must be different; {', '.join(sorted(twice))} stands twice")
+        return self
+
+
+def load_settings(file: Path) -> PlantSettings:
+    """Read and check a configuration; relative paths in it are relative to its own folder.
+
+    Raises SettingsError with one line a problem: file, path, value, what is allowed.
+    """
+    settings = load_model(PlantSettings, file)
+    base = file.resolve().parent
+    plant = settings.plant.model_copy(update={"data": base / settings.plant.data})
+    keys = settings.keys.model_copy(update={"directory": base / settings.keys.directory})
+    return settings.model_copy(update={"plant": plant, "keys": keys})
+
+
+__all__ = ["PlantSettings", "SettingsError", "load_settings"]

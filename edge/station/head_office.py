@@ -1,0 +1,131 @@
+"""The plant's books as the synchronisation sees them: what to send, and what head office's answers change."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from edge.domain.refusal import Refusal, Words
+from edge.station.desk import Desk
+from edge.station.notices import cancel_notice, take_grant, take_notice
+from edge.station.snapshot import missing_fen
+from edge.store.books import Books
+from edge.store.crashpoint import crashpoint
+from edge.store.database import StoreFull
+from sync.messages import (
+    DOCUMENTS,
+    AccountState,
+    Document,
+    Notice,
+    NoticeCancelled,
+    State,
+    Stock,
+    StockSeen,
+    WireDocument,
+    WireRecord,
+)
+from sync.session import Fork
+
+_log = structlog.get_logger(__name__)
+ACKED_SEQ = "acked_seq"
+DOCUMENTS_APPLIED = "documents_applied"
+
+
+class HeadOffice:
+    """Fulfils `sync.engine.PlantBooks` over the ledger. The outbox is the ledger's tail past `acked_seq`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def pending(self, after_seq: int, limit: int) -> Sequence[WireRecord]:
+        """Ledger rows following `after_seq`."""
+        return await self._desk.database.read(lambda books: books.ledger.rows_after(after_seq, limit))
+
+    async def state(self) -> State:
+        """Counters of every account, the ledger's head, and how far documents were applied."""
+        return await self._desk.database.read(_state)
+
+    async def acked_seq(self) -> int:
+        """How far head office's receipt goes."""
+        return await self._desk.database.read(lambda books: books.number(ACKED_SEQ))
+
+    async def acked(self, last_seq: int, last_hash: str) -> None:
+        """Head office has committed everything up to `last_seq`: those outbox rows are done."""
+
+        def keep(books: Books) -> None:
+            if last_seq > books.number(ACKED_SEQ):
+                books.keep(ACKED_SEQ, last_seq)
+
+        await self._write(keep)
+        crashpoint("sync.acked")
+
+    async def granted(self, account: str, granted_fen: int) -> None:
+        """A cumulative grant arrived; held trucks are looked at again by their lanes."""
+        await self._write(lambda books: take_grant(books, account, granted_fen))
+
+    async def documents(self, documents: Sequence[WireDocument]) -> None:
+        """Apply consecutive documents and remember how far, in one transaction."""
+        await self._write(lambda books: apply_documents(books, documents))
+
+    async def forked(self, fork: Fork) -> None:
+        """Head office holds other rows than we do: a person must look."""
+        self._desk.raise_alarm("ledger", Words(f"账本与总部不一致:{fork}", f"the ledger differs from head office: {fork}"))
+
+    async def _write(self, work: Any) -> None:
+        result = await self._desk.commit(work)
+        if isinstance(result, Refusal):
+            raise StoreFull("head office's message could not be booked; it will be asked for again")
+
+
+def apply_documents(books: Books, documents: Sequence[WireDocument]) -> None:
+    """Documents that follow the last one applied; older ones are skipped."""
+    for wire in documents:
+        if wire.number != books.number(DOCUMENTS_APPLIED) + 1:
+            continue
+        _apply(books, wire)
+        books.keep(DOCUMENTS_APPLIED, wire.number)
+
+
+def _apply(books: Books, wire: WireDocument) -> None:
+    model: type[Document] | None = DOCUMENTS.get(wire.kind)
+    if model is None:
+        _log.warning("document of an unknown kind skipped", number=wire.number, kind=wire.kind)
+        return
+    try:
+        document = model.model_validate(wire.body)
+    except ValidationError as error:
+        _log.error("document cannot be read", number=wire.number, kind=wire.kind, errors=error.error_count())
+        return
+    match document:
+        case Notice():
+            take_notice(books, document)
+        case NoticeCancelled():
+            cancel_notice(books, document)
+        case Stock():
+            books.stock_received(document.product, document.received_kg)
+            books.ledger.append(StockSeen(product=document.product, received_kg=document.received_kg))
+
+
+def _state(books: Books) -> State:
+    accounts = {}
+    for name, counters in books.accounts.all().items():
+        missing = max(0, missing_fen(books, name) - counters.available_fen)
+        accounts[name] = AccountState(
+            granted_fen=counters.granted_fen,
+            returned_fen=counters.returned_fen,
+            spent_fen=counters.spent_fen,
+            voided_fen=counters.voided_fen,
+            held_fen=counters.held_fen,
+            want_granted_fen=counters.granted_fen + missing if missing else 0,
+        )
+    head = books.ledger.head()
+    waiting = sum(1 for visit in books.visits.open() if visit.held is not None)
+    return State(
+        accounts=accounts,
+        last_seq=head.seq,
+        last_hash=head.hash,
+        documents_applied=books.number(DOCUMENTS_APPLIED),
+        at=books.clock.now(),
+        waiting=waiting,
+    )
