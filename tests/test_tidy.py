@@ -87,7 +87,7 @@ def test_no_registry_host_and_no_path_of_one_machine() -> None:
 
 def test_every_indicator_profile_has_a_capture() -> None:
     profiles = {path.stem for path in (ROOT / "config" / "indicators").glob("*.toml")}
-    captures = {path.name.split(".")[0] for path in (ROOT / "tests" / "captures").glob("*")}
+    captures = {path.name.split(".")[0] for path in (ROOT / "tests" / "captures").rglob("*")}
     assert profiles, "config/indicators holds no profile"
     assert profiles - captures == set()
 
