@@ -1,0 +1,134 @@
+"""One customer's money, and how it is spread over plants. Pure: the store loads these values and writes them back.
+
+    fund = dispatched + held + allotted per plant + free        (shown, and summed, on the balances page)
+
+Dispatched and held are what the plants' rows have told so far; what a plant may do unseen is inside its allotment.
+"""
+
+from dataclasses import dataclass, replace
+
+from sync.allotment import InstanceState, OfficeCounters, free_fen
+from sync.office.refusal import NotAllowed
+from sync.units import amount_fen, format_fen, format_kg
+
+SMALLEST_LOAD_KG = 1000
+_ROAD_LIMIT_KG = {False: {2: 18_000, 3: 25_000, 4: 31_000}, True: {3: 27_000, 4: 36_000, 5: 43_000, 6: 49_000}}
+"""Gross mass by number of axles, GB 1589-2016: rigid trucks, trucks with trailer."""
+
+
+class BooksBroken(Exception):
+    """Invariant I1 would not hold any more: a bug. The transaction is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """One account at one plant epoch: head office's counters, and what the plant's applied rows and STATE have told."""
+
+    counters: OfficeCounters = OfficeCounters()
+    spent_fen: int = 0
+    voided_fen: int = 0
+    held_fen: int = 0
+    wanted_fen: int = 0
+    noticed_fen: int = 0
+    """Holds of notices that the plant has not taken yet."""
+
+    @property
+    def dispatched_fen(self) -> int:
+        """Tickets that stand."""
+        return self.spent_fen - self.voided_fen
+
+    @property
+    def unused_fen(self) -> int:
+        """What the plant may still hold or spend, as far as head office knows."""
+        if self.counters.state is InstanceState.SETTLED:
+            return 0
+        return self.counters.outstanding_fen - self.dispatched_fen - self.held_fen
+
+    @property
+    def unpromised_fen(self) -> int:
+        """What is left there for one more notice."""
+        return max(0, self.unused_fen - self.noticed_fen)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One fund and its allotments by instance."""
+
+    account: str
+    customer_id: str
+    kind: str
+    fund_fen: int
+    allotments: dict[str, Allotment]
+
+    @property
+    def free_fen(self) -> int:
+        """What may still be granted to any plant."""
+        return free_fen(self.fund_fen, tuple(allotment.counters for allotment in self.allotments.values()))
+
+    @property
+    def dispatched_fen(self) -> int:
+        """Tickets that stand, at all plants."""
+        return sum(allotment.dispatched_fen for allotment in self.allotments.values())
+
+    @property
+    def held_fen(self) -> int:
+        """Reserved for trucks, at all plants."""
+        return sum(allotment.held_fen for allotment in self.allotments.values())
+
+    def check(self) -> None:
+        """I1: Σ outstanding ≤ fund."""
+        if self.free_fen < 0:
+            raise BooksBroken(
+                f"{self.account}: {-self.free_fen} fen more is granted than the fund of {self.fund_fen} fen"
+            )
+
+    def spendable_fen(self, instance: str) -> int:
+        """What one more notice at this plant may reserve: free here, and unpromised there."""
+        return self.free_fen + self.allotments.get(instance, Allotment()).unpromised_fen
+
+    def with_hold(self, instance: str, hold_fen: int) -> "Account":
+        """Grant exactly what the plant lacks for one more hold, and no more."""
+        missing_fen = hold_fen - self.allotments.get(instance, Allotment()).unpromised_fen
+        return self.granting(instance, missing_fen) if missing_fen > 0 else self
+
+    def with_want(self, instance: str) -> "Account":
+        """Grant what the plant asked for and lacks, as far as it is free."""
+        allotment = self.allotments.get(instance, Allotment())
+        amount = min(self.free_fen, allotment.wanted_fen - allotment.counters.granted_fen)
+        if amount <= 0 or allotment.counters.state is not InstanceState.OPEN:
+            return self
+        return self.granting(instance, amount)
+
+    def granting(self, instance: str, grant_fen: int) -> "Account":
+        """Grant this much more; Shortage when it is not free."""
+        allotment = self.allotments.get(instance, Allotment())
+        granted = replace(allotment, counters=allotment.counters.grant(grant_fen, self.free_fen))
+        after = replace(self, allotments={**self.allotments, instance: granted})
+        after.check()
+        return after
+
+
+def largest_net_kg(axles: int, articulated: bool, vehicle_max_kg: int | None) -> int:
+    """The most such a truck can load: no truck weighs less empty than a quarter of its gross limit."""
+    table = _ROAD_LIMIT_KG[articulated]
+    limit_kg = table[min(max(axles, min(table)), max(table))]
+    if vehicle_max_kg is not None:
+        limit_kg = min(limit_kg, vehicle_max_kg)
+    return limit_kg * 3 // 4
+
+
+def plan_hold_fen(account: Account, instance: str, price_fen_per_t: int, load_kg: int) -> int:
+    """What a notice reserves for a load of at most `load_kg`; NotAllowed when the money is not enough for one tonne."""
+    spendable_fen = account.spendable_fen(instance)
+    smallest_fen = amount_fen(min(SMALLEST_LOAD_KG, load_kg), price_fen_per_t)
+    if spendable_fen < smallest_fen:
+        have, need = format_fen(max(0, spendable_fen)), format_fen(smallest_fen)
+        elsewhere_fen = sum(a.unused_fen for i, a in account.allotments.items() if i != instance)
+        raise NotAllowed(
+            "account", account.account,
+            f"可用 ¥{have},{format_kg(min(SMALLEST_LOAD_KG, load_kg))} kg 需 ¥{need};"
+            f"已在他厂额度 ¥{format_fen(elsewhere_fen)}。请先到财务登记到款",
+            f"¥{have} can be spent, {format_kg(min(SMALLEST_LOAD_KG, load_kg))} kg cost ¥{need}; "
+            f"¥{format_fen(elsewhere_fen)} is allotted to other plants. Post a payment first",
+        )  # fmt: skip
+    return min(amount_fen(load_kg, price_fen_per_t), spendable_fen)

@@ -1,0 +1,247 @@
+"""What a plant's ledger rows mean at head office: shipments, sums per account, incidents, states of notices. Pure.
+
+Rows are fed in ledger order, each exactly once; the store commits the outcome together with the row that caused it, and
+`weighgate-office verify` feeds them all again and compares. A row of an unknown kind changes nothing; a row of a known
+kind that cannot be read becomes an incident, so that no bad row can stop those behind it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from sync import messages as wire
+from sync.office.clock import time_text
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """One visit of one truck, as far as its plant has told. Times are ISO 8601 UTC text, empty when not yet."""
+
+    visit: str
+    state: str = "noticed"
+    """noticed, yard, tared, loaded, held, ticketed, released, voided, returned, cancelled, expired, empty"""
+    notice: str = ""
+    account: str = ""
+    customer_id: str = ""
+    customer_name: str = ""
+    product: str = ""
+    plate: str = ""
+    mode: str = ""
+    ticket: str = ""
+    pass_id: str = ""
+    lane: str = ""
+    tare_kg: int = 0
+    gross_kg: int = 0
+    net_kg: int = 0
+    price_fen_per_t: int = 0
+    amount_fen: int = 0
+    hold_fen: int = 0
+    over_kg: int = 0
+    over_fen: int = 0
+    reason: str = ""
+    business_date: str = ""
+    credit_due: str = ""
+    carrier: str = ""
+    freight_fen: int = 0
+    tare_at: str = ""
+    gross_at: str = ""
+    exit_at: str = ""
+    changed_at: str = ""
+    changed_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something a person should look at: override, void, reprint, print, refused, alarm, notice_refused, unreadable."""
+
+    seq: int
+    kind: str
+    at: str
+    what: str
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the rows add to one account's counters; `returned_fen` is a total, the rest are differences."""
+
+    spent_fen: int = 0
+    voided_fen: int = 0
+    held_fen: int = 0
+    returned_fen: int = 0
+
+
+_STATES = {
+    "noticed": "noticed", "queued": "yard", "admitted": "yard", "tared": "tared", "loading": "tared", "held": "held",
+    "ticketed": "ticketed", "sealed": "ticketed", "released": "released", "closed": "released",
+    "cancelled": "cancelled", "expired": "expired", "empty_exit": "empty", "voided": "voided", "returned": "returned",
+}  # fmt: skip
+"""A plant's own visit states, as head office shows them."""
+_BEFORE_TICKET = frozenset({"noticed", "yard", "tared", "loaded", "held"})
+_NOTICE_STATES = {"noticed": "taken", "yard": "taken", "tared": "loading", "loaded": "loading"}
+
+
+@dataclass(slots=True)
+class Effects:
+    """The outcome of feeding rows: start it with the shipments and notice facts that are already known."""
+
+    shipments: dict[str, Shipment] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    sums: dict[str, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    incidents: list[Incident] = field(default_factory=list)
+    notices: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Notice number → its new state and reason."""
+
+    def feed(self, seq: int, kind: str, body: str, at: str) -> None:
+        """Apply one row."""
+        known = wire.RECORDS.get(kind)
+        if known is None:
+            return
+        try:
+            record = known.model_validate_json(body)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(str(part) for part in problem["loc"])
+            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: {where}: {problem['msg']}"))
+            return
+        handler = self._HANDLERS.get(type(record))
+        if handler is not None:
+            handler(self, seq, record, at)
+
+    def _change(self, visit: str, seq: int, at: str, **changes: Any) -> Shipment:
+        before = self.shipments.get(visit, Shipment(visit))
+        after = replace(before, changed_at=at, changed_seq=seq, **changes)
+        self.shipments[visit] = after
+        self.touched.add(visit)
+        account = after.account or before.account
+        if account:
+            self.sums[account].held_fen += after.hold_fen - before.hold_fen
+        if after.notice and after.state != before.state:
+            self.notices[after.notice] = (_NOTICE_STATES.get(after.state, after.state), after.reason)
+        return after
+
+    def _notice_taken(self, seq: int, record: wire.NoticeTaken, at: str) -> None:
+        state = self.shipments[record.visit].state if record.visit in self.shipments else "noticed"
+        self._change(
+            record.visit, seq, at, state=state, notice=record.notice, account=record.account, plate=record.plate,
+            hold_fen=record.hold_fen,
+        )  # fmt: skip
+        self.notices.setdefault(record.notice, (_NOTICE_STATES.get(state, state), ""))
+
+    def _notice_refused(self, seq: int, record: wire.NoticeRefused, at: str) -> None:
+        self.notices[record.notice] = ("refused", record.reason)
+        self.incidents.append(
+            Incident(seq, "notice_refused", at, f"{record.notice} v{record.version}: {record.reason}")
+        )
+
+    def _hold(self, seq: int, record: wire.HoldChanged, at: str) -> None:
+        self._change(record.visit, seq, at, notice=record.notice, account=record.account, hold_fen=record.hold_fen)
+
+    def _moved(self, seq: int, record: wire.VisitMoved, _at: str) -> None:
+        before = self.shipments.get(record.visit, Shipment(record.visit))
+        state = _STATES.get(record.state, before.state)
+        changes: dict[str, Any] = {"state": state, "hold_fen": max(0, before.hold_fen - record.released_fen)}
+        if state != before.state:
+            changes |= {"reason": record.reason}
+        if state != "held":
+            changes |= {"over_kg": 0, "over_fen": 0}
+        changes |= {"account": record.account or before.account, "notice": record.notice or before.notice}
+        self._change(record.visit, seq, time_text(record.at), plate=record.plate, **changes)
+
+    def _weighed(self, seq: int, record: wire.Weighed, _at: str) -> None:
+        before = self.shipments.get(record.visit, Shipment(record.visit))
+        changes: dict[str, Any] = {"lane": record.lane}
+        if record.role == "tare":
+            changes |= {"state": "tared", "tare_kg": record.gross_kg, "tare_at": time_text(record.at)}
+        elif record.role == "gross":
+            net_kg = max(0, record.gross_kg - before.tare_kg)
+            changes |= {
+                "state": "loaded",
+                "gross_kg": record.gross_kg,
+                "net_kg": net_kg,
+                "gross_at": time_text(record.at),
+            }
+        if before.state not in _BEFORE_TICKET:
+            changes["state"] = before.state
+        self._change(record.visit, seq, time_text(record.at), **changes)
+
+    def _held(self, seq: int, record: wire.Held, _at: str) -> None:
+        self._change(
+            record.visit, seq, time_text(record.at), state="held", notice=record.notice, account=record.account,
+            plate=record.plate, net_kg=record.net_kg, amount_fen=record.amount_fen, over_kg=record.over_kg,
+            over_fen=record.over_fen, reason=record.reason,
+        )  # fmt: skip
+
+    def _ticketed(self, seq: int, record: wire.Ticketed, _at: str) -> None:
+        self._change(
+            record.visit, seq, time_text(record.gross_at), state="ticketed", notice=record.notice,
+            account=record.account,
+            customer_id=record.customer_id, customer_name=record.customer_name, product=record.product,
+            plate=record.plate, mode=record.mode.value, ticket=record.ticket, pass_id=record.pass_id, lane=record.lane,
+            tare_kg=record.tare_kg, gross_kg=record.gross_kg, net_kg=record.net_kg,
+            price_fen_per_t=record.price_fen_per_t, amount_fen=record.amount_fen, hold_fen=0, over_kg=0, over_fen=0,
+            reason="", business_date=record.business_date, credit_due=record.credit_due, carrier=record.carrier,
+            freight_fen=record.freight_fen, tare_at=time_text(record.tare_at), gross_at=time_text(record.gross_at),
+        )  # fmt: skip
+        self.sums[record.account].spent_fen += record.amount_fen
+
+    def _exited(self, seq: int, record: wire.Exited, _at: str) -> None:
+        moment = time_text(record.at)
+        self._change(record.visit, seq, moment, state="released", exit_at=moment)
+        if record.override_name:
+            said = f"{record.ticket}: {record.override_name}: {record.override_reason} ({record.override_of})"
+            self.incidents.append(Incident(seq, "override", moment, said))
+
+    def _gate_refused(self, seq: int, record: wire.GateRefused, _at: str) -> None:
+        said = " ".join(part for part in (record.gate, record.reason, record.ticket, record.plate_seen) if part)
+        self.incidents.append(Incident(seq, "refused", time_text(record.at), said))
+
+    def _voided(self, seq: int, record: wire.Voided, _at: str) -> None:
+        moment = time_text(record.at)
+        self._change(record.visit, seq, moment, state="voided", account=record.account, reason=record.reason)
+        self.sums[record.account].voided_fen += record.amount_fen
+        said = f"{record.ticket}: {record.first_person}, {record.second_person}: {record.reason}"
+        self.incidents.append(Incident(seq, "void", moment, said))
+
+    def _printed(self, seq: int, record: wire.Printed, _at: str) -> None:
+        if record.copy_number > 0:
+            said = f"{record.ticket}: 补打 {record.copy_number} ({record.result})"
+            self.incidents.append(Incident(seq, "reprint", time_text(record.at), said))
+        elif record.result != "sent":
+            self.incidents.append(
+                Incident(seq, "print", time_text(record.at), f"{record.ticket}: {record.detail or record.result}")
+            )
+
+    def _returned(self, _seq: int, record: wire.Returned, _at: str) -> None:
+        sums = self.sums[record.account]
+        sums.returned_fen = max(sums.returned_fen, record.returned_fen)
+
+    def _alarm(self, seq: int, record: wire.Alarm, _at: str) -> None:
+        self.incidents.append(Incident(seq, "alarm", time_text(record.at), f"{record.source}: {record.what}"))
+
+    _HANDLERS: ClassVar[dict[type[wire.Record], Callable[["Effects", int, Any, str], None]]] = {
+        wire.NoticeTaken: _notice_taken, wire.NoticeRefused: _notice_refused, wire.HoldChanged: _hold,
+        wire.VisitMoved: _moved, wire.Weighed: _weighed, wire.Held: _held, wire.Ticketed: _ticketed,
+        wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided, wire.Printed: _printed,
+        wire.Returned: _returned, wire.Alarm: _alarm,
+    }  # fmt: skip
+
+
+def visits_named(rows: Iterable[tuple[str, str]]) -> set[str]:
+    """The visits that rows of (kind, body) speak of, so that the store can read them in one go."""
+    found = set()
+    for kind, body in rows:
+        if kind not in _WITH_VISIT:
+            continue
+        with suppress(ValueError):
+            fields = json.loads(body)
+            if isinstance(fields, dict) and isinstance(fields.get("visit"), str):
+                found.add(fields["visit"])
+    return found
+
+
+_WITH_VISIT = frozenset(kind for kind, record in wire.RECORDS.items() if "visit" in record.model_fields)

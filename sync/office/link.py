@@ -1,0 +1,262 @@
+"""The link to the plants: payloads in, commits, then answers out. All state on one loop; the store has its own thread.
+
+Nothing is answered before its commit. Nothing sent needs to arrive: a plant's next STATE tells what it lacks, and that
+is sent again. A payload that is not ours is counted by topic and reason, shown under exceptions, and dropped.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, Protocol
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
+from sync.keys import Instance
+from sync.messages import Ack, Docs, Grant, Rec, State
+from sync.office.store.database import Store, StoreUnavailable, current_change
+from sync.office.store.inbox import Ingested, ingest
+from sync.office.store.plants import Known, Lacking, count_dropped, hear_state, known_instances, lacking
+from sync.transport import Listener, NotConnected
+
+_log = structlog.get_logger(__name__)
+SUBSCRIPTIONS = ("up/#",)
+PRESENCE_TOPIC = "down/office/link"
+_QUEUE = 500
+_DOCUMENTS_A_MESSAGE = 40
+_RESEND_S = 2.0
+_TICK_S = 0.3
+_RETRY_S = 2.0
+_SEND_TIMEOUT_S = 10.0
+_LONGEST_TOPIC = 60
+
+
+class Pipe(Protocol):
+    """What is used of `sync.mqtt.MqttTransport`."""
+
+    async def run(self, listener: Listener) -> NoReturn | None: ...
+    async def send(self, topic: str, payload: bytes) -> None: ...
+
+
+@dataclass(slots=True)
+class _Peer:
+    """What one instance told last, and what was sent since."""
+
+    granted: dict[str, int] = field(default_factory=dict)
+    documents: int = 0
+    sent_at_s: float = 0.0
+
+
+class OfficeLink:
+    """Head office's end of the protocol, over any pipe."""
+
+    def __init__(self, store: Store, pipe: Pipe, key: Ed25519PrivateKey, changed: Callable[[], None]) -> None:
+        """`changed` is called after each commit that pages may want to show."""
+        self._store = store
+        self._pipe = pipe
+        self._key = key
+        self._changed = changed
+        self._arrived: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_QUEUE)
+        self._known: dict[str, Known] = {}
+        self._peers: dict[str, _Peer] = {}
+        self._dropped: Counter[tuple[str, str]] = Counter()
+        self._change = -1
+        self.up = False
+        self.why = "not connected yet"
+        self.online: dict[str, bool] = {}
+        """What the broker says of each plant's connection: a hint, unsigned."""
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pipe.run(self))
+            group.create_task(self._serve())
+            group.create_task(self._watch())
+
+    def connected(self) -> None:
+        self.up, self.why = True, ""
+        _log.info("link up")
+        self._changed()
+
+    def disconnected(self, why: str) -> None:
+        self.up, self.why = False, why
+        self.online.clear()
+        self._changed()
+
+    def message(self, topic: str, payload: bytes) -> None:
+        try:
+            self._arrived.put_nowait((topic, payload))
+        except asyncio.QueueFull:
+            # Not acknowledged, so the plant sends it again.
+            self._drop(topic, "too many at once")
+
+    def _drop(self, topic: str, reason: str) -> None:
+        named = topic if topic.isprintable() and len(topic) <= _LONGEST_TOPIC else "(odd topic)"
+        if (named, reason) not in self._dropped and len(self._dropped) >= _QUEUE:
+            named = "(many topics)"
+        self._dropped[named, reason] += 1
+
+    async def _serve(self) -> None:
+        while True:
+            topic, payload = await self._arrived.get()
+            try:
+                await self._take(topic, payload)
+            except StoreUnavailable as error:
+                _log.error("database unavailable, the plant will send again", why=str(error))
+                await asyncio.sleep(_RETRY_S)
+            except NotConnected as error:
+                _log.info("answer not sent, the plant will ask again", why=str(error))
+
+    async def _take(self, topic: str, payload: bytes) -> None:
+        parts = topic.split("/")
+        if len(parts) != 3 or parts[0] != "up" or parts[2] not in ("rec", "state", "link"):
+            self._drop(topic, "unknown topic")
+            return
+        if parts[2] == "link":
+            if payload not in (b"0", b"1"):
+                self._drop(topic, "wrong presence")
+                return
+            if len(self.online) < _QUEUE:
+                self.online[parts[1]] = payload == b"1"
+            self._changed()
+            return
+        envelope = await self._open(topic, parts[1], payload)
+        if envelope is None:
+            return
+        if isinstance(envelope.body, Rec):
+            await self._records(envelope.instance, envelope.body)
+        elif isinstance(envelope.body, State):
+            await self._state(envelope.instance, envelope.body)
+
+    async def _open(self, topic: str, plant: str, payload: bytes) -> Envelope | None:
+        try:
+            try:
+                envelope = open_(payload, self._key_of)
+            except EnvelopeError as error:
+                # Perhaps enrolled a moment ago, by the command in another process.
+                if error.fault.value != "no key for this sender" or not await self._learn():
+                    raise
+                envelope = open_(payload, self._key_of)
+        except EnvelopeError as error:
+            _log.warning("message dropped", topic=topic, why=str(error))
+            self._drop(topic, error.fault.value)
+            return None
+        wanted = Kind.REC if topic.endswith("/rec") else Kind.STATE
+        if envelope.instance.plant != plant or envelope.kind is not wanted:
+            self._drop(topic, "another plant's, or another kind's topic")
+            return None
+        return envelope
+
+    def _key_of(self, kind: Kind, instance: Instance) -> Ed25519PublicKey | None:
+        known = self._known.get(instance.wire_id)
+        return known.key if known is not None and kind.goes_up else None
+
+    async def _learn(self) -> bool:
+        """Read the enrolled instances again; whether there are more than before."""
+        before = len(self._known)
+        self._known = await self._store.run(_read_known)
+        return len(self._known) > before
+
+    async def _records(self, instance: Instance, body: Rec) -> None:
+        def work(store: Store) -> Ingested:
+            with store.write() as tx:
+                return ingest(tx, instance.wire_id, body.records)
+
+        done = await self._store.run(work)
+        if done.forked:
+            _log.error("the plant's ledger forked; it is frozen", instance=instance.wire_id)
+        if done.change:
+            self._changed()
+        await self._send(instance, "ack", Ack(last_seq=done.last_seq, last_hash=done.last_hash))
+
+    async def _state(self, instance: Instance, body: State) -> None:
+        def work(store: Store) -> bool:
+            with store.write() as tx:
+                return hear_state(tx, instance.wire_id, body)
+
+        await self._store.run(work)
+        peer = self._peers.setdefault(instance.wire_id, _Peer())
+        now_s = time.monotonic()
+        if now_s - peer.sent_at_s > _RESEND_S or body.documents_applied > peer.documents:
+            peer.documents = body.documents_applied
+        if now_s - peer.sent_at_s > _RESEND_S:
+            peer.granted = {}
+        for account, told in body.accounts.items():
+            peer.granted[account] = max(peer.granted.get(account, 0), told.granted_fen)
+        self._changed()
+        await self._give(instance, with_ack=True)
+
+    async def _give(self, instance: Instance, with_ack: bool = False) -> None:
+        """Send what the instance lacks: grants first, money is what a held truck waits for."""
+        peer = self._peers[instance.wire_id]
+        while True:
+            lack = await self._store.run(lambda store: _read_lacking(store, instance.wire_id, peer))
+            if with_ack:
+                await self._send(instance, "ack", Ack(last_seq=lack.last_seq, last_hash=lack.last_hash))
+                with_ack = False
+            for account, granted_fen in lack.grants.items():
+                await self._send(instance, "grant", Grant(account=account, granted_fen=granted_fen))
+                peer.granted[account] = granted_fen
+                peer.sent_at_s = time.monotonic()
+            if not lack.documents:
+                return
+            await self._send(instance, "docs", Docs(documents=lack.documents))
+            peer.documents = lack.documents[-1].number
+            peer.sent_at_s = time.monotonic()
+
+    async def _send(self, instance: Instance, topic: str, body: Message) -> None:
+        payload = seal(kind_of(body), instance, body, self._key)
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT_S):
+                await self._pipe.send(f"down/{instance.plant}/{topic}", payload)
+        except TimeoutError:
+            raise NotConnected(f"not sent in {_SEND_TIMEOUT_S:g} s") from None
+
+    async def _watch(self) -> None:
+        """Notice what others changed in the books (pages, commands in other processes), and hand it to the plants."""
+        while True:
+            try:
+                await self._look()
+            except StoreUnavailable as error:
+                _log.error("database unavailable", why=str(error))
+                await asyncio.sleep(_RETRY_S)
+            except NotConnected:
+                pass
+            await asyncio.sleep(_TICK_S)
+
+    async def _look(self) -> None:
+        dropped, self._dropped = self._dropped, Counter()
+        if dropped:
+            await self._store.run(lambda store: _write_dropped(store, dropped))
+        change = await self._store.run(_read_change)
+        if change == self._change:
+            return
+        self._change = change
+        self._changed()
+        if self.up:
+            for wire_id in list(self._peers):
+                await self._give(Instance.parse(wire_id))
+
+
+def _read_known(store: Store) -> dict[str, Known]:
+    with store.read() as tx:
+        return known_instances(tx)
+
+
+def _read_change(store: Store) -> int:
+    with store.read() as tx:
+        return current_change(tx)
+
+
+def _read_lacking(store: Store, wire_id: str, peer: _Peer) -> Lacking:
+    with store.read() as tx:
+        return lacking(tx, wire_id, peer.documents, peer.granted, _DOCUMENTS_A_MESSAGE)
+
+
+def _write_dropped(store: Store, dropped: Counter[tuple[str, str]]) -> None:
+    with store.write() as tx:
+        for (topic, reason), times in dropped.items():
+            count_dropped(tx, topic, reason, times)

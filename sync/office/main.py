@@ -1,0 +1,101 @@
+"""Puts head office together: store, link, pages; owns the signals. Ctrl-C or SIGTERM ends it within two seconds."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from sync.certificates import TlsFiles
+from sync.keys import KeyFileError, load_private
+from sync.mqtt import MqttSettings, MqttTransport
+from sync.office.link import PRESENCE_TOPIC, SUBSCRIPTIONS, OfficeLink
+from sync.office.live import LiveHub
+from sync.office.settings import Settings, SettingsError
+from sync.office.store.database import Store
+from sync.office.web.app import create_app
+
+_log = structlog.get_logger(__name__)
+_STOP_S = 1.2
+
+
+class _Server(uvicorn.Server):
+    """uvicorn with its signals left to us: it would wait for open event streams, which never end by themselves."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def make_link(settings: Settings, store: Store, hub: LiveHub) -> OfficeLink | None:
+    """The link as configured; None when it is switched off. SettingsError names a key file that is no good."""
+    if not settings.link.enabled:
+        return None
+    files = TlsFiles(
+        authority=settings.at(settings.link.ca),
+        certificate=settings.at(settings.link.certificate),
+        key=settings.at(settings.link.key),
+    )
+    try:
+        key = load_private(settings.at(settings.link.signing_key))
+        transport = MqttTransport(
+            MqttSettings(
+                host=settings.link.host, port=settings.link.port, client_id="office", subscriptions=SUBSCRIPTIONS,
+                presence_topic=PRESENCE_TOPIC, tls=files, reconnect_max_s=5.0,
+            )
+        )  # fmt: skip
+    except KeyFileError as error:
+        raise SettingsError(f"link: {error}") from error
+    return OfficeLink(store, transport, key, hub.changed)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The pages' socket, bound before anything starts. SettingsError when the address is taken."""
+    try:
+        return socket.create_server((settings.web.host, settings.web.port), backlog=128)
+    except OSError as error:
+        where = f"{settings.web.host}:{settings.web.port}"
+        raise SettingsError(f"web.port: {where} — {error.strerror}; allowed: a free port, or 0") from error
+
+
+async def run_office(settings: Settings, store: Store, ready: Callable[[str], None]) -> None:
+    """Serve until a signal; `ready` gets the pages' address once they answer."""
+    hub = LiveHub()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    link = make_link(settings, store, hub)
+    with listen(settings) as page_socket:
+        app = create_app(settings, store, hub, link)
+        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
+        serving = asyncio.create_task(server.serve(sockets=[page_socket]))
+        linking = asyncio.create_task(link.run()) if link else asyncio.create_task(stop.wait())
+        host, port = page_socket.getsockname()[:2]
+        ready(f"http://{host}:{port}")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, linking, serving], return_when=asyncio.FIRST_COMPLETED)
+        _log.info("stopping")
+        hub.close()
+        server.should_exit = True
+        linking.cancel()
+        stopping.cancel()
+        await asyncio.wait([serving, linking], timeout=_STOP_S)
+        server.force_exit = True
+        for task in (serving, linking):
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
+
+def main_loop(settings: Settings, file: Path, ready: Callable[[str], None]) -> None:
+    """Open the books and serve."""
+    store = Store(settings.database_url)
+    try:
+        _log.info("books open", database=settings.office.database.split("@")[-1], config=str(file))
+        asyncio.run(run_office(settings, store, ready))
+    finally:
+        store.close()

@@ -1,0 +1,146 @@
+"""The engine, its one thread, and transactions that take the lock before they read.
+
+SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE (one writer at a time, also across processes). PostgreSQL: row locks by
+SELECT … FOR UPDATE on the account or the instance that is about to change; commits are durable by its own default.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sync.office.store.schema import SCHEMA_VERSION, meta, metadata
+
+Result = TypeVar("Result")
+
+_BUSY_TIMEOUT_S = 10
+
+
+class StoreError(Exception):
+    """The books cannot be opened or were made by another version; one line says which and what to do."""
+
+
+class StoreUnavailable(Exception):
+    """The database did not do it (stopped, disk full, locked for too long): nothing was committed; try again later."""
+
+
+class Store:
+    """Head office's database. Methods that touch it run in the caller's thread; `run` gives them the store's own."""
+
+    def __init__(self, url: str) -> None:
+        """Open the books, make the tables when they are new. StoreError when that is impossible."""
+        self.url = url
+        self._engine = _engine(url)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="office-store")
+        try:
+            with self.write() as tx:
+                metadata.create_all(tx)
+                _check_version(tx)
+        except StoreUnavailable as error:
+            self.close()
+            raise StoreError(f"office.database: {self._engine.url!s} — cannot be opened: {error}") from error
+        except StoreError:
+            self.close()
+            raise
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Which of the two dialects this is."""
+        return self._engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that may write: committed at the end, rolled back by any exception."""
+        try:
+            with self._engine.begin() as connection:
+                if not self.is_postgresql:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+        except OperationalError as error:
+            raise StoreUnavailable(str(error.orig)) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot for reading; nothing in it is written."""
+        try:
+            with self._engine.connect() as connection:
+                if self.is_postgresql:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                else:
+                    connection.exec_driver_sql("BEGIN")
+                yield connection
+                connection.rollback()
+        except OperationalError as error:
+            raise StoreUnavailable(str(error.orig)) from error
+
+    async def run(self, work: Callable[["Store"], Result]) -> Result:
+        """`work(store)` in the store's thread; calls queue in the order they were made."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work, self)
+
+    def close(self) -> None:
+        """Finish what is queued and close all connections."""
+        self._worker.shutdown(wait=True)
+        self._engine.dispose()
+
+
+def insert_new(tx: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows, leaving those alone whose primary key is already there."""
+    if not rows:
+        return
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    tx.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+
+
+def put(tx: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows, or overwrite those whose primary key is already there. Every row must have the same keys."""
+    listed = list(rows)
+    if not listed:
+        return
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in listed[0] if name not in keys}
+    tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), listed)
+
+
+def next_change(tx: Connection) -> int:
+    """Raise and return the number that tells readers that something changed."""
+    tx.execute(update(meta).where(meta.c.name == "change").values(number=meta.c.number + 1))
+    return current_change(tx)
+
+
+def current_change(tx: Connection) -> int:
+    """The number of the last change; another process sees it grow."""
+    return int(tx.execute(select(meta.c.number).where(meta.c.name == "change")).scalar_one())
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=4, max_overflow=2, pool_pre_ping=True)
+    file = Path(url.removeprefix("sqlite:///"))
+    if not file.parent.is_dir():
+        raise StoreError(f"office.database: '{file}' — its folder does not exist")
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None})
+    event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_version(tx: Connection) -> None:
+    found = tx.execute(select(meta.c.number).where(meta.c.name == "schema")).scalar()
+    if found is None:
+        tx.execute(insert(meta), [{"name": "schema", "number": SCHEMA_VERSION}, {"name": "change", "number": 0}])
+    elif found != SCHEMA_VERSION:
+        raise StoreError(f"office.database: schema {found} — this program reads schema {SCHEMA_VERSION}")

@@ -1,0 +1,257 @@
+"""Customers, payment notices, approved credit, grants. Each function belongs inside one `Store.write` transaction."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from sync.allotment import InstanceState, OfficeCounters
+from sync.office.accounts import Account, Allotment
+from sync.office.clock import now_text
+from sync.office.refusal import NotAllowed
+from sync.office.store.database import insert_new, next_change
+from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments
+from sync.units import format_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """到款通知书: `reference` is the bank's, and makes it unique for ever."""
+
+    reference: str
+    customer_id: str
+    customer_name: str
+    amount_fen: int
+    payer: str = ""
+    posted_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """赊销申请, approved: its quantity at its price is the fund of an account of its own."""
+
+    application: str
+    customer_id: str
+    customer_name: str
+    product: str
+    quantity_kg: int
+    price_fen_per_t: int
+    amount_fen: int
+    due: str
+    responsible: str
+    posted_by: str = ""
+
+    @property
+    def account(self) -> str:
+        """Where its money stands: `C001/credit-2611-01`."""
+        return f"{self.customer_id}/credit-{self.application}"
+
+
+def prepaid_account(customer_id: str) -> str:
+    """The account payments of a customer go to."""
+    return f"{customer_id}/prepaid"
+
+
+def post_payment(tx: Connection, payment: Payment) -> bool:
+    """Book a payment; False when exactly this one was booked before; NotAllowed for another of its reference."""
+    _name_customer(tx, payment.customer_id, payment.customer_name)
+    account = prepaid_account(payment.customer_id)
+    insert_new(
+        tx, accounts, [{"account": account, "customer_id": payment.customer_id, "kind": "prepaid", "fund_fen": 0}]
+    )
+    _lock(tx, account)
+    known = tx.execute(select(payments).where(payments.c.reference == payment.reference)).mappings().first()
+    if known is not None:
+        _same_payment(known, payment, account)
+        return False
+    tx.execute(
+        insert(payments).values(
+            reference=payment.reference, account=account, amount_fen=payment.amount_fen, payer=payment.payer,
+            posted_at=now_text(), posted_by=payment.posted_by,
+        )
+    )  # fmt: skip
+    tx.execute(
+        update(accounts).where(accounts.c.account == account).values(fund_fen=accounts.c.fund_fen + payment.amount_fen)
+    )
+    grant_wanted(tx, account)
+    next_change(tx)
+    return True
+
+
+def _same_payment(known: Any, payment: Payment, account: str) -> None:
+    if known["account"] == account and known["amount_fen"] == payment.amount_fen and known["payer"] == payment.payer:
+        return
+    text = f"{known['account']} ¥{format_fen(known['amount_fen'])} {known['payer']}"
+    raise NotAllowed(
+        "reference", payment.reference,
+        f"这个银行流水号已登记为 {text};同一流水号只能登记一次",
+        f"this bank reference is already booked as {text}; one reference, one payment",
+    )  # fmt: skip
+
+
+def approve_credit(tx: Connection, credit: Credit) -> bool:
+    """Book an approved application; False when exactly this one was booked before."""
+    _name_customer(tx, credit.customer_id, credit.customer_name)
+    known = tx.execute(select(credits).where(credits.c.application == credit.application)).mappings().first()
+    wanted = {
+        "account": credit.account, "product": credit.product, "quantity_kg": credit.quantity_kg,
+        "price_fen_per_t": credit.price_fen_per_t, "amount_fen": credit.amount_fen, "due": credit.due,
+        "responsible": credit.responsible,
+    }  # fmt: skip
+    if known is not None:
+        differs = [name for name, value in wanted.items() if known[name] != value]
+        if differs:
+            raise NotAllowed(
+                "application", credit.application,
+                f"这份赊销申请已登记,{differs[0]} 为 {known[differs[0]]};改动请用新的申请单号",
+                f"this application is already booked with {differs[0]} {known[differs[0]]}; use a new number",
+            )  # fmt: skip
+        return False
+    tx.execute(
+        insert(accounts).values(
+            account=credit.account, customer_id=credit.customer_id, kind="credit", fund_fen=credit.amount_fen
+        )
+    )
+    tx.execute(
+        insert(credits).values(
+            application=credit.application, posted_at=now_text(), posted_by=credit.posted_by, **wanted
+        )
+    )
+    next_change(tx)
+    return True
+
+
+def _name_customer(tx: Connection, customer_id: str, name: str) -> None:
+    known = tx.execute(select(customers.c.name).where(customers.c.customer_id == customer_id)).scalar()
+    if known is None and not name:
+        raise NotAllowed(
+            "customer_id",
+            customer_id,
+            "没有这个客户;第一次登记请写客户名称",
+            "no such customer; give its name the first time",
+        )
+    if known is not None and name and name != known:
+        raise NotAllowed(
+            "customer_name",
+            name,
+            f"客户 {customer_id} 已登记为 {known}",
+            f"customer {customer_id} is registered as {known}",
+        )
+    if known is None:
+        insert_new(tx, customers, [{"customer_id": customer_id, "name": name}])
+
+
+def _lock(tx: Connection, account: str) -> Any:
+    """The account's row, locked until the end of the transaction."""
+    return tx.execute(select(accounts).where(accounts.c.account == account).with_for_update()).mappings().first()
+
+
+def load_account(tx: Connection, account: str) -> Account | None:
+    """The account with all its allotments, locked; None when there is none of this name."""
+    row = _lock(tx, account)
+    return None if row is None else read_accounts(tx, account)[0]
+
+
+def read_accounts(tx: Connection, account: str | None = None) -> list[Account]:
+    """All accounts (or one) with their allotments, without a lock."""
+    open_notices = select(notices.c.account, notices.c.instance, notices.c.hold_fen).where(notices.c.state == "issued")
+    joined = select(allotments, instances.c.state).join(instances, instances.c.instance == allotments.c.instance)
+    listed = select(accounts).order_by(accounts.c.account)
+    if account is not None:
+        open_notices = open_notices.where(notices.c.account == account)
+        joined = joined.where(allotments.c.account == account)
+        listed = listed.where(accounts.c.account == account)
+    noticed: dict[tuple[str, str], int] = defaultdict(int)
+    for name, instance, hold_fen in tx.execute(open_notices):
+        noticed[name, instance] += hold_fen
+    spread: dict[str, dict[str, Allotment]] = defaultdict(dict)
+    for row in tx.execute(joined).mappings():
+        spread[row["account"]][row["instance"]] = Allotment(
+            OfficeCounters(
+                row["granted_fen"], row["returned_seen_fen"], InstanceState(row["state"]), row["settled_spend_fen"]
+            ),
+            row["spent_fen"], row["voided_fen"], row["held_fen"], row["wanted_fen"],
+            noticed[row["account"], row["instance"]],
+        )  # fmt: skip
+    return [
+        Account(row["account"], row["customer_id"], row["kind"], row["fund_fen"], spread[row["account"]])
+        for row in tx.execute(listed).mappings()
+    ]
+
+
+def save_grants(tx: Connection, before: Account, after: Account) -> bool:
+    """Write the grants that `after` has more than `before`; whether there were any."""
+    after.check()
+    changed = False
+    for instance, allotment in after.allotments.items():
+        if before.allotments.get(instance, Allotment()).counters == allotment.counters:
+            continue
+        insert_new(tx, allotments, [{"account": after.account, "instance": instance}])
+        tx.execute(
+            update(allotments)
+            .where(allotments.c.account == after.account, allotments.c.instance == instance)
+            .values(granted_fen=allotment.counters.granted_fen)
+        )
+        changed = True
+    return changed
+
+
+def grant_wanted(tx: Connection, account: str) -> bool:
+    """Give every plant that asked what is free; whether anything was granted."""
+    before = load_account(tx, account)
+    if before is None:
+        return False
+    after = before
+    frozen = frozen_instances(tx)
+    for instance in sorted(before.allotments):
+        if instance not in frozen:
+            after = after.with_want(instance)
+    return save_grants(tx, before, after)
+
+
+def frozen_instances(tx: Connection) -> set[str]:
+    """Instances that get no grants until a person has looked: their ledger forked or its chain broke."""
+    return set(tx.execute(select(instances.c.instance).where(instances.c.frozen != "")).scalars())
+
+
+def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) -> int:
+    """Grant more than notices need, for a link that is expected to fail; the new cumulative total in fen."""
+    before = load_account(tx, account)
+    if before is None:
+        raise NotAllowed("account", account, "没有这个账户", "no such account")
+    if instance in frozen_instances(tx):
+        raise NotAllowed("plant", instance, "账本分叉,已冻结", "its ledger forked; it is frozen")
+    if not 0 < amount_fen <= before.free_fen:
+        free = format_fen(max(0, before.free_fen))
+        raise NotAllowed(
+            "amount", format_fen(amount_fen), f"可分配 ¥{free}", f"allowed: more than 0, at most ¥{free} free"
+        )
+    after = before.granting(instance, amount_fen)
+    save_grants(tx, before, after)
+    next_change(tx)
+    return after.allotments[instance].counters.granted_fen
+
+
+def note_state(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]) -> bool:
+    """A plant's STATE, account → (returned, wanted), cumulative fen: note it, grant what is free; whether granted."""
+    known = set(tx.execute(select(accounts.c.account).where(accounts.c.account.in_(list(wanted)))).scalars())
+    granted = False
+    for account in sorted(known):
+        returned_fen, wanted_fen = wanted[account]
+        before = load_account(tx, account)
+        if before is None:
+            continue
+        allotment = before.allotments.get(instance, Allotment())
+        # A return can only give back what was granted: a larger number is no reason to believe in more money.
+        returned_fen = min(max(returned_fen, allotment.counters.returned_seen_fen), allotment.counters.granted_fen)
+        if (returned_fen, wanted_fen) != (allotment.counters.returned_seen_fen, allotment.wanted_fen):
+            insert_new(tx, allotments, [{"account": account, "instance": instance}])
+            tx.execute(
+                update(allotments)
+                .where(allotments.c.account == account, allotments.c.instance == instance)
+                .values(returned_seen_fen=returned_fen, wanted_fen=wanted_fen)
+            )
+        if wanted_fen > allotment.counters.granted_fen:
+            granted = grant_wanted(tx, account) or granted
+    return granted

@@ -1,0 +1,112 @@
+"""Plant epochs: enrolled, heard of, and what they still lack."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection, insert, select, update
+
+from sync.chain import GENESIS_HASH
+from sync.keys import Instance, fingerprint, parse_public, public_hex
+from sync.messages import State, WireDocument, canonical
+from sync.office.clock import now_text
+from sync.office.refusal import NotAllowed
+from sync.office.store.database import next_change, put
+from sync.office.store.money import note_state
+from sync.office.store.schema import allotments, documents, dropped, instances
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An enrolled instance, with the key its messages must be signed with."""
+
+    instance: Instance
+    key: Ed25519PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What an instance has not told to have: grants by account (cumulative fen) and documents in order."""
+
+    grants: dict[str, int]
+    documents: tuple[WireDocument, ...]
+    last_seq: int
+    last_hash: str
+
+
+def enrol(tx: Connection, plant: str, name: str, key: Ed25519PublicKey, epoch: int | None = None) -> Instance:
+    """Register a box's key as the plant's next epoch; its key again is the same epoch. Older epochs get no grants."""
+    rows = tx.execute(select(instances).where(instances.c.plant == plant)).mappings().all()
+    for row in rows:
+        if row["fingerprint"] == fingerprint(key):
+            if epoch not in (None, row["epoch"]):
+                raise NotAllowed(
+                    "epoch", str(epoch), f"此密钥已登记为第 {row['epoch']} 期", f"this key is epoch {row['epoch']}"
+                )
+            return Instance(plant, row["epoch"], row["fingerprint"])
+    newest = max((row["epoch"] for row in rows), default=0)
+    number = newest + 1 if epoch is None else epoch
+    if number <= newest:
+        raise NotAllowed(
+            "epoch", str(number), f"期号不可重用,须大于 {newest}", f"never used again; allowed: above {newest}"
+        )
+    instance = Instance.of(plant, number, key)
+    tx.execute(update(instances).where(instances.c.plant == plant, instances.c.state == "open").values(state="closing"))
+    tx.execute(
+        insert(instances).values(
+            instance=instance.wire_id, plant=plant, epoch=number, fingerprint=instance.fingerprint, plant_name=name,
+            public_key=public_hex(key), state="open", last_hash=GENESIS_HASH, enrolled_at=now_text(),
+        )
+    )  # fmt: skip
+    next_change(tx)
+    return instance
+
+
+def known_instances(tx: Connection) -> dict[str, Known]:
+    """All enrolled instances by their wire id."""
+    rows = tx.execute(select(instances.c.instance, instances.c.public_key))
+    return {wire_id: Known(Instance.parse(wire_id), parse_public(key)) for wire_id, key in rows}
+
+
+def hear_state(tx: Connection, instance: str, state: State) -> bool:
+    """Note a plant's STATE and grant what it asks for, if free; whether anything was granted."""
+    tx.execute(select(instances.c.instance).where(instances.c.instance == instance).with_for_update())
+    told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
+    granted = note_state(tx, instance, told)
+    status = canonical(state.model_dump(mode="json"))
+    tx.execute(update(instances).where(instances.c.instance == instance).values(status=status, status_at=now_text()))
+    if granted:
+        next_change(tx)
+    return granted
+
+
+def lacking(tx: Connection, instance: str, documents_applied: int, granted_seen: dict[str, int], most: int) -> Lacking:
+    """Grants above what the plant has seen, and at most `most` documents behind those it has applied."""
+    totals = tx.execute(select(allotments.c.account, allotments.c.granted_fen).where(allotments.c.instance == instance))
+    grants = {name: total for name, total in totals if total > granted_seen.get(name, 0)}
+    listed = tx.execute(
+        select(documents.c.number, documents.c.kind, documents.c.body)
+        .where(documents.c.instance == instance, documents.c.number > documents_applied)
+        .order_by(documents.c.number)
+        .limit(most)
+    )
+    waiting = tuple(_document(number, kind, body) for number, kind, body in listed)
+    last_seq, last_hash = tx.execute(
+        select(instances.c.last_seq, instances.c.last_hash).where(instances.c.instance == instance)
+    ).one()
+    return Lacking(grants, waiting, last_seq, last_hash)
+
+
+def _document(number: int, kind: str, body: str) -> WireDocument:
+    return WireDocument.model_validate_json(f'{{"number":{number},"kind":"{kind}","body":{body}}}')
+
+
+def count_dropped(tx: Connection, topic: str, reason: str, times: int) -> None:
+    """Count messages that were not ours; a topic and reason is one line, however many there are."""
+    mine = (dropped.c.topic == topic, dropped.c.reason == reason)
+    row: Any = tx.execute(select(dropped).where(*mine)).mappings().first()
+    now = now_text()
+    before, first_at = (row["count"], row["first_at"]) if row else (0, now)
+    entry = {"topic": topic, "reason": reason, "count": before + times, "first_at": first_at, "last_at": now}
+    put(tx, dropped, [entry])
+    next_change(tx)

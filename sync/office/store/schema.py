@@ -1,0 +1,234 @@
+"""The tables, one schema for SQLite and PostgreSQL. Money int fen, mass int kg, times ISO 8601 text in UTC.
+
+`inbox` is the truth that came from the plants and is never changed; `shipments`, `incidents` and the spent and voided
+sums of `allotments` follow from it, and are changed in the commit that advances `instances.last_seq`.
+`payments`, `credits`, `allotments.granted_fen`, `notices` and `documents` are head office's own words.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+metadata = MetaData()
+
+
+def _fen(name: str, **options: object) -> "Column[int]":
+    return Column(name, BigInteger, nullable=False, server_default="0", **options)  # type: ignore[arg-type]
+
+
+def _kg(name: str) -> "Column[int]":
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _text(name: str) -> "Column[str]":
+    return Column(name, Text, nullable=False, server_default="")
+
+
+meta = Table("meta", metadata, Column("name", Text, primary_key=True), Column("number", BigInteger, nullable=False))
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("plant", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("plant_name", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    _text("frozen"),
+    Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    Column("last_hash", Text, nullable=False),
+    Column("documents", Integer, nullable=False, server_default="0"),
+    _text("status"),
+    _text("status_at"),
+    Column("enrolled_at", Text, nullable=False),
+    CheckConstraint("state in ('open', 'closing', 'settled')", name="instance_state"),
+    Index("instances_by_name", "plant", "epoch", "fingerprint", unique=True),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("received_at", Text, nullable=False),
+)
+
+forks = Table(
+    "forks",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("received_at", Text, nullable=False),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("customer_id", Text, ForeignKey("customers.customer_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    _fen("fund_fen"),
+    CheckConstraint("kind in ('prepaid', 'credit')", name="account_kind"),
+    CheckConstraint("fund_fen >= 0", name="fund_not_negative"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.account"), nullable=False),
+    _fen("amount_fen"),
+    _text("payer"),
+    Column("posted_at", Text, nullable=False),
+    _text("posted_by"),
+    CheckConstraint("amount_fen > 0", name="payment_positive"),
+    Index("payments_by_account", "account"),
+)
+
+credits = Table(
+    "credits",
+    metadata,
+    Column("application", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.account"), nullable=False, unique=True),
+    Column("product", Text, nullable=False),
+    _kg("quantity_kg"),
+    _fen("price_fen_per_t"),
+    _fen("amount_fen"),
+    Column("due", Text, nullable=False),
+    Column("responsible", Text, nullable=False),
+    Column("posted_at", Text, nullable=False),
+    _text("posted_by"),
+)
+
+allotments = Table(
+    "allotments",
+    metadata,
+    Column("account", Text, ForeignKey("accounts.account"), primary_key=True),
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    _fen("granted_fen"),
+    _fen("returned_seen_fen"),
+    _fen("settled_spend_fen"),
+    _fen("spent_fen"),
+    _fen("voided_fen"),
+    _fen("held_fen"),
+    _fen("wanted_fen"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("notice", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("instance", Text, ForeignKey("instances.instance"), nullable=False),
+    Column("account", Text, ForeignKey("accounts.account"), nullable=False),
+    Column("plate", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    _text("reason"),
+    _fen("hold_fen"),
+    Column("body", Text, nullable=False),
+    Column("issued_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Index("notices_by_plant", "instance", "account", "state"),
+)
+
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("visit", Text, primary_key=True),
+    Column("plant", Text, nullable=False),
+    _text("state"),
+    _text("notice"),
+    _text("account"),
+    _text("customer_id"),
+    _text("customer_name"),
+    _text("product"),
+    _text("plate"),
+    _text("mode"),
+    _text("ticket"),
+    _text("pass_id"),
+    _text("lane"),
+    _kg("tare_kg"),
+    _kg("gross_kg"),
+    _kg("net_kg"),
+    _fen("price_fen_per_t"),
+    _fen("amount_fen"),
+    _fen("hold_fen"),
+    _kg("over_kg"),
+    _fen("over_fen"),
+    _text("reason"),
+    _text("business_date"),
+    _text("credit_due"),
+    _text("carrier"),
+    _fen("freight_fen"),
+    _text("tare_at"),
+    _text("gross_at"),
+    _text("exit_at"),
+    _text("changed_at"),
+    Column("changed_seq", BigInteger, nullable=False, server_default="0"),
+    Column("change", BigInteger, nullable=False, server_default="0"),
+    Index("shipments_by_change", "change"),
+    Index("shipments_by_date", "business_date"),
+    Index("shipments_by_ticket", "instance", "ticket"),
+    Index("shipments_by_notice", "notice"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("plant", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    _text("details"),
+    Index("incidents_by_time", "at"),
+)
+
+dropped = Table(
+    "dropped",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", Text, nullable=False),
+    Column("last_at", Text, nullable=False),
+)

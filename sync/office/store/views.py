@@ -1,0 +1,221 @@
+"""What the pages, the API and the exports read. Plain dictionaries, newest first, each list bounded."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, func, select
+
+from sync.office.store.money import read_accounts
+from sync.office.store.schema import (
+    accounts,
+    credits,
+    customers,
+    documents,
+    dropped,
+    forks,
+    inbox,
+    incidents,
+    instances,
+    notices,
+    payments,
+    shipments,
+)
+
+Row = Mapping[str, Any]
+_STANDS = shipments.c.state.in_(("ticketed", "released", "returned"))
+_TICKETED = shipments.c.ticket != ""
+IN_YARD = ("yard", "tared", "loaded", "held", "ticketed")
+
+
+def list_shipments(
+    tx: Connection, plant: str = "", business_date: str = "", text: str = "", limit: int = 200
+) -> list[Row]:
+    """Visits that reached the yard, the last changed first; `text` is part of a plate, ticket, notice or customer."""
+    query = _shipments(plant, business_date, text)
+    return [dict(row) for row in tx.execute(query.limit(limit)).mappings()]
+
+
+def each_shipment(tx: Connection, plant: str = "", business_date: str = "") -> Iterator[Row]:
+    """All of them, for an export, without holding them in memory."""
+    query = _shipments(plant, business_date, "").execution_options(yield_per=1000)
+    with tx.execute(query) as result:
+        for row in result.mappings():
+            yield dict(row)
+
+
+def _shipments(plant: str, business_date: str, text: str) -> "Select[Any]":
+    query = select(shipments).where(shipments.c.state.not_in(("noticed", "")))
+    if plant:
+        query = query.where(shipments.c.plant == plant)
+    if business_date:
+        query = query.where(shipments.c.business_date == business_date)
+    if text:
+        columns = (shipments.c.plate, shipments.c.ticket, shipments.c.notice, shipments.c.customer_name)
+        condition = columns[0].contains(text, autoescape=True)
+        for column in columns[1:]:
+            condition = condition | column.contains(text, autoescape=True)
+        query = query.where(condition)
+    return query.order_by(shipments.c.changed_at.desc(), shipments.c.changed_seq.desc())
+
+
+def totals(tx: Connection, business_date: str = "") -> dict[str, Any]:
+    """Tickets, kg and fen, in all and for each plant; kg and fen of tickets that stand, voided ones apart."""
+    stands, released = case((_STANDS, 1), else_=0), case((shipments.c.state == "released", 1), else_=0)
+    voided = case((shipments.c.state == "voided", 1), else_=0)
+    query = select(
+        shipments.c.plant,
+        func.count().label("shipments"),
+        func.sum(released).label("released"),
+        func.sum(voided).label("voided"),
+        func.sum(stands * shipments.c.net_kg).label("net_kg"),
+        func.sum(stands * shipments.c.amount_fen).label("amount_fen"),
+        func.sum(voided * shipments.c.amount_fen).label("voided_fen"),
+    ).where(_TICKETED)
+    if business_date:
+        query = query.where(shipments.c.business_date == business_date)
+    plants = {
+        row["plant"]: {name: int(value) for name, value in row.items() if name != "plant"}
+        for row in tx.execute(query.group_by(shipments.c.plant)).mappings()
+    }
+    names = ("shipments", "released", "voided", "net_kg", "amount_fen", "voided_fen")
+    return {**{name: sum(each[name] for each in plants.values()) for name in names}, "plants": plants}
+
+
+def yard_counts(tx: Connection) -> dict[str, int]:
+    """How many visits are in each state that is not over."""
+    query = select(shipments.c.state, func.count()).where(shipments.c.state.in_(IN_YARD)).group_by(shipments.c.state)
+    return {state: int(number) for state, number in tx.execute(query)}
+
+
+def daily_kg(tx: Connection, since_date: str) -> dict[str, int]:
+    """Net kg of standing tickets by business date."""
+    query = (
+        select(shipments.c.business_date, func.sum(shipments.c.net_kg))
+        .where(_STANDS, shipments.c.business_date >= since_date)
+        .group_by(shipments.c.business_date)
+    )
+    return {day: int(kg) for day, kg in tx.execute(query)}
+
+
+def balances(tx: Connection) -> list[dict[str, Any]]:
+    """Each account in parts that must add up to its fund; `agrees` says whether they do."""
+    names = {row[0]: row[1] for row in tx.execute(select(customers.c.customer_id, customers.c.name))}
+    plants = {
+        row[0]: (row[1], row[2])
+        for row in tx.execute(select(instances.c.instance, instances.c.plant, instances.c.epoch))
+    }
+    terms = {row["account"]: dict(row) for row in tx.execute(select(credits)).mappings()}
+    paid = {
+        name: int(total)
+        for table in (payments, credits)
+        for name, total in tx.execute(select(table.c.account, func.sum(table.c.amount_fen)).group_by(table.c.account))
+    }
+    listed = []
+    for account in read_accounts(tx):
+        allotted = [
+            {
+                "instance": instance, "plant": plants[instance][0], "epoch": plants[instance][1],
+                "granted_fen": each.counters.granted_fen, "returned_fen": each.counters.returned_seen_fen,
+                "unused_fen": each.unused_fen, "dispatched_fen": each.dispatched_fen, "held_fen": each.held_fen,
+                "wanted_fen": max(0, each.wanted_fen - each.counters.granted_fen), "noticed_fen": each.noticed_fen,
+            }
+            for instance, each in sorted(account.allotments.items())
+        ]  # fmt: skip
+        parts = (
+            account.dispatched_fen
+            + account.held_fen
+            + sum(int(each["unused_fen"]) for each in allotted)
+            + account.free_fen
+        )
+        listed.append(
+            {
+                "account": account.account, "customer_id": account.customer_id, "kind": account.kind,
+                "customer_name": names.get(account.customer_id, ""), "fund_fen": account.fund_fen,
+                "dispatched_fen": account.dispatched_fen, "held_fen": account.held_fen, "allotted": allotted,
+                "free_fen": account.free_fen, "sum_fen": parts, "credit": terms.get(account.account),
+                "agrees": parts == account.fund_fen == paid.get(account.account, 0) and account.free_fen >= 0,
+            }
+        )  # fmt: skip
+    return listed
+
+
+def list_notices(tx: Connection, limit: int = 200) -> list[Row]:
+    """Notices with the fields of their documents, newest first."""
+    query = select(notices, instances.c.plant).join(instances, instances.c.instance == notices.c.instance)
+    rows = tx.execute(query.order_by(notices.c.issued_at.desc(), notices.c.notice.desc()).limit(limit)).mappings()
+    return [{**json.loads(row["body"]), **{name: row[name] for name in _NOTICE_NAMES}} for row in rows]
+
+
+_NOTICE_NAMES = ("notice", "version", "plant", "account", "state", "reason", "hold_fen", "issued_at", "expires_at")
+
+
+def list_payments(tx: Connection, limit: int = 200) -> list[Row]:
+    """Payment notices, newest first, with the customer's name."""
+    query = (
+        select(payments, accounts.c.customer_id, customers.c.name)
+        .join(accounts, accounts.c.account == payments.c.account)
+        .join(customers, customers.c.customer_id == accounts.c.customer_id)
+    )
+    return [dict(row) for row in tx.execute(query.order_by(payments.c.posted_at.desc()).limit(limit)).mappings()]
+
+
+def list_credits(tx: Connection, limit: int = 200) -> list[Row]:
+    """Approved credit applications, newest first."""
+    return [
+        dict(row) for row in tx.execute(select(credits).order_by(credits.c.posted_at.desc()).limit(limit)).mappings()
+    ]
+
+
+def list_customers(tx: Connection) -> list[Row]:
+    """Customers by number."""
+    return [dict(row) for row in tx.execute(select(customers).order_by(customers.c.customer_id)).mappings()]
+
+
+def list_plants(tx: Connection) -> list[dict[str, Any]]:
+    """Plant epochs, the newest of each plant first, with what their last STATE said and how many rows are parked."""
+    parked = (
+        select(inbox.c.instance, func.count().label("parked"))
+        .join(instances, instances.c.instance == inbox.c.instance)
+        .where(inbox.c.seq > instances.c.last_seq)
+        .group_by(inbox.c.instance)
+    )
+    waiting = {row[0]: int(row[1]) for row in tx.execute(parked)}
+    listed = []
+    for row in tx.execute(select(instances).order_by(instances.c.plant, instances.c.epoch.desc())).mappings():
+        status = json.loads(row["status"]) if row["status"] else {}
+        listed.append({
+            **{name: row[name] for name in _PLANT_NAMES}, "parked": waiting.get(row["instance"], 0),
+            "held_trucks": status.get("waiting", 0), "mode": status.get("mode", ""),
+            "plant_seq": status.get("last_seq", 0), "documents_applied": status.get("documents_applied", 0),
+        })  # fmt: skip
+    return listed
+
+
+_PLANT_NAMES = (
+    "instance", "plant", "epoch", "fingerprint", "plant_name", "state", "frozen", "last_seq", "last_hash", "documents",
+    "status_at", "enrolled_at",
+)  # fmt: skip
+
+
+def list_incidents(tx: Connection, limit: int = 200) -> list[Row]:
+    """What a person should look at, newest first."""
+    return [dict(row) for row in tx.execute(select(incidents).order_by(incidents.c.at.desc()).limit(limit)).mappings()]
+
+
+def list_forks(tx: Connection) -> list[Row]:
+    """Both sides of each fork: the row that was kept and those that came with its number later."""
+    mine = (inbox.c.instance == forks.c.instance) & (inbox.c.seq == forks.c.seq)
+    query = select(forks, inbox.c.hash.label("first_hash"), inbox.c.body.label("first_body")).join(inbox, mine)
+    return [dict(row) for row in tx.execute(query.order_by(forks.c.received_at.desc()).limit(100)).mappings()]
+
+
+def list_dropped(tx: Connection) -> list[Row]:
+    """Messages that were not ours, counted."""
+    return [dict(row) for row in tx.execute(select(dropped).order_by(dropped.c.last_at.desc()).limit(100)).mappings()]
+
+
+def documents_of(tx: Connection, instance: str) -> list[Row]:
+    """Everything ever sent down to one instance, in order."""
+    query = select(documents).where(documents.c.instance == instance).order_by(documents.c.number)
+    return [dict(row) for row in tx.execute(query).mappings()]

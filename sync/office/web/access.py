@@ -1,0 +1,163 @@
+"""Who may do what: sessions by name and PIN, API tokens, origin check, limited attempts.
+
+Sessions are kept in memory: after a restart people sign in again. A PIN is short, so wrong ones are slowed down: five
+for one name, or thirty from one address, in five minutes, and that name or address waits.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from sync.office.secrets import hash_secret, matches
+from sync.office.settings import Role, Settings
+
+COOKIE = "weighgate_office"
+_WINDOW_S = 300.0
+_TRIES_PER_NAME, _TRIES_PER_ADDRESS = 5, 30
+_SESSION_S = 12 * 3600.0
+_MOST_SESSIONS, _MOST_WATCHED = 500, 2000
+
+MAY = {
+    "payment": frozenset({Role.FINANCE, Role.ACCOUNTANT}),
+    "notice": frozenset({Role.BILLER, Role.ACCOUNTANT}),
+    "credit": frozenset({Role.ACCOUNTANT, Role.FINANCE}),
+    "grant": frozenset({Role.ACCOUNTANT, Role.FINANCE}),
+}
+"""Which roles may book what. Everybody who is signed in may look."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who is signed in, or a program with a token."""
+
+    name: str
+    role: Role
+
+    def may(self, what: str) -> bool:
+        """Whether the role allows it."""
+        return self.role in MAY[what]
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Wrong PINs of late, by name and by address; bounded."""
+
+    wrong: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+
+    def wait_s(self, key: str, most: int, now_s: float) -> int:
+        """Seconds until one more attempt is allowed; 0 when it is now."""
+        recent = self.wrong.get(key)
+        if recent is None:
+            return 0
+        while recent and recent[0] < now_s - _WINDOW_S:
+            recent.popleft()
+        return int(recent[0] + _WINDOW_S - now_s) + 1 if len(recent) >= most else 0
+
+    def note(self, key: str, now_s: float) -> None:
+        """One more wrong PIN."""
+        if len(self.wrong) >= _MOST_WATCHED:
+            self.wrong.pop(next(iter(self.wrong)))
+        self.wrong[key].append(now_s)
+
+
+class Access:
+    """The configured people and tokens, and who is signed in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._people = {person.name: person for person in settings.people}
+        self._tokens = settings.tokens
+        self._sessions: dict[str, tuple[User, float]] = {}
+        self._good_tokens: dict[str, User] = {}
+        self._notes: dict[str, str] = {}
+        self._attempts = Attempts()
+        self._nobody = hash_secret(secrets.token_hex(8))
+        self._slow = asyncio.Semaphore(2)
+
+    def names(self) -> list[str]:
+        """Whom the sign-in page offers."""
+        return sorted(self._people)
+
+    async def sign_in(self, name: str, pin: str, address: str) -> str | int:
+        """A session's secret, 0 when name or PIN is wrong, or the seconds to wait."""
+        now_s = time.monotonic()
+        known = name if name in self._people else "?"
+        wait_s = max(
+            self._attempts.wait_s(f"name {known}", _TRIES_PER_NAME, now_s),
+            self._attempts.wait_s(f"address {address}", _TRIES_PER_ADDRESS, now_s),
+        )
+        if wait_s:
+            return wait_s
+        person = self._people.get(name)
+        # An unknown name takes as long as a wrong PIN, so that nobody can ask which names exist.
+        async with self._slow:
+            good = await asyncio.to_thread(matches, pin, person.pin_hash if person else self._nobody)
+        if person is None or not good:
+            self._attempts.note(f"name {known}", now_s)
+            self._attempts.note(f"address {address}", now_s)
+            return 0
+        secret = secrets.token_urlsafe(32)
+        while len(self._sessions) >= _MOST_SESSIONS:
+            self._sessions.pop(next(iter(self._sessions)))
+        self._sessions[_digest(secret)] = User(person.name, person.role), now_s + _SESSION_S
+        return secret
+
+    def sign_out(self, request: Request) -> None:
+        """Forget the session of this request."""
+        self._sessions.pop(_digest(request.cookies.get(COOKIE, "")), None)
+
+    def user(self, request: Request) -> User | None:
+        """Who sent this request, by cookie; None when nobody we know."""
+        found = self._sessions.get(_digest(request.cookies.get(COOKIE, "")))
+        if found is None or found[1] < time.monotonic():
+            return None
+        return found[0]
+
+    def leave_note(self, request: Request, text: str) -> None:
+        """What to tell this session on its next page."""
+        if len(self._notes) < _MOST_SESSIONS:
+            self._notes[_digest(request.cookies.get(COOKIE, ""))] = text
+
+    def take_note(self, request: Request) -> str:
+        """What was left for this session, once."""
+        return self._notes.pop(_digest(request.cookies.get(COOKIE, "")), "")
+
+    async def program(self, request: Request) -> User | None:
+        """Who sent this request, by `Authorization: Bearer TOKEN`; None when the token is not ours."""
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not text:
+            return None
+        if (known := self._good_tokens.get(_digest(text))) is not None:
+            return known
+        address = client_address(request)
+        if self._attempts.wait_s(f"address {address}", _TRIES_PER_ADDRESS, time.monotonic()):
+            return None
+        for token in self._tokens:
+            async with self._slow:
+                good = await asyncio.to_thread(matches, text, token.token_hash)
+            if good:
+                return self._good_tokens.setdefault(_digest(text), User(token.name, token.role))
+        self._attempts.note(f"address {address}", time.monotonic())
+        return None
+
+
+def same_origin(request: Request) -> bool:
+    """Whether a request that changes something comes from our own page (Fetch Metadata; Origin for older browsers)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host", "")
+
+
+def client_address(request: Request) -> str:
+    """The peer's address; of a proxy, if one stands in front."""
+    return request.client.host if request.client else "?"
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

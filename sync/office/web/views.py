@@ -1,0 +1,151 @@
+"""What the templates are given: stored facts as words, amounts and badges. No rule is decided here."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from sync.office.clock import local_text
+from sync.office.link import OfficeLink
+from sync.office.settings import Settings
+from sync.office.store import views as store_views
+from sync.office.store.database import Store
+from sync.office.web.words import HELD, INCIDENTS, STATES, WORDS, both
+from sync.units import format_fen, format_kg
+
+_ONLINE_S = 150
+_PARTS = ("dispatched", "held", "plant1", "plant2", "plant3", "plant4")
+
+
+class Words:
+    """Words, amounts and times in one language; given to every template."""
+
+    def __init__(self, english: bool, utc_offset_hours: int) -> None:
+        self.english = english
+        self._offset = utc_offset_hours
+        self.kg = format_kg
+        self.fen = format_fen
+
+    def __call__(self, key: str) -> str:
+        return both(WORDS[key], self.english)
+
+    def sub(self, key: str) -> str:
+        """The other language, small beneath the first; the English page stays English."""
+        return "" if self.english else WORDS[key][1]
+
+    def time(self, stored: str, form: str = "%m-%d %H:%M:%S") -> str:
+        return local_text(stored, self._offset, form)
+
+    def age(self, stored: str) -> str:
+        """How long ago, in its two largest units."""
+        seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(stored)).total_seconds()))
+        for unit, below, above in ((86400, 3600, ("day", "hour")), (3600, 60, ("hour", "minute"))):
+            if seconds >= unit:
+                return f"{seconds // unit} {self(above[0])} {seconds % unit // below} {self(above[1])}"
+        return f"{seconds // 60} {self('minute')}" if seconds >= 60 else f"{seconds} {self('second')}"
+
+    def today(self) -> str:
+        return datetime.now(timezone(timedelta(hours=self._offset))).date().isoformat()
+
+    def badge(self, row: Any) -> tuple[str, str]:
+        """Words and colour for the state of a shipment or notice."""
+        zh, en, colour = STATES.get(row["state"], (row["state"], row["state"], "grey"))
+        text = en if self.english else zh
+        if row["state"] == "held" and "over_fen" in row:
+            text = both(HELD.get(row["reason"], (zh, en)), self.english)
+            if row["over_fen"]:
+                text += f" ¥{format_fen(row['over_fen'])}"
+            elif row["over_kg"]:
+                text += f" {format_kg(row['over_kg'])} kg"
+        elif row.get("mode") == "credit" and row["state"] == "released" and row.get("credit_due"):
+            return f"{text} · {self('credit')} {row['credit_due'][5:]} {self('due')}", "amber"
+        return text, colour
+
+    def incident(self, kind: str) -> tuple[str, str]:
+        found = INCIDENTS.get(kind, (kind, kind, "grey"))
+        return both(found, self.english), found[2]
+
+
+def plant_rows(rows: list[dict[str, Any]], link: OfficeLink | None, words: Words) -> list[dict[str, Any]]:
+    """Plant epochs with their link state in words; only signed STATEs count as being heard."""
+    for row in rows:
+        row["live"] = False
+        if row["frozen"]:
+            row["badge"] = words("frozen"), "red"
+        elif row["state"] != "open":
+            row["badge"] = words(row["state"]), "grey"
+        elif not row["status_at"]:
+            row["badge"] = words("never"), "grey"
+        else:
+            heard_s = (datetime.now(UTC) - datetime.fromisoformat(row["status_at"])).total_seconds()
+            hint = link.online.get(row["plant"], True) if link else False
+            row["live"] = hint and heard_s < _ONLINE_S
+            row["badge"] = (
+                (words("online"), "green")
+                if row["live"]
+                else (f"{words('offline')} {words.age(row['status_at'])}", "amber")
+            )
+        row["behind"] = max(0, row["plant_seq"] - row["last_seq"])
+    return rows
+
+
+def balance_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Accounts with the parts of their bar: label key, plant, fen, place and width in thousandths (whole numbers)."""
+    for row in rows:
+        parts = [("dispatched", "", row["dispatched_fen"]), ("held", "", row["held_fen"])]
+        parts += [("allotted", each["plant"], each["unused_fen"]) for each in row["allotted"] if each["unused_fen"]]
+        row["parts"] = [
+            {"label": label, "plant": plant, "fen": fen, "colour": _PARTS[min(index, len(_PARTS) - 1)]}
+            for index, (label, plant, fen) in enumerate(parts)
+        ] + [{"label": "free", "plant": "", "fen": row["free_fen"], "colour": "free"}]
+        total, before = max(1, row["fund_fen"]), 0
+        for part in row["parts"]:
+            part["x"] = before * 1000 // total
+            before += max(0, part["fen"])
+            part["width"] = before * 1000 // total - part["x"]
+    return rows
+
+
+def days(tx: Any, words: Words) -> list[dict[str, Any]]:
+    """The last 14 business dates with tonnes in hundredths and a bar height of 0 to 100."""
+    today = datetime.fromisoformat(words.today())
+    dates = [(today - timedelta(days=back)).date().isoformat() for back in range(13, -1, -1)]
+    found = store_views.daily_kg(tx, dates[0])
+    most = max([found.get(day, 0) for day in dates] + [1])
+    return [{"day": day, "kg": found.get(day, 0), "height": found.get(day, 0) * 100 // most} for day in dates]
+
+
+def page_facts(store: Store, page: str, query: dict[str, str], words: Words, link: OfficeLink | None) -> dict[str, Any]:
+    """Everything one page shows, read in one snapshot."""
+    with store.read() as tx:
+        if page == "shipments":
+            return {
+                "rows": store_views.list_shipments(tx, query.get("plant", ""), "", query.get("q", ""), 100),
+                "today": store_views.totals(tx, words.today()), "yard": store_views.yard_counts(tx),
+                "days": days(tx, words), "plants": plant_rows(store_views.list_plants(tx), link, words),
+                "incidents": store_views.list_incidents(tx, 6), "balances": balance_rows(store_views.balances(tx))[:1],
+            }  # fmt: skip
+        if page == "balances":
+            return {"rows": balance_rows(store_views.balances(tx)), "credits": store_views.list_credits(tx)}
+        if page == "notices":
+            plants = [row for row in store_views.list_plants(tx) if row["state"] == "open"]
+            customers = store_views.list_customers(tx)
+            return {"rows": store_views.list_notices(tx), "plants": plants, "customers": customers}
+        if page == "payments":
+            credits = store_views.list_credits(tx)
+            return {
+                "rows": store_views.list_payments(tx),
+                "credits": credits,
+                "customers": store_views.list_customers(tx),
+            }
+        if page == "plants":
+            return {"rows": plant_rows(store_views.list_plants(tx), link, words)}
+        return {
+            "rows": store_views.list_incidents(tx), "forks": store_views.list_forks(tx),
+            "dropped": store_views.list_dropped(tx),
+        }  # fmt: skip
+
+
+def link_badge(settings: Settings, link: OfficeLink | None, words: Words) -> tuple[str, str]:
+    """Our own connection to the broker."""
+    if link is None or not settings.link.enabled:
+        return words("link_off"), "grey"
+    return (words("link_up"), "green") if link.up else (words("link_down"), "amber")

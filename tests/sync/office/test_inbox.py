@@ -1,0 +1,180 @@
+"""Rows come in any order, any number of times, and are applied once; forks and broken chains are kept and told."""
+
+import random
+
+import pytest
+from sqlalchemy import func, select, update
+
+from sync.messages import WireRecord, canonical
+from sync.office.store import views
+from sync.office.store.database import Store
+from sync.office.store.inbox import Ingested, UnknownInstance, ingest
+from sync.office.store.money import Payment, grant_by_hand, post_payment
+from sync.office.store.plants import lacking
+from sync.office.store.schema import allotments, forks, inbox
+from sync.office.store.verification import verify_books
+from tests.sync.office.plant import FakePlant, tampered
+
+ACCOUNT = "C001/prepaid"
+PRICE = 200_000
+
+
+def take(store: Store, plant: FakePlant, rows: list[WireRecord]) -> Ingested:
+    with store.write() as tx:
+        return ingest(tx, plant.instance.wire_id, rows)
+
+
+def fund(store: Store, plant: FakePlant, fen: int) -> None:
+    with store.write() as tx:
+        post_payment(tx, Payment("B1", "C001", "示例客户甲", fen))
+        grant_by_hand(tx, ACCOUNT, plant.instance.wire_id, fen)
+
+
+def counters(store: Store) -> tuple[int, int, int]:
+    with store.read() as tx:
+        row = tx.execute(select(allotments).where(allotments.c.account == ACCOUNT)).mappings().one()
+    return row["spent_fen"], row["voided_fen"], row["held_fen"]
+
+
+def check(store: Store) -> list[str]:
+    with store.read() as tx:
+        return verify_books(tx).problems
+
+
+def test_a_visit_becomes_a_shipment_and_counters(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    plant.truck("N1", ACCOUNT, 7_000_000, 28_340, PRICE)
+    done = take(store, plant, plant.rows)
+    assert (done.last_seq, done.last_hash) == (len(plant.rows), plant.rows[-1].hash)
+    assert counters(store) == (5_668_000, 0, 0)
+    with store.read() as tx:
+        (row,) = views.list_shipments(tx)
+        sums = views.totals(tx)
+    assert (row["state"], row["net_kg"], row["amount_fen"]) == ("released", 28_340, 5_668_000)
+    assert sums["plants"]["HX01"]["released"] == 1
+    assert (sums["net_kg"], sums["amount_fen"]) == (28_340, 5_668_000)
+    assert check(store) == []
+
+
+def test_any_order_any_number_of_times_gives_the_same_books(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 100_000_000)
+    for number in range(6):
+        plant.truck(f"N{number}", ACCOUNT, 7_000_000, 28_000 + 20 * number, PRICE)
+    chance = random.Random(7)
+    pieces = [plant.rows[start : start + 3] for start in range(0, len(plant.rows), 3)] * 3
+    chance.shuffle(pieces)
+    for piece in pieces:
+        take(store, plant, piece)
+    assert take(store, plant, []).last_seq == len(plant.rows)
+    assert counters(store)[0] == sum((28_000 + 20 * n) * 200 for n in range(6))
+    with store.read() as tx:
+        assert tx.execute(select(func.count()).select_from(inbox)).scalar_one() == len(plant.rows)
+    assert check(store) == []
+
+
+def test_rows_past_a_gap_wait_and_the_answer_names_the_last_before_it(store: Store, plant: FakePlant) -> None:
+    plant.truck("N1", ACCOUNT, 0, 1000, PRICE)
+    assert take(store, plant, plant.rows[2:]).last_seq == 0
+    with store.read() as tx:
+        assert views.list_shipments(tx) == []
+        assert views.list_plants(tx)[0]["parked"] == len(plant.rows) - 2
+    assert take(store, plant, plant.rows[:2]).last_seq == len(plant.rows)
+
+
+def test_the_same_number_with_another_hash_is_a_fork(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    plant.truck("N1", ACCOUNT, 7_000_000, 1000, PRICE)
+    take(store, plant, plant.rows)
+    other = tampered(plant.rows[0], plate="浙B00000")
+    done = take(store, plant, [other])
+    assert done.forked and done.last_seq == len(plant.rows)
+    with store.read() as tx:
+        kept = tx.execute(select(forks)).mappings().one()
+        row = views.list_plants(tx)[0]
+        kinds = {each["kind"] for each in views.list_incidents(tx)}
+    assert kept["hash"] == other.hash and "twice" in row["frozen"] and "fork" in kinds
+    assert any("no_forks" in problem for problem in check(store))
+    with store.write() as tx, pytest.raises(Exception, match="frozen"):
+        grant_by_hand(tx, ACCOUNT, plant.instance.wire_id, 1)
+
+
+def test_a_fork_inside_one_message_is_seen_too(store: Store, plant: FakePlant) -> None:
+    plant.truck("N1", ACCOUNT, 0, 1000, PRICE)
+    assert take(store, plant, [plant.rows[0], tampered(plant.rows[0], plate="x")]).forked
+
+
+def test_a_broken_chain_is_kept_but_not_applied(store: Store, plant: FakePlant) -> None:
+    plant.truck("N1", ACCOUNT, 0, 1000, PRICE)
+    rows = [*plant.rows[:2], tampered(plant.rows[2], lane="x"), *plant.rows[3:]]
+    assert take(store, plant, rows).last_seq == 2
+    with store.read() as tx:
+        assert "does not follow" in views.list_plants(tx)[0]["frozen"]
+        assert tx.execute(select(func.count()).select_from(inbox)).scalar_one() == len(rows)
+
+
+def test_a_row_changed_in_the_database_is_found(store: Store, plant: FakePlant) -> None:
+    plant.truck("N1", ACCOUNT, 0, 1000, PRICE)
+    take(store, plant, plant.rows)
+    with store.write() as tx:
+        body = plant.rows[3].body.replace("1000", "2000")
+        tx.execute(update(inbox).where(inbox.c.seq == 4).values(body=body))
+    assert any("row 4" in problem for problem in check(store))
+
+
+def test_voids_overrides_reprints_and_unreadable_rows_are_told(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    visit = plant.taken("N1", ACCOUNT, 200_000)
+    ticket = plant.ticket(visit, "N1", ACCOUNT, 1000, PRICE, 200_000)
+    plant.void(visit, ticket, ACCOUNT, 200_000)
+    second = plant.taken("N2", ACCOUNT, 200_000)
+    other = plant.ticket(second, "N2", ACCOUNT, 1000, PRICE, 200_000)
+    plant.exit(second, other, override="王五")
+    plant.write_raw("ticket", canonical({"ticket": "?"}))
+    plant.write_raw("something_new", canonical({"a": 1}))
+    assert take(store, plant, plant.rows).last_seq == len(plant.rows)
+    assert counters(store) == (400_000, 200_000, 0)
+    with store.read() as tx:
+        assert {row["kind"] for row in views.list_incidents(tx)} == {"void", "override", "unreadable"}
+        sums = views.totals(tx)
+    assert (sums["shipments"], sums["voided"], sums["amount_fen"], sums["voided_fen"]) == (2, 1, 200_000, 200_000)
+    assert check(store) == []
+
+
+def test_a_held_truck_shows_what_is_over_until_it_is_cleared(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    visit = plant.taken("N1", ACCOUNT, 5_000_000)
+    plant.held(visit, "N1", ACCOUNT, 33_680, 256_000)
+    take(store, plant, plant.rows)
+    with store.read() as tx:
+        (row,) = views.list_shipments(tx)
+        assert (row["state"], row["over_fen"], row["hold_fen"]) == ("held", 256_000, 5_000_000)
+        assert views.yard_counts(tx) == {"held": 1}
+    plant.ticket(visit, "N1", ACCOUNT, 25_000, PRICE, 5_000_000)
+    take(store, plant, plant.rows)
+    with store.read() as tx:
+        (row,) = views.list_shipments(tx)
+    assert (row["state"], row["over_fen"], row["hold_fen"]) == ("ticketed", 0, 0)
+
+
+def test_a_ticket_beyond_the_allotment_is_booked_and_told(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 100_000)
+    plant.truck("N1", ACCOUNT, 200_000, 1000, PRICE)
+    plant.truck("N2", "C999/prepaid", 200_000, 1000, PRICE)
+    take(store, plant, plant.rows)
+    with store.read() as tx:
+        assert {row["kind"] for row in views.list_incidents(tx)} == {"over_allotment", "unknown_account"}
+        assert views.totals(tx)["shipments"] == 2
+
+
+def test_rows_of_an_unknown_instance_are_refused(store: Store) -> None:
+    stranger = FakePlant(code="ZZ99")
+    stranger.truck("N1", ACCOUNT, 0, 1000, PRICE)
+    with store.write() as tx, pytest.raises(UnknownInstance):
+        ingest(tx, stranger.instance.wire_id, stranger.rows)
+
+
+def test_what_a_plant_lacks_is_what_it_has_not_told(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 100_000)
+    with store.read() as tx:
+        assert lacking(tx, plant.instance.wire_id, 0, {}, 10).grants == {ACCOUNT: 100_000}
+        assert lacking(tx, plant.instance.wire_id, 0, {ACCOUNT: 100_000}, 10).grants == {}
