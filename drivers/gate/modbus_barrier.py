@@ -4,6 +4,7 @@ Blocking code for one thread (`drivers.worker.CommandWorker`). Each request has 
 module that hangs is noticed, its connection dropped and opened afresh by the next call.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple, Self
@@ -26,6 +27,10 @@ Bit = Annotated[int, Field(ge=0, le=255)]
 _TARGETS = "tcp://host:502, rtu+tcp://host:port or serial:///dev/ttyS1?baud=9600&parity=N"
 _RELEASE_TRIES = 2
 _CHECK_MODULE = "Check the relay module's power and cable 检查继电器模块电源和网线"
+
+
+# What pymodbus prints (with dumps of the last frames) is told once, and better, by our DriverError.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 
 class _NeverSentError(DeviceUnavailable):

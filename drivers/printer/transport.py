@@ -64,6 +64,8 @@ def open_line(target: Target, timeout_s: float) -> Line:
                 network = printer.Network(target.place, target.number, timeout=timeout_s)
                 # its own open() loses the socket, unclosed, when nobody listens
                 network.device = socket.create_connection((target.place, target.number), timeout_s)
+                # a status request of three bytes must not wait for the printer's delayed acknowledgement
+                network.device.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return _TcpLine(network)
             case "serial":
                 return _open(_SerialLine, printer.Serial(target.place, baudrate=target.number, timeout=timeout_s))
