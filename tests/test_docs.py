@@ -20,6 +20,8 @@ CODE_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 DOTTED = re.compile(r"(?:edge|drivers|sync)(?:\.\w+)+")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+AS_SOMEBODY = re.compile(r"^(\$ )?(sudo (-u \S+ )?|runuser -u \S+ -- )?")
+OURS = re.compile(r"(\S*/)?(make|weighgate|weighgate-office) [a-z-]")
 REPOSITORY_PATH = re.compile(r"(?:edge|drivers|sync|config|tests|systemd|docs|\.ci)/[\w./-]*\w")
 
 
@@ -109,9 +111,7 @@ def make_targets() -> set[str]:
 
 def problem_with(line: str) -> str | None:
     """What is wrong with a command line of ours; None when nothing is, or when it is not ours."""
-    words = shlex.split(line.lstrip("$ "), comments=True)
-    if words[:1] == ["sudo"]:
-        words = [word for word in words[1:] if not word.startswith("-")]
+    words = shlex.split(AS_SOMEBODY.sub("", line), comments=True)
     name = Path(words[0]).name if words else ""
     if name == "make":
         missing = [word for word in words[1:2] if word not in make_targets()]
@@ -134,13 +134,14 @@ def _wrong_subcommand(command: click.Command, words: list[str]) -> str | None:
 @pytest.mark.parametrize("page", BY_NAME)
 def test_commands_exist(page: str) -> None:
     lines = [line.strip() for line in code_of(BY_NAME[page].read_text("utf-8"))]
-    ours = [line for line in lines if re.match(r"(\$ |sudo )?(\S*/)?(make|weighgate|weighgate-office) [a-z-]", line)]
+    ours = [line for line in lines if OURS.match(AS_SOMEBODY.sub("", line))]
     assert [f"{line}: {problem}" for line in ours if (problem := problem_with(line))] == []
 
 
 def test_the_command_check_bites() -> None:
     assert problem_with("weighgate launch moon.toml") == "no command launch"
     assert problem_with("weighgate run plant.toml --sideways") == "no option --sideways"
+    assert problem_with("runuser -u somebody -- /opt/bin/weighgate launch") == "no command launch"
     assert problem_with("make coffee") == "no target coffee"
 
 
