@@ -1,6 +1,7 @@
 """Composition root of the plant: settings to books, devices, station, link and pages, in one task group.
 
-Owns the signals and the service manager's notifications. Ends within 2 s on SIGTERM or Ctrl-C, open event streams included.
+Owns the signals and the service manager's notifications. Ends within 2 s on SIGTERM or Ctrl-C, open event streams
+included.
 """
 
 import asyncio
@@ -139,7 +140,9 @@ def _claim(books: Books, instance: Instance) -> None:
     if not owner:
         books.keep("instance", instance.wire_id)
     elif owner != instance.wire_id:
-        raise WrongBooks(f"these books belong to {owner}, not to {instance.wire_id}: use that plant's configuration and key")
+        raise WrongBooks(
+            f"these books belong to {owner}, not to {instance.wire_id}: use that plant's configuration and key"
+        )
     written_at = books.ledger.at(books.ledger.head().seq)
     if written_at is not None:
         books.clock.witness(written_at)

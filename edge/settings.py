@@ -68,7 +68,9 @@ class WebSection(_Section):
 
 
 class SealsSection(_Section):
-    """Who sets finance's seal: `rule` = money from finance's own grant seals by itself; `person` = on the tickets page."""
+    """Who sets finance's seal: `rule` = money from finance's own grant seals by itself; `person` = on the tickets
+    page.
+    """
 
     finance: Literal["rule", "person"] = "rule"
 

@@ -1,9 +1,9 @@
 """The exit pass as 101 signed bytes in 152 base45 characters, and the hashes of people's PINs.
 
-Payload (big endian, 37 bytes): version 1 | key id 1 | plant 2 | epoch 2 | ticket 4 | pass id 8 | net kg 4 | plate hash 8 |
-issued, Unix seconds 4 | time to live, minutes 2 | product 1. Then 64 bytes of Ed25519 signature over
-`b"exitpass1" + payload`, so that nothing else signed with this key can be shown as a pass. Base45: RFC 9285, the characters
-of a QR code's alphanumeric mode.
+Payload (big endian, 37 bytes): version 1 | key id 1 | plant 2 | epoch 2 | ticket 4 | pass id 8 | net kg 4 | plate
+hash 8 | issued, Unix seconds 4 | time to live, minutes 2 | product 1. Then 64 bytes of Ed25519 signature over
+`b"exitpass1" + payload`, so that nothing else signed with this key can be shown as a pass. Base45: RFC 9285, the
+characters of a QR code's alphanumeric mode.
 """
 
 import hashlib

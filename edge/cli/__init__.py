@@ -65,7 +65,9 @@ def check(config: Path) -> None:
     """Check a configuration without opening any device."""
     settings = read_settings(config)
     missing = [name for name in _key_files(settings) if not (settings.keys.directory / name).exists()]
-    click.echo(f"{config}: {len(settings.lane)} lane(s), {len(settings.gate)} gate(s), {len(settings.person)} people: ok")
+    click.echo(
+        f"{config}: {len(settings.lane)} lane(s), {len(settings.gate)} gate(s), {len(settings.person)} people: ok"
+    )
     for lane in settings.lane:
         click.echo(f"  lane {lane.id}: {lane.indicator.type} scale, {lane.scale.division_kg} kg divisions")
     if missing:

@@ -1,7 +1,7 @@
 """`weighgate ledger`, `ticket` and `report`: the books from the command line.
 
-Reading works beside a running plant. Reprint and void need the plant stopped (one writer); while it runs, its tickets page
-does both.
+Reading works beside a running plant. Reprint and void need the plant stopped (one writer); while it runs, its tickets
+page does both.
 """
 
 import json

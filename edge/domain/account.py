@@ -1,7 +1,7 @@
 """The prepayment account at this plant, and the hold that reserves part of it for one truck.
 
-A hold is placed with the notice, posted by the ticket (the rest is released), or released by cancel or expiry; it resolves
-once. The counters themselves, and the law they obey, are `sync.allotment.PlantCounters`.
+A hold is placed with the notice, posted by the ticket (the rest is released), or released by cancel or expiry; it
+resolves once. The counters themselves, and the law they obey, are `sync.allotment.PlantCounters`.
 """
 
 from sync.allotment import PlantCounters

@@ -58,7 +58,9 @@ class GateDecision:
     why: Refusal | None = None
 
 
-OVERRIDABLE = frozenset({Reason.PLATE_NOT_READ, Reason.PLATE_DIFFERS, Reason.PASS_USED, Reason.PASS_EXPIRED, Reason.BARRIER_FAILED})
+OVERRIDABLE = frozenset(
+    {Reason.PLATE_NOT_READ, Reason.PLATE_DIFFERS, Reason.PASS_USED, Reason.PASS_EXPIRED, Reason.BARRIER_FAILED}
+)
 """What a guard may override with a name and a reason. Never a forged, foreign, unknown, unsealed or voided pass."""
 
 

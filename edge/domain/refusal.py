@@ -3,6 +3,7 @@
 A Refusal is expected and never raised. Words exist in Chinese and English for each reason; a test checks that.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -77,7 +78,9 @@ _WORDS: dict[Reason, Words] = {
     Reason.NOTICE_CANCELLED: Words("通知单 {notice} 已被总部取消", "Notice {notice} was cancelled by head office"),
     Reason.VISIT_OPEN: Words("{plate} 已在厂内({state})", "{plate} is already in the plant ({state_en})"),
     Reason.VISIT_UNKNOWN: Words("没有这个车次 {visit}", "There is no visit {visit}"),
-    Reason.LANE_BUSY: Words("磅上已有 {plate},请先完成或移出", "{plate} is on this lane; finish it or move it away first"),
+    Reason.LANE_BUSY: Words(
+        "磅上已有 {plate},请先完成或移出", "{plate} is on this lane; finish it or move it away first"
+    ),
     Reason.NO_VISIT: Words("还没有叫车上磅", "No truck has been called to this lane"),
     Reason.SCALE_LOST: Words("没有秤数据:{what}", "No weight: {what_en}"),
     Reason.SCALE_EMPTY: Words("秤上没有车(低于 {minimum_kg} kg)", "No truck on the scale (below {minimum_kg} kg)"),
@@ -107,7 +110,8 @@ _WORDS: dict[Reason, Words] = {
         "Over the notice's limit by {over_kg} kg: limit {limit_kg} kg. Amend the notice or unload",
     ),
     Reason.OVER_BALANCE: Words(
-        "超预付款 ￥{over_fen}({over_kg} kg),未放行", "Over the paid balance by ¥{over_fen} ({over_kg} kg): not released"
+        "超预付款 ￥{over_fen}({over_kg} kg),未放行",
+        "Over the paid balance by ¥{over_fen} ({over_kg} kg): not released",
     ),
     Reason.OVER_CREDIT: Words(
         "超赊销额度 ￥{over_fen}({over_kg} kg),未放行",
@@ -142,10 +146,14 @@ _WORDS: dict[Reason, Words] = {
     Reason.SAME_PERSON: Words("作废须两人,第二人不能是同一人", "Voiding takes two different persons"),
     Reason.NOT_ALLOWED: Words("您的岗位不能做此操作", "Your role may not do this"),
     Reason.STORE_FULL: Words(
-        "磁盘已满,没有出单,没有记账;请立即通知管理员", "Disk full: nothing was booked or printed. Call the administrator"
+        "磁盘已满,没有出单,没有记账;请立即通知管理员",
+        "Disk full: nothing was booked or printed. Call the administrator",
     ),
     Reason.FENCED: Words("本机是备份恢复的副本,不得出单", "This box was restored from a backup: no new tickets"),
 }
+
+
+_FIELD = re.compile(r"\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +179,12 @@ class Refusal:
 def refuse(reason: Reason, **numbers: int | str) -> Refusal:
     """Shorthand: `refuse(Reason.OVERLOAD, over_kg=240, ...)`."""
     return Refusal(reason, numbers)
+
+
+def reason_title(reason: Reason) -> Words:
+    """A reason's sentence without its numbers, for lists of the past: `{…}` becomes …"""
+    words = _WORDS[reason]
+    return Words(_FIELD.sub("…", words.zh), _FIELD.sub("…", words.en))
 
 
 def _shown(name: str, value: int | str) -> str:

@@ -1,8 +1,9 @@
 """Readings in, the scale's state out: *stable equilibrium* as we judge it, not as an indicator's flag claims.
 
-A weight counts only when frames are fresh (age ≤ `fresh_ms`, below the 1 s of R 76), `frames_in_a_row` of them agree within one division, none
-says "moving", and the scale has been at zero since the last truck. A dead cable, a stale value, a frame that could not be
-decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and 4.4.2; the zero rule: one capture per zero-to-zero cycle.
+A weight counts only when frames are fresh (age ≤ `fresh_ms`, below the 1 s of R 76), `frames_in_a_row` of them agree
+within one division, none says "moving", and the scale has been at zero since the last truck. A dead cable, a stale
+value, a frame that could not be decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and 4.4.2; the zero rule: one
+capture per zero-to-zero cycle.
 """
 
 from collections import deque

@@ -1,5 +1,6 @@
 """What every runner works with: commit, then refresh the snapshot, then tell who has to act. One place for alarms."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
@@ -28,6 +29,8 @@ class Desk:
         self.clock = database.clock
         self.live = live
         self.snapshot = Snapshot()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the exception of a transaction that failed for any reason but a full disk: the program must end."""
         self._after_commit: list[Callable[[], None]] = []
         self._alarms: dict[str, AlarmView] = {}
         self._unrecorded: list[Alarm] = []
@@ -39,7 +42,8 @@ class Desk:
     async def commit(self, work: Callable[[Books], T]) -> T | Refusal:
         """One transaction, then a fresh snapshot. A full disk is a Refusal: nothing was booked.
 
-        Any other store error is not caught here: it ends the program, and the service manager starts it anew.
+        Any other failure, a broken disk or a bug, goes to the caller and also ends the program (`failed`); the service
+        manager starts it anew, and what was committed stands.
         """
         try:
             result = await self.database.transact(work)
@@ -47,6 +51,10 @@ class Desk:
             self.raise_alarm("disk", refuse(Reason.STORE_FULL).words, record=False)
             _log.error("disk full", detail=str(error))
             return refuse(Reason.STORE_FULL)
+        except Exception as failure:
+            if not self.failed.done():
+                self.failed.set_exception(failure)
+            raise
         self.clear_alarm("disk")
         await self.refresh()
         return result

@@ -1,7 +1,7 @@
 """The one owner of a gate: scan → signature → plate → verdict → durable "used" → one pulse to the barrier.
 
-Fail closed. The pass is marked used before the barrier moves: a crash in between leaves a used pass and a shut gate, which
-a guard may override with a name and a reason, on record.
+Fail closed. The pass is marked used before the barrier moves: a crash in between leaves a used pass and a shut gate,
+which a guard may override with a name and a reason, on record.
 """
 
 import asyncio
@@ -27,11 +27,6 @@ _PULSE_DEADLINE_S = 4.0
 _INPUTS_DEADLINE_S = 2.0
 _WATCH_EVERY_S = 1.0
 _SHOWN = 30
-_VERDICT_WORDS = {
-    Verdict.OPEN: Words("放行", "released"),
-    Verdict.ASK_GUARD: Words("请核对车牌", "compare the plate"),
-    Verdict.REFUSE: Words("拒绝", "refused"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,13 @@ class GateRunner:
     """One exit gate."""
 
     def __init__(
-        self, setup: GateSetup, barrier: Gate, camera: Camera | None, desk: Desk, pictures: PictureStore, link: LinkSource
+        self,
+        setup: GateSetup,
+        barrier: Gate,
+        camera: Camera | None,
+        desk: Desk,
+        pictures: PictureStore,
+        link: LinkSource,
     ) -> None:
         self.setup = setup
         self._barrier = barrier
@@ -70,6 +71,7 @@ class GateRunner:
 
     async def run(self) -> None:
         """Watch loop and boom until cancelled; a barrier that does not answer is an alarm."""
+        await self._remember_today()
         while True:
             await self._look_at_barrier()
             self._publish()
@@ -161,6 +163,16 @@ class GateRunner:
         crashpoint("gate.opened")
         return outcome, "opened"
 
+    async def _remember_today(self) -> None:
+        """After a restart: today's list as the ledger has it."""
+        desk = self._desk
+        self._day = desk.plant.business_date(desk.clock.now())
+        passages = await desk.database.read(
+            lambda books: passage.passages(books, desk.plant, self.setup.gate, self._day)
+        )
+        self._today.extend(passages[:_SHOWN])
+        self._released_today = sum(1 for each in passages if each.verdict == Verdict.OPEN.value)
+
     async def _look_at_barrier(self) -> None:
         source = f"barrier {self.setup.gate}"
         try:
@@ -199,13 +211,10 @@ class GateRunner:
             self._today.clear()
         if decision.verdict is Verdict.OPEN:
             self._released_today += 1
-        words = decision.why.words if decision.why else _VERDICT_WORDS[decision.verdict]
+        words = decision.why.words if decision.why else passage.RELEASED
         plate = view.plate if view else (seen.plate or "")
-        at = desk.clock.now().astimezone(desk.plant.timezone).strftime("%H:%M")
+        at = desk.plant.local_minute(desk.clock.now())
         self._today.appendleft(PassageView(at, plate, view.net_kg if view else None, decision.verdict.value, words))
 
     def _publish(self) -> None:
         self._desk.live.publish(f"gate/{self.setup.gate}", as_json(self.view()))
-
-
-

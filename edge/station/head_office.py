@@ -1,10 +1,10 @@
 """The plant's books as the synchronisation sees them: what to send, and what head office's answers change."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 
 from edge.domain.refusal import Refusal, Words
 from edge.station.desk import Desk
@@ -13,9 +13,11 @@ from edge.station.snapshot import missing_fen
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 from edge.store.database import StoreFull
+from sync.allotment import Shortage
 from sync.messages import (
     DOCUMENTS,
     AccountState,
+    Alarm,
     Document,
     Notice,
     NoticeCancelled,
@@ -70,7 +72,9 @@ class HeadOffice:
 
     async def forked(self, fork: Fork) -> None:
         """Head office holds other rows than we do: a person must look."""
-        self._desk.raise_alarm("ledger", Words(f"账本与总部不一致:{fork}", f"the ledger differs from head office: {fork}"))
+        self._desk.raise_alarm(
+            "ledger", Words(f"账本与总部不一致:{fork}", f"the ledger differs from head office: {fork}")
+        )
 
     async def _write(self, work: Any) -> None:
         result = await self._desk.commit(work)
@@ -83,8 +87,21 @@ def apply_documents(books: Books, documents: Sequence[WireDocument]) -> None:
     for wire in documents:
         if wire.number != books.number(DOCUMENTS_APPLIED) + 1:
             continue
-        _apply(books, wire)
+        _apply_alone(books, wire)
         books.keep(DOCUMENTS_APPLIED, wire.number)
+
+
+def _apply_alone(books: Books, wire: WireDocument) -> None:
+    """A document that cannot be applied must not block those behind it: it becomes an alarm, here and at
+    head office.
+    """
+    try:
+        with books.savepoint():
+            _apply(books, wire)
+    except (ValueError, Shortage, sqlite3.IntegrityError) as error:
+        _log.error("document cannot be applied", number=wire.number, kind=wire.kind, detail=str(error))
+        what = f"document {wire.number} ({wire.kind}) cannot be applied: {type(error).__name__}"
+        books.ledger.append(Alarm(source="documents", what=what, at=books.clock.now()))
 
 
 def _apply(books: Books, wire: WireDocument) -> None:
@@ -92,11 +109,7 @@ def _apply(books: Books, wire: WireDocument) -> None:
     if model is None:
         _log.warning("document of an unknown kind skipped", number=wire.number, kind=wire.kind)
         return
-    try:
-        document = model.model_validate(wire.body)
-    except ValidationError as error:
-        _log.error("document cannot be read", number=wire.number, kind=wire.kind, errors=error.error_count())
-        return
+    document = model.model_validate(wire.body)
     match document:
         case Notice():
             take_notice(books, document)

@@ -1,7 +1,7 @@
 """The one owner of a lane: feeds the scale monitor, carries out the page's commands one by one, publishes the view.
 
-Nothing else in the program changes a lane. A command asks for a stable weight, runs one transaction (`weighing`), and only
-after its commit does anything act.
+Nothing else in the program changes a lane. A command asks for a stable weight, runs one transaction (`weighing`), and
+only after its commit does anything act.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from edge.domain.visit import Visit, VisitEvent, VisitState
 from edge.station import moves, weighing
 from edge.station.desk import Desk
 from edge.station.eyes import Eyes, Seen
-from edge.station.lane_view import actions, curve, hold_view, limit_and_money, link_view, queue_entries, visit_view
+from edge.station.lane_view import actions, curve, hold_view, limit_and_money, queue_entries, visit_view
 from edge.station.pictures import PictureStore
 from edge.station.plant import Plant
 from edge.station.views import Done, LaneView, LinkView, ScaleView, Why, as_json
@@ -110,7 +110,9 @@ class LaneRunner:
 
     async def call(self, visit: str, by: str) -> Outcome:
         """Call a truck to this lane: from the queue, or back from loading elsewhere."""
-        return await self._command(lambda: self._commit(lambda books: moves.call_to_lane(books, self.setup.lane, visit, by)))
+        return await self._command(
+            lambda: self._commit(lambda books: moves.call_to_lane(books, self.setup.lane, visit, by))
+        )
 
     async def tare(self, by: str) -> Outcome:
         """称皮重: weigh the empty truck."""

@@ -1,4 +1,6 @@
-"""A lane as its page shows it: composed from the snapshot and the scale monitor, with a reason for every grey button."""
+"""A lane as its page shows it: composed from the snapshot and the scale monitor, with a reason for every
+grey button.
+"""
 
 from edge.domain.account import spendable_fen
 from edge.domain.decision import CLEARED_BY_AMENDMENT, CLEARED_BY_MONEY

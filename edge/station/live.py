@@ -13,7 +13,9 @@ Value = dict[str, Any]
 
 
 class LiveHub:
-    """The latest JSON-able value of each topic (`lane/1`, `gate/south`, `queue`, `link`), and who waits for the next."""
+    """The latest JSON-able value of each topic (`lane/1`, `gate/south`, `queue`, `link`), and who waits
+    for the next.
+    """
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[int, Value]] = {}

@@ -84,7 +84,9 @@ def moved(
 
 
 def take_grant(books: Books, account: str, granted_fen: int) -> bool:
-    """Head office's cumulative grant; True when it raised ours. Short holds of this account are filled, oldest first."""
+    """Head office's cumulative grant; True when it raised ours. Short holds of this account are filled,
+    oldest first.
+    """
     before = books.accounts.get(account)
     after = before.grant(granted_fen)
     if after == before:
@@ -116,7 +118,8 @@ def _change_hold(books: Books, visit: Visit) -> None:
 def _amend(books: Books, known: Visit, order: Notice) -> None:
     if order.version <= known.notice.version:
         return
-    if known.state not in HOLD_OPEN or order.account != known.notice.account:
+    other_truck = order.plate != known.plate and known.state is not VisitState.NOTICED
+    if known.state not in HOLD_OPEN or order.account != known.notice.account or other_truck:
         _refuse(books, order, "amended too late")
         return
     notice = notice_from_wire(order)

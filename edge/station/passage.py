@@ -4,20 +4,26 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from edge.domain.exit_pass import OVERRIDABLE, ExitPass, GateDecision, PassFacts, Verdict, decide_exit
-from edge.domain.refusal import Reason, Refusal, refuse
+from edge.domain.refusal import Reason, Refusal, Words, reason_title, refuse
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.signing import PassForged, PassUnreadable
 from edge.station.eyes import Seen
 from edge.station.plant import Plant
 from edge.station.ticket_view import SEAL_WORDS
+from edge.station.views import PassageView
 from edge.store.books import Books
 from edge.store.tickets import StoredTicket
-from sync.messages import Exited, GateRefused
+from sync.messages import RECORDS, Exited, GateRefused
+
+RELEASED = Words("放行", "released")
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What came in at a gate: the pass (or why it is none), what the camera saw, who scanned, and an override if any."""
+    """What came in at a gate: the pass (or why it is none), what the camera saw, who scanned, and an
+    override if any.
+    """
 
     gate: str
     exit_pass: ExitPass | Refusal
@@ -138,3 +144,25 @@ def _refused(books: Books, scan: Scan, decision: GateDecision, stored: StoredTic
         )
     )
     return Outcome(decision, stored)
+
+
+def passages(books: Books, plant: Plant, gate: str, business_date: str) -> list[PassageView]:
+    """What passed, or was refused, at a gate on a business date, newest first; at most the last 1000 of each."""
+    found: list[tuple[int, PassageView]] = []
+    for kind in (Exited.KIND, GateRefused.KIND):
+        for seq, body in books.ledger.bodies(kind, _REMEMBERED):
+            record = RECORDS[kind].model_validate_json(body)
+            assert isinstance(record, Exited | GateRefused)
+            if record.gate == gate and plant.business_date(record.at) == business_date:
+                found.append((seq, _passage(books, plant, record)))
+    return [view for _, view in sorted(found, key=lambda item: -item[0])]
+
+
+def _passage(books: Books, plant: Plant, record: Exited | GateRefused) -> PassageView:
+    stored = books.tickets.get(record.ticket) if record.ticket else None
+    plate = stored.ticket.plate if stored else record.plate_seen
+    net_kg = stored.ticket.net_kg if stored else None
+    if isinstance(record, Exited):
+        return PassageView(plant.local_minute(record.at), plate, net_kg, Verdict.OPEN.value, RELEASED)
+    words = reason_title(Reason(record.reason))
+    return PassageView(plant.local_minute(record.at), plate, net_kg, Verdict.REFUSE.value, words)

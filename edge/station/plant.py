@@ -1,7 +1,7 @@
 """Who this plant is and the rules it set itself: what every transaction needs to know and none may change."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from edge.domain.ticket import ticket_name
@@ -38,8 +38,6 @@ class Plant:
         """A time as people here read it."""
         return at.astimezone(self.timezone).strftime("%Y-%m-%d %H:%M:%S")
 
-    def local_day_began(self, at: datetime) -> datetime:
-        """When the business day of `at` began (UTC), for today's lists."""
-        local = at.astimezone(self.timezone) - self.day_starts
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        return (midnight + self.day_starts).astimezone(UTC)
+    def local_minute(self, at: datetime) -> str:
+        """A time of today, hours and minutes."""
+        return at.astimezone(self.timezone).strftime("%H:%M")

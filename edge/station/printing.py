@@ -1,7 +1,8 @@
 """Prints tickets after their commit: QUEUED → SENDING (committed before the first byte) → SENT.
 
-At most one original: a job found in SENDING after a crash is UNKNOWN and never sent again by itself; a person says whether
-the paper came, or a copy marked 补打 n is printed. A printer that cannot print yet keeps its queue and raises an alarm.
+At most one original: a job found in SENDING after a crash is UNKNOWN and never sent again by itself; a person says
+whether the paper came, or a copy marked 补打 n is printed. A printer that cannot print yet keeps its queue and raises
+an alarm.
 """
 
 import asyncio
@@ -85,7 +86,9 @@ class PrintRunner:
             await self._finish(job, "queued")
             return False
         except DriverError as error:
-            self._alarm(error, Words(f"{job.ticket} 没有打完,请补打", f"{job.ticket} was not printed completely: reprint"))
+            self._alarm(
+                error, Words(f"{job.ticket} 没有打完,请补打", f"{job.ticket} was not printed completely: reprint")
+            )
             await self._finish(job, "failed", error.what)
             return True
         crashpoint("print.sent_bytes")

@@ -10,7 +10,9 @@ from sync.allotment import PlantCounters
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Open visits in queue order, their accounts, what stands on the lanes, print states, what waits for head office."""
+    """Open visits in queue order, their accounts, what stands on the lanes, print states, what waits for
+    head office.
+    """
 
     visits: dict[str, Visit] = field(default_factory=dict)
     accounts: dict[str, PlantCounters] = field(default_factory=dict)

@@ -47,7 +47,9 @@ class Station:
         return self.yard.queue_view()
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Recover, then run every part until cancelled; a part that fails ends all (the service manager restarts us)."""
+        """Recover, then run every part until cancelled; a part that fails ends all (the service manager
+        restarts us).
+        """
         await self._recover()
         owners: list[LaneRunner | GateRunner] = [*self.lanes.values(), *self.gates.values()]
         for runner in owners:
@@ -60,6 +62,7 @@ class Station:
                 for each in (*owners, *self.printers):
                     group.create_task(each.run())
                 group.create_task(self._housekeeping())
+                group.create_task(self._fail_together())
                 started()
         finally:
             await self._stop()
@@ -68,8 +71,14 @@ class Station:
         """What a crash may have left: a print job half sent, alarms to show, views to fill."""
         interrupted = await self._desk.commit(settle_after_crash)
         if isinstance(interrupted, int) and interrupted:
-            words = Words(f"{interrupted} 张出库单打印中断,请确认", f"{interrupted} tickets were interrupted in printing")
+            words = Words(
+                f"{interrupted} 张出库单打印中断,请确认", f"{interrupted} tickets were interrupted in printing"
+            )
             self._desk.raise_alarm("printing", words)
+
+    async def _fail_together(self) -> None:
+        """A failed transaction anywhere ends the plant, even one that a page asked for."""
+        await self._desk.failed
 
     async def _housekeeping(self) -> None:
         ticks = 0

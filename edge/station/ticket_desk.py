@@ -61,7 +61,9 @@ class TicketDesk:
         """The day's tickets with their sums: everything issued, what left, what was voided, by customer."""
         stored = await self._desk.database.read(lambda books: books.tickets.of_day(business_date))
         standing = [each for each in stored if not each.voided]
-        by_customer: defaultdict[str, dict[str, Any]] = defaultdict(lambda: {"tickets": 0, "net_kg": 0, "amount_fen": 0})
+        by_customer: defaultdict[str, dict[str, Any]] = defaultdict(
+            lambda: {"tickets": 0, "net_kg": 0, "amount_fen": 0}
+        )
         for each in standing:
             row = by_customer[each.ticket.customer_name]
             row["tickets"] += 1

@@ -1,4 +1,4 @@
-"""Frozen pictures of lanes, gates and queue for the pages. Numbers stay numbers (kg, fen, ms); words come in two languages.
+"""Frozen pictures of lanes, gates and queue for the pages: plain numbers (kg, fen, ms), words in two languages.
 
 Pages and the event stream get these as JSON (`as_json`); nothing here can change a lane.
 """
@@ -144,7 +144,9 @@ class AlarmView:
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """All a lane page shows. `actions` names: call tare start_loading load_complete unload recheck cancel empty_exit park."""
+    """All a lane page shows. `actions` names: call tare start_loading load_complete unload recheck cancel empty_exit
+    park.
+    """
 
     lane: str
     name: Words

@@ -1,7 +1,7 @@
 """What a press on the lane page does to the books: tare, load complete, leave empty. Runs inside one transaction.
 
-Each function asks the domain, then writes weighing, decision, ticket, hold, pass, seals and print job together, so that a
-commit has all of them or none. Nothing here prints, opens or sends.
+Each function asks the domain, then writes weighing, decision, ticket, hold, pass, seals and print job together, so
+that a commit has all of them or none. Nothing here prints, opens or sends.
 """
 
 from dataclasses import dataclass, replace
@@ -157,9 +157,7 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
         seal_ticket(books, ticket.ticket, SealMark(SealKind.FINANCE, "按授权", ticket.gross_at))
         state = VisitState.SEALED
     books.print_jobs.add(ticket.ticket, press.lane, press.by)
-    books.visits.put(
-        replace(visit, state=state, hold_fen=0, wanted_fen=0, held=None, ticket=ticket.ticket)
-    )
+    books.visits.put(replace(visit, state=state, hold_fen=0, wanted_fen=0, held=None, ticket=ticket.ticket))
     books.captured(press.lane, visit.visit)
     return Done(
         Words(

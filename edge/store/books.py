@@ -1,6 +1,10 @@
-"""The books inside one transaction: ledger, accounts, visits, tickets, print jobs, and the few numbers kept beside them."""
+"""The books inside one transaction: ledger, accounts, visits, tickets, print jobs, and the few numbers kept beside
+them.
+"""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge.store.clock import Clock
@@ -28,6 +32,18 @@ class Books:
         self.visits = VisitTable(connection)
         self.tickets = TicketTable(connection)
         self.print_jobs = PrintJobs(connection)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo only what happens inside when it raises; the transaction around it goes on."""
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._connection.execute("RELEASE part")
 
     def number(self, key: str) -> int:
         """A kept number (`acked_seq`, `documents_applied`), 0 when never set."""

@@ -40,6 +40,8 @@ class Clock:
     def trusted(self) -> bool:
         """False when the clock is behind a time already reached, or has jumped ahead of its own steady count."""
         wall = self.wall()
+        if self._start_wall < self._highest - _BACKWARD and wall >= self._highest:
+            self._start_wall, self._start_ms = wall, self.monotonic_ms()  # it started wrong and was set right
         steady = self._start_wall + timedelta(milliseconds=self.monotonic_ms() - self._start_ms)
         return self._highest - _BACKWARD <= wall and abs(wall - steady) <= _FORWARD
 

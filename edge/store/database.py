@@ -1,7 +1,7 @@
 """One SQLite file, one writer thread, one reader thread. A transaction either stands on disk or never was.
 
-WAL with `synchronous=FULL`: a commit that returned survives power loss. The thread that writes is the only writer in the
-plant (a second process is refused by a lock file), so a decision made inside a transaction cannot be overtaken.
+WAL with `synchronous=FULL`: a commit that returned survives power loss. The thread that writes is the only writer in
+the plant (a second process is refused by a lock file), so a decision made inside a transaction cannot be overtaken.
 """
 
 import asyncio

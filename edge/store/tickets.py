@@ -90,7 +90,7 @@ class TicketTable:
     def sums(self, period: str) -> dict[str, int]:
         """Counts and sums over business dates that begin with `period` (YYYY-MM-DD or YYYY-MM)."""
         row = self._connection.execute(
-            "SELECT COUNT(*) AS tickets, COALESCE(SUM(void_seq IS NOT NULL), 0) AS voided, COUNT(u.pass_id) AS released,"
+            "SELECT COUNT(*) AS tickets, COUNT(void_seq) AS voided, COUNT(u.pass_id) AS released,"
             " COALESCE(SUM(CASE WHEN void_seq IS NULL THEN net_kg END), 0) AS net_kg,"
             " COALESCE(SUM(CASE WHEN void_seq IS NULL THEN amount_fen END), 0) AS amount_fen"
             " FROM tickets t LEFT JOIN passes_used u ON u.pass_id = t.pass_id"

@@ -12,9 +12,8 @@ from edge.domain.visit import IN_PLANT, HeldLoad, Visit, VisitState
 from sync.allotment import PlantCounters
 from sync.messages import Notice
 
-_OPEN = (
-    "state NOT IN ('released', 'closed', 'cancelled', 'empty_exit', 'voided', 'returned', 'expired')"  # as the index says
-)
+# The same words as the partial index `visits_open`, so that SQLite uses it.
+_OPEN = "state NOT IN ('released', 'closed', 'cancelled', 'empty_exit', 'voided', 'returned', 'expired')"
 
 
 def notice_from_wire(body: Notice) -> DispatchNotice:
@@ -143,9 +142,7 @@ class AccountTable:
 
 
 def _counters(row: sqlite3.Row) -> PlantCounters:
-    return PlantCounters(
-        row["granted_fen"], row["returned_fen"], row["spent_fen"], row["voided_fen"], row["held_fen"]
-    )
+    return PlantCounters(row["granted_fen"], row["returned_fen"], row["spent_fen"], row["voided_fen"], row["held_fen"])
 
 
 @lru_cache(4096)
