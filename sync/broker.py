@@ -1,4 +1,4 @@
-"""A mosquitto of our own on the loopback, for `make demo` and for tests. Production runs the same file under systemd."""
+"""A mosquitto of our own on the loopback, for `make demo` and tests. Production runs the same file under systemd."""
 
 import os
 import shutil

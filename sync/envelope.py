@@ -121,7 +121,7 @@ def seal(kind: Kind, instance: Instance, body: Message, private_key: Ed25519Priv
 def open_(payload: bytes, key_of: KeyOf, expected: Instance | None = None) -> Envelope:
     """Check and unpack one payload; EnvelopeError says why not. With `expected`, any other instance is refused."""
     text, signature = _split(_unpack(payload))
-    fields = _json_object(text.encode())
+    fields = _json_object(text)
     if fields.get("v") != VERSION or isinstance(fields["v"], bool):
         raise EnvelopeError(Fault.UNKNOWN_VERSION, f"{_short(fields.get('v'))}, expected {VERSION}")
     kind, instance = _kind(fields.get("kind")), _instance(fields.get("instance"))
@@ -131,9 +131,10 @@ def open_(payload: bytes, key_of: KeyOf, expected: Instance | None = None) -> En
     if key is None:
         raise EnvelopeError(Fault.UNKNOWN_KEY, f"{kind} for {instance.wire_id}")
     try:
-        key.verify(signature, _DOMAIN + text.encode())
+        key.verify(signature, _DOMAIN + text)
     except InvalidSignature:
         raise EnvelopeError(Fault.BAD_SIGNATURE, f"{kind} for {instance.wire_id}") from None
+    _require_canonical(fields, text)
     try:
         body = _BODIES[kind].model_validate(fields.get("body"))
     except ValidationError as error:
@@ -161,18 +162,19 @@ def _unpack(payload: bytes) -> bytes:
         raise EnvelopeError(Fault.NOT_ZSTD, str(error)) from None
 
 
-def _split(packed: bytes) -> tuple[str, bytes]:
+def _split(packed: bytes) -> tuple[bytes, bytes]:
     outer = _json_object(packed)
     text, encoded = outer.get("m"), outer.get("s")
     if set(outer) != {"m", "s"} or not isinstance(text, str) or not isinstance(encoded, str):
         raise EnvelopeError(Fault.WRONG_SHAPE, "expected exactly the texts m and s")
     try:
         signature = base64.b64decode(encoded, validate=True)
+        text_bytes = text.encode()
     except (binascii.Error, ValueError):
-        raise EnvelopeError(Fault.WRONG_SHAPE, "s is not base64") from None
+        raise EnvelopeError(Fault.WRONG_SHAPE, "s is not base64, or m not text") from None
     if base64.b64encode(signature).decode("ascii") != encoded:
         raise EnvelopeError(Fault.WRONG_SHAPE, "s is not base64 in its one form")
-    return text, signature
+    return text_bytes, signature
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
@@ -183,6 +185,16 @@ def _json_object(text: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise EnvelopeError(Fault.WRONG_SHAPE, "expected a JSON object")
     return value
+
+
+def _require_canonical(fields: dict[str, Any], text: bytes) -> None:
+    """One message has one text: no doubled keys, no half characters that could not be hashed or stored."""
+    try:
+        same = canonical(fields).encode() == text
+    except (ValueError, RecursionError):
+        same = False
+    if not same:
+        raise EnvelopeError(Fault.NOT_JSON, "signed, but not canonical JSON")
 
 
 def _no_floats(digits: str) -> NoReturn:

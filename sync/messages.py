@@ -281,8 +281,8 @@ class Alarm(Record):
 RECORDS: dict[str, type[Record]] = {
     record.KIND: record
     for record in (
-        NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, Sealed, Exited, GateRefused, Voided,
-        Printed, Granted, Returned, StockSeen, Alarm,
+        NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, Sealed, Exited, GateRefused,
+        Voided, Printed, Granted, Returned, StockSeen, Alarm,
     )
 }  # fmt: skip
 
@@ -334,7 +334,7 @@ class NoticeCancelled(Document):
 
 
 class Stock(Document):
-    """产成品入库: the cumulative quantity of a product taken into this plant's yard. From the first one on, stock is kept."""
+    """产成品入库: the cumulative quantity of a product taken into this plant's yard. From the first on stock is kept."""
 
     KIND = "stock"
     product: Name
@@ -400,7 +400,7 @@ class Grant(_Wire):
 
 
 class Ack(_Wire):
-    """ACK head office → plant: every row up to `last_seq` is committed there. The only thing that ends an outbox row."""
+    """ACK head office → plant: every row up to `last_seq` is committed there. Nothing else ends an outbox row."""
 
     last_seq: int
     last_hash: str

@@ -1,5 +1,6 @@
 """A certificate authority, clients' certificates, and a real mosquitto over TLS, for this folder and those below."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,3 +62,18 @@ def stranger_tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     directory = tmp_path_factory.mktemp("stranger")
     now = datetime.now(UTC)
     return Authority.create(directory, now).issue_client(directory, "HX01", now)
+
+
+@pytest.fixture
+def measure_peak() -> Callable[[Callable[[], None]], int]:
+    """A function that runs another and says how many bytes Python held at most meanwhile."""
+
+    def measure(work: Callable[[], None]) -> int:
+        tracemalloc.start()
+        try:
+            work()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measure

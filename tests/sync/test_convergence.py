@@ -185,7 +185,7 @@ class World(RuleBasedStateMachine):
 
 
 TestConvergence = World.TestCase
-TestConvergence.settings = settings(max_examples=100, stateful_step_count=40, suppress_health_check=list(HealthCheck))
+TestConvergence.settings = settings(max_examples=300, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 class BelievesAnyAck(PlantSession):
