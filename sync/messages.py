@@ -334,7 +334,7 @@ class NoticeCancelled(Document):
 
 
 class Stock(Document):
-    """产成品入库: the cumulative quantity of a product taken into this plant's yard. From the first on stock is kept."""
+    """产成品入库: cumulative quantity of a product taken into this plant's yard. From the first on stock is kept."""
 
     KIND = "stock"
     product: Name
