@@ -4,6 +4,7 @@ Connects for each document. Every wait has a limit, so a document ends with an a
 """
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import structlog
@@ -62,8 +63,10 @@ class EscposPrinter:
             answers = self._refuse_faults(line)
             self._send(line, encoded.data)
             self._confirm(line, answers, len(encoded.data))
-        finally:
-            _close(line)
+        except BaseException:
+            _end(line.abort)
+            raise
+        _end(line.close)
 
     def check(self) -> None:
         """See `drivers.ports.Printer.check`."""
@@ -71,7 +74,7 @@ class EscposPrinter:
         try:
             self._refuse_faults(line)
         finally:
-            _close(line)
+            _end(line.close)
 
     def _open(self) -> Line:
         try:
@@ -99,6 +102,13 @@ class EscposPrinter:
                 if not start:
                     raise self._unavailable(how) from error
                 raise self._half(f"{how}, after {start} of {len(data)} bytes", line if stuck else None) from error
+        try:
+            line.drain(self._config.timeout_ms / 1000)
+        except TimeoutError as error:
+            how = f"takes no more bytes for {self._config.timeout_ms} ms: {error}, of {len(data)}"
+            raise self._half(how, line) from error
+        except OSError as error:
+            raise self._half(f"connection lost: {error}, {len(data)} bytes sent", None) from error
 
     def _confirm(self, line: Line, answers: bool, sent_bytes: int) -> None:
         """Ask again: bytes accepted by a socket are not yet on paper."""
@@ -154,8 +164,8 @@ def _reply(line: Line, wait_s: float) -> int | None:
     return None
 
 
-def _close(line: Line) -> None:
+def _end(close: Callable[[], None]) -> None:
     try:
-        line.close()
+        close()
     except OSError as error:
         _log.debug("closing the printer's line failed", error=str(error))

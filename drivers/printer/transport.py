@@ -5,13 +5,18 @@ python-escpos is imported when the first document is printed: it takes 15 MB and
 """
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import struct
+import sys
+import termios
 import time
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+_DRAIN_POLL_S = 0.002
 _ALLOWED = "tcp://host:port, file:///dev/usb/lp0, serial:///dev/ttyS1?baud=19200 or usb://04b8:0e15"
 
 
@@ -31,7 +36,18 @@ class Line(Protocol):
         """What has arrived, b"" when nothing came in time; ConnectionError when the other end is gone."""
         ...
 
+    def drain(self, timeout_s: float) -> None:
+        """Return when the other end has taken every byte; TimeoutError when it takes none for `timeout_s`.
+
+        A system's own buffer holds a whole ticket: without this, a ticket for a printer without paper would count as
+        sent, and come out when somebody puts in a roll, beside its reprint.
+        """
+        ...
+
     def close(self) -> None: ...
+    def abort(self) -> None:
+        """Close and throw away what the other end has not taken."""
+        ...
 
 
 def parse_target(target: str) -> Target:
@@ -97,8 +113,27 @@ class _Escpos:
         del timeout_s
         return b""
 
+    def waiting_bytes(self) -> int:
+        """How many bytes the system still holds for the other end."""
+        return 0
+
+    def drain(self, timeout_s: float) -> None:
+        waiting = self.waiting_bytes()
+        ends_s = time.monotonic() + timeout_s
+        while waiting:
+            time.sleep(_DRAIN_POLL_S)
+            left = self.waiting_bytes()
+            if left < waiting:
+                ends_s = time.monotonic() + timeout_s
+            elif time.monotonic() > ends_s:
+                raise TimeoutError(f"{left} bytes are not taken")
+            waiting = left
+
     def close(self) -> None:
         self._escpos.close()
+
+    def abort(self) -> None:
+        self.close()
 
 
 class _TcpLine(_Escpos):
@@ -116,6 +151,15 @@ class _TcpLine(_Escpos):
             raise ConnectionResetError("the printer closed the connection")
         return part
 
+    def waiting_bytes(self) -> int:
+        return _output_queue(self._escpos.device.fileno())
+
+    def abort(self) -> None:
+        no_linger = struct.pack("ii", 1, 0)
+        self._escpos.device.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        self._escpos.device.close()
+        self._escpos.device = False
+
 
 class _SerialLine(_Escpos):
     def send(self, part: bytes, timeout_s: float) -> None:
@@ -124,7 +168,6 @@ class _SerialLine(_Escpos):
         self._escpos.device.write_timeout = timeout_s
         try:
             self._escpos.device.write(part)
-            self._escpos.device.flush()
         except SerialTimeoutException as error:
             raise TimeoutError(str(error)) from error
 
@@ -133,6 +176,13 @@ class _SerialLine(_Escpos):
         port.timeout = timeout_s
         part: bytes = port.read(max(1, port.in_waiting))
         return part
+
+    def waiting_bytes(self) -> int:
+        return _output_queue(self._escpos.device.fileno())
+
+    def abort(self) -> None:
+        self._escpos.device.reset_output_buffer()
+        self.close()
 
 
 class _FileLine(_Escpos):
@@ -159,3 +209,8 @@ class _UsbLine(_Escpos):
             if error.errno == errno.ETIMEDOUT:
                 return b""
             raise
+
+
+def _output_queue(descriptor: int) -> int:
+    """TIOCOUTQ: bytes of a terminal not yet sent, or of a TCP socket not yet acknowledged (tcp(7))."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
