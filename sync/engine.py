@@ -19,16 +19,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
 from sync.messages import Ack, Docs, Grant, State, WireDocument, WireRecord
-from sync.session import Fork, PlantSession, Tuning
+from sync.session import Acked, Fork, PlantSession, Tuning
 from sync.transport import NotConnected, Transport
 
 _log = structlog.get_logger(__name__)
 _INBOX_MESSAGES = 256
 _SEND_TIMEOUT_S = 60.0
+_BOOKS_RETRY_S = 1.0
+
+
+class BooksUnavailable(Exception):
+    """The store cannot commit just now (its disk is full). Raised by `PlantBooks`; what arrived is dropped, and head
+    office sends it again when the next STATE shows that it is missing."""
 
 
 class PlantBooks(Protocol):
-    """The plant's store as the pump needs it. Every method commits before it returns."""
+    """The plant's store as the pump needs it. Every method commits before it returns, or raises BooksUnavailable;
+    any other exception ends the pump."""
 
     async def pending(self, after_seq: int, limit: int) -> Sequence[WireRecord]:
         """Ledger rows `after_seq + 1 …`, at most `limit`, in order, without a gap."""
@@ -49,7 +56,7 @@ class PlantBooks(Protocol):
         """Apply consecutive documents that follow the last one applied, in one transaction with that number."""
 
     async def forked(self, fork: Fork) -> None:
-        """Head office and this plant hold different rows: raise an alarm. May be told the same fork again."""
+        """Head office and this plant hold different rows: raise an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ class PlantEngine:
         self._why = "not connected yet"
         self._last_ack_at: datetime | None = None
         self._last_seq = 0
+        self._fork: Fork | None = None
 
     def wake(self) -> None:
         """Call after each commit: there may be rows to send, and STATE has changed."""
@@ -213,7 +221,12 @@ class PlantEngine:
             self.dropped[error.fault.value] += 1
             _log.warning("message dropped", fault=error.fault.value, detail=error.detail)
             return
-        await self._apply(envelope)
+        try:
+            await self._apply(envelope)
+        except BooksUnavailable as error:
+            self.dropped["store unavailable"] += 1
+            _log.error("message not booked, head office will send it again", kind=envelope.kind.value, why=str(error))
+            await asyncio.sleep(_BOOKS_RETRY_S)
 
     async def _apply(self, envelope: Envelope) -> None:
         self._session.heard()
@@ -237,10 +250,12 @@ class PlantEngine:
             own_hash = rows[0].hash if rows else None
         self._last_ack_at = self._now()
         result = self._session.ack(ack, own_hash, _ms())
-        if isinstance(result, Fork):
+        if isinstance(result, Fork) and result != self._fork:
+            # Each answer of head office shows the same fork again; one alarm is enough.
+            self._fork = result
             _log.error("fork", what=str(result))
             await self._books.forked(result)
-        elif result is not None:
+        elif isinstance(result, Acked):
             await self._books.acked(result.last_seq, result.last_hash)
 
 

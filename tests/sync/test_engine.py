@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sync.engine import PlantEngine
+from sync.engine import BooksUnavailable, PlantEngine
 from sync.envelope import Kind, seal
 from sync.keys import Instance
 from sync.messages import Ack, Grant, NoticeCancelled, WireRecord
@@ -141,6 +141,28 @@ async def test_a_flood_is_bounded() -> None:
     for _ in range(1_000):
         plant.message("down/HX01/ack", payload)
     assert plant.dropped == {"inbox full": 1_000 - 256}
+
+
+async def test_a_full_disk_drops_what_came_and_it_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullBooks(MemoryBooks):
+        full = True
+
+        async def granted(self, account: str, granted_fen: int) -> None:
+            if self.full:
+                raise BooksUnavailable("disk full")
+            await super().granted(account, granted_fen)
+
+    monkeypatch.setattr("sync.engine._BOOKS_RETRY_S", 0.05)
+    net, books = HostileNet(FAIR, 0), FullBooks(3)
+    plant, office = make_pair(net, books)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(plant.run()), group.create_task(office.run())]
+        await office.grant(HX01, "A", 500)
+        await until(lambda: plant.dropped["store unavailable"] >= 2)
+        books.full = False
+        await until(lambda: books.granted_fen == {"A": 500})
+        for task in tasks:
+            task.cancel()
 
 
 async def test_a_failing_store_ends_the_pump_loudly() -> None:

@@ -1,6 +1,8 @@
 """The pipe against a real mosquitto over TLS: drained through a killed broker, closed to strangers, deaf to garbage."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -246,3 +248,19 @@ async def test_a_port_that_says_nothing_is_named_within_the_time_limit(broker: B
         assert "no CONNACK in 0.3 s" in ear.whys[0]
     server.close()
     await server.wait_closed()
+
+
+async def test_a_broker_that_falls_silent_is_noticed_and_found_again(broker: Broker, client_tls: IssueTls) -> None:
+    ear = Ear()
+    quick = replace(settings(broker, "HX01", client_tls("HX01")), heartbeat_s=0.1, silence_s=0.3, connect_timeout_s=0.5)
+    async with running(MqttTransport(quick), ear) as transport:
+        await until(lambda: ear.up)
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            await until(lambda: not ear.up)
+            assert "no PUBACK for 0.3 s" in ear.whys[0]
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        await until(lambda: ear.up)
+        await transport.send("up/HX01/rec", b"alive")
