@@ -1,0 +1,191 @@
+"""The part of the replay about tickets: numbers, contents, seals, prints, exits and voids, each against its table."""
+
+import json
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+from edge.store.findings import Findings
+from sync.messages import Exited, Printed, Sealed, Ticketed, Voided
+from sync.units import amount_fen
+
+_EXITED, _VOIDED, _ORIGINAL_SENT, _ENTERPRISE, _FINANCE = 1, 2, 4, 8, 16
+_SEAL = {"enterprise": _ENTERPRISE, "finance": _FINANCE}
+_RESULT = {"sent": 1, "failed": 2, "unknown": 3}
+_MARK_CHARACTERS = 8
+_PRINT_RULES = (
+    (
+        "has no original print job",
+        "SELECT ticket FROM tickets t WHERE NOT EXISTS"
+        " (SELECT 1 FROM print_jobs p WHERE p.ticket = t.ticket AND p.copy_number = 0) LIMIT 1",
+    ),
+    (
+        "has print jobs, but no ticket",
+        "SELECT ticket FROM print_jobs p WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.ticket = p.ticket) LIMIT 1",
+    ),
+    (
+        "has two originals",
+        "SELECT ticket FROM print_jobs WHERE copy_number = 0 GROUP BY ticket HAVING COUNT(*) > 1 LIMIT 1",
+    ),
+)
+
+
+class TicketReplay:
+    """One byte a ticket says what happened to it, one byte a print job how it ended; the rest is looked up."""
+
+    def __init__(self, connection: sqlite3.Connection, findings: Findings) -> None:
+        self._connection = connection
+        self._findings = findings
+        self._facts = bytearray(1)
+        self._jobs = bytearray(1)
+        self._exits = 0
+        self._seals = 0
+
+    @property
+    def count(self) -> int:
+        """Tickets seen so far."""
+        return len(self._facts) - 1
+
+    def issued(self, seq: int, record: Ticketed, row_hash: str) -> None:
+        """A ticket record: the next number, its sums, and its row."""
+        if record.number != self.count + 1:
+            self._findings.say("numbers", f"ledger row {seq} is ticket {record.number} after ticket {self.count}")
+            self._facts.extend(bytes(max(0, min(record.number - self.count, 10**6))))
+        else:
+            self._facts.append(0)
+        net_kg = record.gross_kg - record.tare_kg
+        if record.net_kg != net_kg:
+            self._findings.say("amounts", f"{record.ticket}: net {record.net_kg} kg is not gross − tare = {net_kg} kg")
+        elif net_kg >= 0 and record.amount_fen != amount_fen(net_kg, record.price_fen_per_t):
+            self._findings.say("amounts", f"{record.ticket}: {record.amount_fen} fen is not net × price")
+        if record.amount_fen > record.hold_fen:
+            self._findings.say("amounts", f"{record.ticket}: {record.amount_fen} fen exceeds its hold")
+        row = self._connection.execute("SELECT * FROM tickets WHERE number = ?", (record.number,)).fetchone()
+        if row is None:
+            self._findings.say("numbers", f"ticket {record.number} is in the ledger, but not in its table")
+        else:
+            self._compare(record, row, row_hash)
+
+    def _compare(self, record: Ticketed, row: sqlite3.Row, row_hash: str) -> None:
+        fields = record.model_dump(mode="python")
+        for name in ("ticket", "visit", "pass_id", "business_date", "net_kg", "amount_fen"):
+            self._findings.differ("tickets", f"{name} of {record.ticket}", row[name], fields[name])
+        self._findings.differ(
+            "tickets", f"ledger mark of {record.ticket}", row["ledger_mark"], row_hash[:_MARK_CHARACTERS].upper()
+        )
+        try:
+            body: dict[str, Any] = json.loads(row["body"])
+            for name, value in fields.items():
+                shown = datetime.fromisoformat(body[name]) if isinstance(value, datetime) else body[name]
+                self._findings.differ("tickets", f"{name} of {record.ticket}", shown, value)
+        except (ValueError, KeyError, TypeError) as error:
+            self._findings.say("tickets", f"{record.ticket}: its row cannot be read: {error}")
+
+    def sealed(self, seq: int, record: Sealed) -> str:
+        """A seal record; returns the ticket's visit."""
+        row = self._row(seq, record.ticket)
+        if row is None:
+            return ""
+        self._seals += 1
+        self._add(row["number"], _SEAL[record.seal])
+        self._findings.differ(
+            "seals", f"{record.seal} seal of {record.ticket}", row[f"{record.seal}_seal"], record.person
+        )
+        return str(row["visit"])
+
+    def left(self, seq: int, record: Exited) -> bool:
+        """An exit record; True for the first one of its ticket."""
+        row = self._row(seq, record.ticket)
+        if row is None:
+            return False
+        facts = self._fact(row["number"])
+        if facts & _VOIDED:
+            self._findings.say("exits", f"ledger row {seq}: {record.ticket} left although it was void")
+        if not (facts & _ENTERPRISE and facts & _FINANCE):
+            self._findings.say("exits", f"ledger row {seq}: {record.ticket} left without both seals")
+        self._findings.differ("exits", f"pass of {record.ticket}", row["pass_id"], record.pass_id)
+        if facts & _EXITED:
+            if not record.override_of:
+                self._findings.say("exits", f"ledger row {seq}: {record.ticket} left twice")
+            return False
+        used = self._connection.execute("SELECT * FROM passes_used WHERE pass_id = ?", (record.pass_id,)).fetchone()
+        if used is None or used["ticket"] != record.ticket:
+            self._findings.say("exits", f"{record.ticket} left, but its pass is not marked used")
+        self._exits += 1
+        self._add(row["number"], _EXITED)
+        return True
+
+    def voided(self, seq: int, record: Voided) -> tuple[str, int]:
+        """A void record; returns the ticket's product and net mass."""
+        row = self._row(seq, record.ticket)
+        if row is None:
+            return "", 0
+        facts = self._fact(row["number"])
+        if facts & _EXITED:
+            self._findings.say("voids", f"ledger row {seq}: {record.ticket} was voided after its exit")
+        if facts & _VOIDED:
+            self._findings.say("voids", f"ledger row {seq}: {record.ticket} was voided twice")
+        if record.first_person == record.second_person:
+            self._findings.say("voids", f"{record.ticket} was voided by one person, {record.first_person}")
+        self._findings.differ("voids", f"void row of {record.ticket}", row["void_seq"], seq)
+        self._findings.differ("voids", f"voided fen of {record.ticket}", record.amount_fen, row["amount_fen"])
+        self._add(row["number"], _VOIDED)
+        try:
+            return str(json.loads(row["body"])["product"]), row["net_kg"]
+        except (ValueError, KeyError, TypeError):
+            return "", 0  # `_compare` has said so
+
+    def printed(self, seq: int, record: Printed) -> None:
+        """A print record: a job ended."""
+        row = self._row(seq, record.ticket)
+        if row is None:
+            return
+        if record.result == "sent" and record.copy_number == 0:
+            if self._fact(row["number"]) & _ORIGINAL_SENT:
+                self._findings.say("prints", f"ledger row {seq}: a second original of {record.ticket} was printed")
+            self._add(row["number"], _ORIGINAL_SENT)
+        if record.job >= len(self._jobs):
+            self._jobs.extend(bytes(min(record.job + 1 - len(self._jobs), 10**6)))
+        if record.job < len(self._jobs):
+            self._jobs[record.job] = _RESULT[record.result]
+
+    def finish(self) -> None:
+        """Compare what is counted, and what only tables know."""
+        one = self._one
+        self._findings.differ("numbers", "number of tickets", one("SELECT COUNT(*) FROM tickets"), self.count)
+        self._findings.differ("exits", "used passes", one("SELECT COUNT(*) FROM passes_used"), self._exits)
+        void = sum(1 for facts in self._facts if facts & _VOIDED)
+        self._findings.differ("voids", "void tickets", one("SELECT COUNT(*) FROM tickets WHERE void_seq > 0"), void)
+        seals = one("SELECT COALESCE(SUM((enterprise_seal <> '') + (finance_seal <> '')), 0) FROM tickets")
+        self._findings.differ("seals", "seals", seals, self._seals)
+        self._finish_prints()
+
+    def _finish_prints(self) -> None:
+        for row in self._connection.execute("SELECT job, ticket, copy_number, state FROM print_jobs ORDER BY job"):
+            ended = self._jobs[row["job"]] if 0 <= row["job"] < len(self._jobs) else 0
+            if ended != _RESULT.get(row["state"], 0):
+                self._findings.say(
+                    "prints", f"print job {row['job']} of {row['ticket']} is {row['state']}, the ledger knows otherwise"
+                )
+        for problem, query in _PRINT_RULES:
+            row = self._connection.execute(query).fetchone()
+            if row is not None:
+                self._findings.say("prints", f"{row['ticket']} {problem}")
+
+    def _row(self, seq: int, ticket: str) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._connection.execute(
+            "SELECT * FROM tickets WHERE ticket = ?", (ticket,)
+        ).fetchone()
+        if row is None:
+            self._findings.say("tickets", f"ledger row {seq} is about ticket {ticket}, which is not in its table")
+        return row
+
+    def _fact(self, number: int) -> int:
+        return self._facts[number] if 0 <= number < len(self._facts) else 0
+
+    def _add(self, number: int, fact: int) -> None:
+        if 0 <= number < len(self._facts):
+            self._facts[number] |= fact
+
+    def _one(self, query: str) -> object:
+        return self._connection.execute(query).fetchone()[0]

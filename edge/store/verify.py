@@ -1,0 +1,176 @@
+"""`weighgate ledger verify`: is everything in a plant's books true? Reads only; works on a live file and on a copy.
+
+The ledger is replayed from its first row and every table is compared with what it says. Rows are streamed: memory does
+not grow with the ledger, but for one byte a ticket, one byte a print job and the visits that are open.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.store.database import connect
+from edge.store.findings import Findings
+from edge.store.replay import Replay
+from sync.chain import GENESIS_HASH, ChainBroken, row_hash
+
+CHECKS = (
+    "database", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments", "voids",
+    "exits", "prints", "seals", "stock", "outbox",
+)  # fmt: skip
+"""The names of the checks, in the order of the report."""
+
+_PAGE = 500
+
+
+class NotBooks(Exception):
+    """The file is no plant's books, or cannot be opened; says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One named check; `problem` is the first thing found, in words, '' when it holds."""
+
+    name: str
+    problem: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it holds."""
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The answer of `verify`: what was read, and every check."""
+
+    path: Path
+    records: int
+    tickets: int
+    head_hash: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True only when every check holds."""
+        return all(check.ok for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {
+            "path": str(self.path),
+            "ok": self.ok,
+            "records": self.records,
+            "tickets": self.tickets,
+            "head_hash": self.head_hash,
+            "checks": [{"name": check.name, "ok": check.ok, "problem": check.problem} for check in self.checks],
+        }
+
+
+def verify(path: Path) -> VerifyReport:
+    """Check a plant's books from genesis to the last row, on one snapshot. NotBooks when it is no such file."""
+    connection = _open(path)
+    try:
+        connection.execute("BEGIN")
+        return _verify(connection, path)
+    except sqlite3.DatabaseError as error:
+        if "no such table" in str(error):
+            raise NotBooks(f"{path}: not a plant's books: {error}") from error
+        findings = Findings(CHECKS)
+        findings.say("database", f"cannot be read: {error}")
+        return VerifyReport(path, 0, 0, "", _checks(findings))
+    finally:
+        connection.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise NotBooks(f"{path}: no such file")
+    try:
+        return connect(path, writable=False)
+    except sqlite3.OperationalError as error:
+        raise NotBooks(f"{path}: cannot be opened: {error}") from error
+
+
+def _verify(connection: sqlite3.Connection, path: Path) -> VerifyReport:
+    findings = Findings(CHECKS)
+    for row in connection.execute("PRAGMA quick_check(1)"):
+        if row[0] != "ok":
+            findings.say("database", str(row[0]))
+    replay = Replay(connection, findings)
+    seq, head_hash = 0, GENESIS_HASH
+    for row in _rows(connection):
+        _check_link(findings, row, seq, head_hash)
+        seq, head_hash = row["seq"], row["hash"]
+        replay.feed(seq, row["kind"], row["body"], head_hash)
+    replay.finish()
+    _check_outbox(connection, findings, seq)
+    return VerifyReport(path, seq, replay.tickets.count, head_hash, _checks(findings))
+
+
+def _rows(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
+    """The ledger in its order, a page at a time, so that no statement stays open across other reads."""
+    after = -1
+    while True:
+        page = connection.execute(
+            "SELECT seq, kind, body, prev_hash, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", (after, _PAGE)
+        ).fetchall()
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = page[-1]["seq"]
+
+
+def _check_link(findings: Findings, row: sqlite3.Row, before_seq: int, before_hash: str) -> None:
+    seq = row["seq"]
+    if seq != before_seq + 1:
+        findings.say("chain", f"ledger row {before_seq + 1} is missing; row {seq} follows")
+    if row["prev_hash"] != before_hash:
+        findings.say("chain", f"ledger row {seq} does not name the hash of the row before it")
+    if row_hash(row["prev_hash"], seq, row["kind"], row["body"]) != row["hash"]:
+        findings.say("chain", f"ledger row {seq} was changed: its hash does not follow from its content")
+
+
+def _check_outbox(connection: sqlite3.Connection, findings: Findings, head: int) -> None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'acked_seq'").fetchone()
+    acked = int(row["value"]) if row else 0
+    if not 0 <= acked <= head:
+        findings.say("outbox", f"head office acknowledged row {acked}, but the ledger ends at {head}")
+
+
+def _checks(findings: Findings) -> tuple[Check, ...]:
+    return tuple(Check(name, findings.first[name]) for name in CHECKS)
+
+
+TAIL_ROWS = 1000
+
+
+def check_tail(connection: sqlite3.Connection, rows: int = TAIL_ROWS) -> None:
+    """The cheap check at every start: the last rows are chained, the newest ticket is the newest ticket record.
+
+    Raises ChainBroken naming the first bad row. It takes milliseconds at any size of ledger.
+    """
+    tail = connection.execute(
+        "SELECT seq, kind, body, prev_hash, hash FROM ledger ORDER BY seq DESC LIMIT ?", (rows + 1,)
+    ).fetchall()
+    tail.reverse()
+    whole = bool(tail) and len(tail) <= rows
+    findings = Findings(("chain",))
+    before_seq, before_hash = (0, GENESIS_HASH) if whole or not tail else (tail[0]["seq"], tail[0]["hash"])
+    for row in tail if whole else tail[1:]:
+        _check_link(findings, row, before_seq, before_hash)
+        if problem := findings.first["chain"]:
+            raise ChainBroken(row["seq"], f"{problem}. Stop, keep a copy of the file, and run: weighgate ledger verify")
+        before_seq, before_hash = row["seq"], row["hash"]
+    _check_newest_ticket(connection, before_seq)
+
+
+def _check_newest_ticket(connection: sqlite3.Connection, head: int) -> None:
+    booked = connection.execute(
+        "SELECT json_extract(body, '$.number') AS number FROM ledger WHERE kind = 'ticket' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    newest = connection.execute("SELECT MAX(number) AS number FROM tickets").fetchone()
+    if (booked["number"] if booked else None) != newest["number"]:
+        wrong = f"the newest ticket in the ledger is {booked and booked['number']}, in its table {newest['number']}"
+        raise ChainBroken(head, f"{wrong}. Stop, keep a copy of the file, and run: weighgate ledger verify")
