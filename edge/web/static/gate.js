@@ -18,8 +18,10 @@ function current() {
 function show() {
   const verdict = current();
   const kind = verdict ? (verdict.overridden_by ? "open" : verdict.verdict) : "wait";
-  byId("verdict").dataset.verdict = kind;
-  setText("verdict-mark", MARKS[kind]);
+  // Free to go but the barrier did not act: the guard must, so the page does not look calm.
+  const stuck = kind === "open" && verdict.barrier === "failed";
+  byId("verdict").dataset.verdict = stuck ? "ask_guard" : kind;
+  setText("verdict-mark", stuck ? "!" : MARKS[kind]);
   setText("verdict-main", word(busy ? "scan_busy" : "verdict_" + kind));
   setText("verdict-second", second(busy ? "scan_busy" : "verdict_" + kind));
   reason(verdict, kind);
@@ -51,7 +53,7 @@ function reason(verdict, kind) {
 function facts(verdict, ticket) {
   setText("plate-pass", verdict ? plate(verdict.plate_pass) : "—");
   const seen = verdict && verdict.plate_seen, agrees = seen && verdict.plate_seen === verdict.plate_pass;
-  const sure = seen ? ` ${(verdict.confidence_permille / 10).toFixed(1)}%` : "";
+  const sure = seen ? ` ${Math.floor(verdict.confidence_permille / 10)}%` : "";
   setText("plate-seen", verdict ? (seen ? `${plate(verdict.plate_seen)} ${agrees ? "✓" : "✕"}${sure}` : word("not_read")) : "—");
   setClass("plate-seen", !verdict ? "" : agrees ? "good" : "bad");
   setText("ticket", ticket ? ticket.ticket : "—");

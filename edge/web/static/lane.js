@@ -38,7 +38,8 @@ function said() {
   if (view.done) return say("good", "✓", pick(view.done), pickOther(view.done));
   if (pick(view.scale.what)) return say("warn", "⚠", pick(view.scale.what), pickOther(view.scale.what));
   if (view.alarms.length) return say("warn", "⚠", pick(view.alarms[0].words), pickOther(view.alarms[0].words));
-  return say("", "", word("hint_none"), second("hint_none"));
+  const next = mainAction(view).name;
+  return say("", "", `${word("pedal")} / Enter = ${word(next)}`, `${second("pedal")} / Enter = ${second(next)}`);
 }
 
 function say(kind, mark, main, side) {

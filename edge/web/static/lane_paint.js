@@ -47,7 +47,7 @@ function scale(view, stale, weight) {
   setText("zeroed", (scale.zero_seen ? "✓ " : "! ") + word(scale.zero_seen ? "zero_seen" : "zero_unseen"));
   setText("about", `${scale.frames_per_s} ${word("frames")} · ${word("division")} ${scale.division_kg} kg · ${word("verified")} ${scale.verified_until}`);
   const seen = weight !== null && weight !== undefined;
-  setText("gross", seen ? kg(weight) : "———");
+  setText("gross", seen ? kg(weight) : "——");
   setClass("weight", seen ? (scale.state === "moving" ? "weight moving" : "weight") : "weight none");
   byId("weight").dataset.none = `${word("no_live")} ${second("no_live")}`;
 }
@@ -66,6 +66,14 @@ function bar(prefix, view, gross) {
 
 function load(view, weight) {
   const { limit, visit, money } = view;
+  const ticket = visit && visit.ticket;
+  setHidden("ticketed", !ticket);
+  setHidden("load", Boolean(ticket));
+  if (ticket) {
+    setText("ticket-name", `✓ ${word("ticket")} ${ticket}`);
+    setText("ticket-what", `${pick(visit.state_words)}${visit.print_state ? ` · ${word("print_" + visit.print_state)}` : ""} · ${word("to_gate")}`);
+    setText("ticket-second", `${pickOther(visit.state_words)} · ${second("to_gate")}`);
+  }
   setClass("load", limit ? "load " + limit.verdict : "load idle");
   setText("tare-kg", visit && visit.tare_kg !== null ? kg(visit.tare_kg) : "—");
   setText("limit-kg", limit ? kg(limit.gross_max_kg) : "—");
@@ -115,6 +123,8 @@ function grey(button, no, reason) {
 
 function buttons(view, why, busy) {
   const action = mainAction(view), no = why(action), button = byId("main");
+  const over = action.name === "load_complete" && view.limit && view.limit.verdict === "over";
+  setClass(button, over ? "main over" : "main");
   grey(button, no, null);
   setText("main-label", busy ? word("sending") : word(action.name));
   setText("main-label-2", busy ? "" : second(action.name));
@@ -128,6 +138,9 @@ function buttons(view, why, busy) {
 function mainSub(view, action) {
   if (action.next) return `${plate(action.next.plate)} · ${action.next.customer_name}`;
   const { money, scale } = view;
+  if (action.name === "load_complete" && view.limit && view.limit.verdict === "over") {
+    return `✕ ${word("over_kg")} ${kg(Math.abs(view.limit.left_kg || 0))} kg · ${word("will_hold")}`;
+  }
   if (action.name === "load_complete" && money && money.net_kg !== null && money.load_fen !== null) {
     return `${word("net_kg")} ${kg(money.net_kg)} kg · ¥ ${fen(money.load_fen)}`;
   }
@@ -151,12 +164,10 @@ function truck(view) {
 function money(view, weight) {
   const { money, hold } = view;
   const loaded = hold ? hold.amount_fen : money && weight !== null ? money.load_fen : null;
-  const net = hold ? hold.net_kg : money && weight !== null ? money.net_kg : null;
   const left = money && loaded !== null ? money.spendable_fen - loaded : null;
   setText("spendable", money ? `¥ ${fen(money.spendable_fen)}` : "—");
-  setText("net", net !== null ? `${kg(net)} kg` : "");
   setText("this-load", loaded !== null ? `\u2212 ¥ ${fen(loaded)}` : "—");
-  setText("remains", left !== null ? `${left < 0 ? "✕ \u2212" : "="} ¥ ${fen(Math.abs(left))}` : "—");
+  setText("remains", left !== null ? `${left < 0 ? "✕ \u2212" : "="}¥ ${fen(Math.abs(left))}` : "—");
   setClass("remains", left !== null && left < 0 ? "sum bad" : "sum");
 }
 

@@ -9,7 +9,7 @@ function show(view) {
     const row = make("li", entry.state);
     row.append(make("b", "plate-text", plate(entry.plate)));
     const where = make("span", "where");
-    where.append(make("em", "", word("board_go")), make("strong", "", `${entry.lane}`), make("em", "", word("lane")));
+    where.append(make("em", "", word("board_go")), make("strong", "", entry.lane), make("em", "", word("board_lane")));
     row.append(where, make("small", "state", pick(entry.state_words)));
     return row;
   });
