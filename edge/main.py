@@ -111,13 +111,14 @@ def make_plant(settings: PlantSettings, pass_key: PassKey) -> Plant:
 def build_station(settings: PlantSettings, desk: Desk) -> Station:
     """Lanes, printers and gates with their devices; nothing is opened before `Station.run`."""
     station = Station(desk)
+    names = {person.id: person.name for person in settings.person} | {lane.id: lane.name for lane in settings.lane}
     pictures = PictureStore(settings.plant.data / "pictures")
     for lane in settings.lane:
         camera = build_camera(f"camera {lane.id}", lane.camera) if lane.camera else None
         scale = build_scale(f"scale {lane.id}", lane.indicator)
         station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link)
         printer = build_printer(f"printer {lane.id}", lane.printer)
-        station.printers.append(PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,)), printer, desk))
+        station.printers.append(PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,), names), printer, desk))
     for gate in settings.gate:
         camera = build_camera(f"camera {gate.id}", gate.camera) if gate.camera else None
         barrier = build_gate(f"barrier {gate.id}", gate.barrier)

@@ -9,7 +9,7 @@ from edge.domain.refusal import Words
 from edge.station.desk import Desk
 from edge.station.pictures import PictureStore
 
-_DEADLINE_S = 1.5
+_DEADLINE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from edge.station.ticket_view import ticket_view
 from edge.station.views import GateView, PassageView, TicketView, VerdictView, Why, as_json
 from edge.store.crashpoint import crashpoint
 
-_PULSE_DEADLINE_S = 4.0
-_INPUTS_DEADLINE_S = 2.0
+_PULSE_DEADLINE_S = 8.0
+_INPUTS_DEADLINE_S = 4.0
 _WATCH_EVERY_S = 1.0
 _SHOWN = 30
 

@@ -6,7 +6,7 @@ an alarm.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from drivers.ports import DeviceUnavailable, DriverError, Printer
 from drivers.printer.document import Document
@@ -19,17 +19,18 @@ from edge.store.crashpoint import crashpoint
 from edge.store.tickets import PrintJob, StoredTicket
 from sync.messages import Printed
 
-_CHECK_DEADLINE_S = 5.0
-_PRINT_DEADLINE_S = 60.0
+_CHECK_DEADLINE_S = 6.0
+_PRINT_DEADLINE_S = 90.0
 _TRY_AGAIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class PrinterSetup:
-    """A printer and the lanes whose tickets it prints."""
+    """A printer, the lanes whose tickets it prints, and the names of lanes and people as paper shows them."""
 
     name: str
     lanes: tuple[str, ...]
+    names: dict[str, str] = field(default_factory=dict)
 
 
 class PrintRunner:
@@ -98,14 +99,17 @@ class PrintRunner:
         return True
 
     def _document(self, stored: StoredTicket, job: PrintJob) -> Document:
-        desk = self._desk
+        desk, names = self._desk, self._setup.names
+        ticket = stored.ticket
+        lane, operator = names.get(ticket.lane, ticket.lane), names.get(ticket.operator, ticket.operator)
+        seals = tuple(replace(seal, person=names.get(seal.person, seal.person)) for seal in stored.seals)
         return ticket_document(
-            stored.ticket,
+            replace(ticket, lane=lane, operator=operator),
             pass_code=stored.pass_code,
             plant_name=desk.plant.name,
             copy_number=job.copy_number,
             ledger_mark=stored.ledger_mark,
-            seals=stored.seals,
+            seals=seals,
             clock_ok=desk.clock.trusted(),
             software=desk.plant.software,
             printed_at=desk.clock.now().astimezone(desk.plant.timezone),
