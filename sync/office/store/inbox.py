@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from sync.chain import ChainBroken, verify_row
-from sync.messages import WireRecord
+from sync.messages import State, WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Effects, Incident, Shipment, Sums, visits_named
 from sync.office.store.database import insert_new, next_change, put
@@ -113,6 +113,17 @@ def _freeze(tx: Connection, plant: str, instance: str, kind: str, seq: int, what
     insert_new(tx, incidents, [_incident_row(plant, instance, Incident(seq, kind, now_text(), what))])
 
 
+def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, state: State) -> None:
+    """Hold a STATE against the inbox: another hash under its last number is a FORK, fewer rows than it sent are told."""
+    mine = (inbox.c.instance == instance, inbox.c.seq == state.last_seq)
+    kept = tx.execute(select(inbox.c.hash).where(*mine)).scalar()
+    if kept is not None and kept != state.last_hash:
+        _freeze(tx, plant, instance, "fork", state.last_seq, f"row {state.last_seq} is another one at the plant")
+    elif state.last_seq < last_seq:
+        what = f"the plant tells of {state.last_seq} rows, {last_seq} came: a restored copy, or a late message"
+        insert_new(tx, incidents, [_incident_row(plant, instance, Incident(last_seq, "fewer", now_text(), what))])
+
+
 def _incident_row(plant: str, instance: str, incident: Incident) -> dict[str, Any]:
     return {"instance": instance, "plant": plant, **asdict(incident)}
 
@@ -158,8 +169,8 @@ def _apply(tx: Connection, plant: str, instance: str, ready: list[WireRecord]) -
     odd = [Incident(ready[-1].seq, kind, now_text(), what) for kind, what in _save_sums(tx, instance, effects.sums)]
     _save_notices(tx, instance, effects)
     insert_new(tx, incidents, [_incident_row(plant, instance, incident) for incident in effects.incidents + odd])
-    changed = [_with_notice_facts(tx, effects.shipments[visit]) for visit in sorted(effects.touched)]
-    put(tx, shipments, [{"instance": instance, "plant": plant, "change": 0, **asdict(row)} for row in changed])
+    changed = _with_notice_facts(tx, [effects.shipments[visit] for visit in sorted(effects.touched)])
+    put(tx, shipments, [_shipment_row(plant, instance, shipment) for shipment in changed])
     granted = False
     for account in sorted(account for account, sums in effects.sums.items() if sums.returned_fen):
         granted = grant_wanted(tx, account) or granted
@@ -173,16 +184,27 @@ def _read_shipments(tx: Connection, instance: str, visits: set[str]) -> dict[str
     return {row["visit"]: Shipment(**{name: row[name] for name in _SHIPMENT_FIELDS}) for row in found.mappings()}
 
 
-def _with_notice_facts(tx: Connection, shipment: Shipment) -> Shipment:
+def _with_notice_facts(tx: Connection, changed: list[Shipment]) -> list[Shipment]:
     """Before there is a ticket, customer and product are those of the notice."""
-    if shipment.customer_name or not shipment.notice:
-        return shipment
-    body = tx.execute(select(notices.c.body).where(notices.c.notice == shipment.notice)).scalar()
-    if body is None:
-        return shipment
-    facts = json.loads(body)
-    named = ("customer_id", "customer_name", "product", "mode", "price_fen_per_t", "credit_due", "carrier")
-    return replace(shipment, **{name: facts.get(name, getattr(shipment, name)) for name in named})
+    wanted = sorted({shipment.notice for shipment in changed if shipment.notice and not shipment.customer_name})
+    if not wanted:
+        return changed
+    found = tx.execute(select(notices.c.notice, notices.c.body).where(notices.c.notice.in_(wanted)))
+    facts = {row.notice: json.loads(row.body) for row in found}
+    return [
+        replace(shipment, **{name: facts[shipment.notice][name] for name in _NOTICE_FACTS})
+        if not shipment.customer_name and shipment.notice in facts
+        else shipment
+        for shipment in changed
+    ]
+
+
+_NOTICE_FACTS = ("customer_id", "customer_name", "product", "mode", "price_fen_per_t", "credit_due", "carrier")
+
+
+def _shipment_row(plant: str, instance: str, shipment: Shipment) -> dict[str, Any]:
+    fields = {name: getattr(shipment, name) for name in _SHIPMENT_FIELDS}
+    return {"instance": instance, "plant": plant, **fields}
 
 
 def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tuple[str, str]]:
@@ -209,8 +231,13 @@ def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tup
 
 
 def _save_notices(tx: Connection, instance: str, effects: Effects) -> None:
-    for notice, (state, reason) in sorted(effects.notices.items()):
-        mine = [notices.c.notice == notice, notices.c.instance == instance]
-        if state == "refused":
-            mine.append(notices.c.state == "issued")
-        tx.execute(update(notices).where(*mine).values(state=state, reason=reason))
+    """New states of notices; a refusal counts only while nothing else was heard of the notice."""
+    told = sorted(effects.notices.items())
+    mine = (notices.c.notice == bindparam("number"), notices.c.instance == instance)
+    change = update(notices).values(state=bindparam("new_state"), reason=bindparam("why"))
+    moved = [{"number": n, "new_state": state, "why": why} for n, (state, why) in told if state != "refused"]
+    refused = [{"number": n, "new_state": state, "why": why} for n, (state, why) in told if state == "refused"]
+    if moved:
+        tx.execute(change.where(*mine), moved)
+    if refused:
+        tx.execute(change.where(*mine, notices.c.state == "issued"), refused)

@@ -12,6 +12,7 @@ from sync.messages import State, WireDocument, canonical
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import next_change, put
+from sync.office.store.inbox import compare_ledgers
 from sync.office.store.money import note_state
 from sync.office.store.schema import allotments, documents, dropped, instances
 
@@ -70,7 +71,10 @@ def known_instances(tx: Connection) -> dict[str, Known]:
 
 def hear_state(tx: Connection, instance: str, state: State) -> bool:
     """Note a plant's STATE and grant what it asks for, if free; whether anything was granted."""
-    tx.execute(select(instances.c.instance).where(instances.c.instance == instance).with_for_update())
+    head = tx.execute(select(instances).where(instances.c.instance == instance).with_for_update()).mappings().first()
+    if head is None:
+        return False
+    compare_ledgers(tx, head["plant"], instance, head["last_seq"], state)
     told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
     granted = note_state(tx, instance, told)
     status = canonical(state.model_dump(mode="json"))

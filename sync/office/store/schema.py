@@ -203,8 +203,6 @@ shipments = Table(
     _text("exit_at"),
     _text("changed_at"),
     Column("changed_seq", BigInteger, nullable=False, server_default="0"),
-    Column("change", BigInteger, nullable=False, server_default="0"),
-    Index("shipments_by_change", "change"),
     Index("shipments_by_date", "business_date"),
     Index("shipments_by_ticket", "instance", "ticket"),
     Index("shipments_by_notice", "notice"),

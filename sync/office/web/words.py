@@ -173,6 +173,7 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "fork": ("账本分叉", "Ledger fork", "red"),
     "chain": ("哈希链断裂", "Chain broken", "red"),
     "unknown_account": ("账户不存在", "Unknown account", "red"),
+    "fewer": ("账本变短", "Ledger shorter", "amber"),
     "over_allotment": ("超出额度", "Over the allotment", "red"),
 }
 

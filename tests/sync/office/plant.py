@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -55,10 +56,10 @@ class FakePlant:
         )
         return visit
 
-    def weigh(self, visit: str, role: str, gross_kg: int) -> None:
+    def weigh(self, visit: str, role: Literal["tare", "gross"], gross_kg: int) -> None:
         self.write(
             wire.Weighed(
-                weighment=f"{visit}-{role}", visit=visit, role=role, gross_kg=gross_kg, lane="lane1",  # type: ignore[arg-type]
+                weighment=f"{visit}-{role}", visit=visit, role=role, gross_kg=gross_kg, lane="lane1",
                 indicator="yaohua_tf0", division_kg=20, operator="D01", at=self.now(),
             )
         )  # fmt: skip
