@@ -188,6 +188,11 @@ class Visit:
         return self.notice.notice
 
     @property
+    def held_amount_fen(self) -> int:
+        """What the load that is held for money costs; 0 when none is."""
+        return self.held.refusal.number("amount_fen") if self.held else 0
+
+    @property
     def plate(self) -> str:
         """The truck's plate."""
         return self.notice.plate

@@ -12,7 +12,6 @@ from edge.station.notices import cancel_notice, take_grant, take_notice
 from edge.station.snapshot import missing_fen
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
-from edge.store.database import StoreFull
 from sync.allotment import Shortage
 from sync.messages import (
     DOCUMENTS,
@@ -77,9 +76,9 @@ class HeadOffice:
         )
 
     async def _write(self, work: Any) -> None:
-        result = await self._desk.commit(work)
-        if isinstance(result, Refusal):
-            raise StoreFull("head office's message could not be booked; it will be asked for again")
+        """With a full disk the message is not booked: everything down is cumulative and asked for again by STATE."""
+        if isinstance(await self._desk.commit(work), Refusal):
+            _log.error("head office's message could not be booked: disk full")
 
 
 def apply_documents(books: Books, documents: Sequence[WireDocument]) -> None:

@@ -203,8 +203,8 @@ class LaneRunner:
     async def _load_complete(self, by: str, shown: str) -> Outcome:
         visit = self._desk.snapshot.on_lane(self.setup.lane)
         if visit is None or visit.visit != shown:
-            ticketed = self._desk.snapshot.visits.get(shown)
-            if ticketed is not None and ticketed.ticket:
+            ticketed = await self._desk.database.read(lambda books: books.visits.get(shown))
+            if ticketed is not None and ticketed.ticket and ticketed.state is not VisitState.VOIDED:
                 return weighing.already_ticketed(ticketed)
             return refuse(Reason.VISIT_UNKNOWN, visit=shown) if visit else refuse(Reason.NO_VISIT)
         if visit.ticket:
@@ -259,8 +259,9 @@ class LaneRunner:
         spendable = visit.hold_fen + self._desk.snapshot.accounts[visit.notice.account].available_fen
         if visit.held.refusal.number("amount_fen") > spendable or self._tried_spendable.get(visit.visit) == spendable:
             return
-        if isinstance(self.monitor.capture(self._now_ms(), same_truck=True), Refusal):
-            return
+        capture = self.monitor.capture(self._now_ms(), same_truck=True)
+        if isinstance(capture, Refusal) or abs(capture.gross_kg - visit.held.gross_kg) > self.setup.rules.division_kg:
+            return  # moving, or not the load that was held: a person must press
         self._tried_spendable = {visit.visit: spendable}
         await self.recheck("auto")
 

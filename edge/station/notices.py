@@ -93,14 +93,21 @@ def take_grant(books: Books, account: str, granted_fen: int) -> bool:
         return False
     books.accounts.put(account, after)
     books.ledger.append(Granted(account=account, granted_fen=after.granted_fen))
-    for visit in books.visits.open():
-        if visit.notice.account == account and visit.state in HOLD_OPEN:
-            _fill_hold(books, visit)
+    waiting = [visit for visit in books.visits.open() if visit.notice.account == account and visit.state in HOLD_OPEN]
+    for visit in sorted(waiting, key=_turn):
+        _fill_hold(books, visit)
     return True
 
 
+def _turn(visit: Visit) -> tuple[bool, bool, str, str]:
+    """Whose hold is filled first: loads held for money, then trucks in the plant as they arrived, then notices."""
+    arrived = visit.arrived_at.isoformat() if visit.arrived_at else ""
+    return not visit.held_amount_fen, not arrived, arrived, visit.visit
+
+
 def _fill_hold(books: Books, visit: Visit) -> None:
-    counters, hold_fen = raise_hold(books.accounts.get(visit.notice.account), visit.hold_fen, visit.wanted_fen)
+    wanted_fen = max(visit.wanted_fen, visit.held_amount_fen)
+    counters, hold_fen = raise_hold(books.accounts.get(visit.notice.account), visit.hold_fen, wanted_fen)
     if hold_fen != visit.hold_fen:
         _change_hold(books, replace(visit, hold_fen=hold_fen))
         books.accounts.put(visit.notice.account, counters)

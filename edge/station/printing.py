@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from drivers.ports import DeviceUnavailable, DriverError, Printer
 from drivers.printer.document import Document
 from drivers.worker import CommandWorker
-from edge.domain.refusal import Words
+from edge.domain.refusal import Refusal, Words
 from edge.paper import ticket_document
 from edge.station.desk import Desk
 from edge.store.books import Books
@@ -78,7 +78,8 @@ class PrintRunner:
             raise AssertionError(f"print job {job.job} names ticket {job.ticket}, which does not exist")
         document = self._document(stored, job)
         crashpoint("print.before_sending")
-        await self._finish(job, "sending")
+        if not await self._claim(job):
+            return False
         crashpoint("print.sending")
         try:
             await self._worker.call(lambda: self._printer.print(document), timeout_s=_PRINT_DEADLINE_S)
@@ -115,8 +116,24 @@ class PrintRunner:
             printed_at=desk.clock.now().astimezone(desk.plant.timezone),
         )
 
+    async def _claim(self, job: PrintJob) -> bool:
+        """QUEUED → SENDING on disk before the first byte. False when the disk is full, or the job was ended meanwhile."""
+
+        def claim(books: Books) -> bool:
+            if books.print_jobs.state(job.job) != "queued":
+                return False
+            set_job_state(books, job, "sending")
+            return True
+
+        return await self._desk.commit(claim) is True
+
     async def _finish(self, job: PrintJob, state: str, detail: str = "") -> None:
-        await self._desk.commit(lambda books: set_job_state(books, job, state, detail))
+        """Book how it ended, as often as it takes: with a full disk the job stays SENDING, nothing else is printed."""
+        while True:
+            booked = await self._desk.commit(lambda books: set_job_state(books, job, state, detail))
+            if not isinstance(booked, Refusal):
+                return
+            await asyncio.sleep(_TRY_AGAIN_S)
 
     def _alarm(self, error: DriverError, then: Words) -> None:
         words = Words(f"打印机:{error.what};{then.zh}", f"printer: {error.what}; {then.en}")

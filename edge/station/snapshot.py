@@ -63,6 +63,5 @@ def missing_fen(books: Books, account: str) -> int:
     missing = 0
     for visit in books.visits.open():
         if visit.notice.account == account and visit.state in HOLD_OPEN:
-            over = visit.held.refusal.number("over_fen") if visit.held else 0
-            missing += max(visit.wanted_fen - visit.hold_fen, over)
+            missing += max(0, visit.wanted_fen - visit.hold_fen, visit.held_amount_fen - visit.hold_fen)
     return missing

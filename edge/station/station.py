@@ -70,6 +70,7 @@ class Station:
     async def _recover(self) -> None:
         """What a crash may have left: a print job half sent, alarms to show, views to fill."""
         interrupted = await self._desk.commit(settle_after_crash)
+        await self._desk.refresh()  # a full disk refuses the commit; what stands must be shown all the same
         if isinstance(interrupted, int) and interrupted:
             words = Words(
                 f"{interrupted} 张出库单打印中断,请确认", f"{interrupted} tickets were interrupted in printing"

@@ -20,6 +20,7 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.crashpoint import crashpoint
 from edge.store.schema import migrations
+from edge.store.tail_check import check_tail
 
 T = TypeVar("T")
 
@@ -51,7 +52,8 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
     else:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA busy_timeout=5000")
     connection.row_factory = sqlite3.Row
@@ -62,12 +64,20 @@ class Database:
     """The plant's books. `transact` runs a function on the writer thread inside one transaction; `read` beside it."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
+        """Open or make the books. Raises StoreBusy, StoreFull, StoreBroken, and BooksTorn for a bad end of the ledger."""
         self.path = path
         self.clock = clock
         self._lock = _take_lock(path)
-        self._writer = connect(path, writable=True)
-        migrations.apply(SqliteUtils(self._writer))
-        self._reader = connect(path, writable=False)
+        try:
+            self._writer = connect(path, writable=True)
+            migrations.apply(SqliteUtils(self._writer))
+            check_tail(self._writer)
+            self._reader = connect(path, writable=False)
+        except BaseException as error:
+            os.close(self._lock)
+            if (worded := _worded(error, path)) is not None:
+                raise worded from error
+            raise
         self._books = Books(self._writer, clock)
         self._reader_books = Books(self._reader, clock)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")

@@ -123,6 +123,9 @@ class TicketTable:
         self._connection.execute("UPDATE passes_used SET opened = 1 WHERE pass_id = ?", (pass_id,))
 
 
+_OPEN_JOB = "state <> 'sent'"  # the partial index's own words: without them every job ever printed is read
+
+
 @dataclass(frozen=True, slots=True)
 class PrintJob:
     """One printing of one ticket: copy 0 is the original, n is 补打 n."""
@@ -161,14 +164,23 @@ class PrintJobs:
         """The oldest job waiting for one of these lanes' printers."""
         marks = ",".join("?" * len(lanes))
         row = self._connection.execute(
-            f"SELECT * FROM print_jobs WHERE state = 'queued' AND lane IN ({marks}) ORDER BY job LIMIT 1", lanes
+            f"SELECT * FROM print_jobs WHERE state = 'queued' AND {_OPEN_JOB} AND lane IN ({marks})"
+            " ORDER BY job LIMIT 1",
+            lanes,
         ).fetchone()
         return PrintJob(**dict(row)) if row else None
 
     def in_state(self, state: str) -> list[PrintJob]:
-        """All jobs in a state, oldest first."""
-        rows = self._connection.execute("SELECT * FROM print_jobs WHERE state = ? ORDER BY job", (state,))
+        """All jobs in a state other than sent, oldest first."""
+        rows = self._connection.execute(
+            f"SELECT * FROM print_jobs WHERE state = ? AND {_OPEN_JOB} ORDER BY job", (state,)
+        )
         return [PrintJob(**dict(row)) for row in rows]
+
+    def state(self, job: int) -> str:
+        """A job's state now, '' when there is no such job."""
+        row = self._connection.execute("SELECT state FROM print_jobs WHERE job = ?", (job,)).fetchone()
+        return str(row["state"]) if row else ""
 
     def latest(self, ticket: str) -> PrintJob | None:
         """The newest job of a ticket."""

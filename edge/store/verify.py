@@ -13,7 +13,8 @@ from typing import Any
 from edge.store.database import connect
 from edge.store.findings import Findings
 from edge.store.replay import Replay
-from sync.chain import GENESIS_HASH, ChainBroken, row_hash
+from edge.store.tail_check import check_link
+from sync.chain import GENESIS_HASH
 
 CHECKS = (
     "database", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments", "voids",
@@ -101,7 +102,7 @@ def _verify(connection: sqlite3.Connection, path: Path) -> VerifyReport:
     replay = Replay(connection, findings)
     seq, head_hash = 0, GENESIS_HASH
     for row in _rows(connection):
-        _check_link(findings, row, seq, head_hash)
+        check_link(findings, row, seq, head_hash)
         seq, head_hash = row["seq"], row["hash"]
         replay.feed(seq, row["kind"], row["body"], head_hash)
     replay.finish()
@@ -122,16 +123,6 @@ def _rows(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
         after = page[-1]["seq"]
 
 
-def _check_link(findings: Findings, row: sqlite3.Row, before_seq: int, before_hash: str) -> None:
-    seq = row["seq"]
-    if seq != before_seq + 1:
-        findings.say("chain", f"ledger row {before_seq + 1} is missing; row {seq} follows")
-    if row["prev_hash"] != before_hash:
-        findings.say("chain", f"ledger row {seq} does not name the hash of the row before it")
-    if row_hash(row["prev_hash"], seq, row["kind"], row["body"]) != row["hash"]:
-        findings.say("chain", f"ledger row {seq} was changed: its hash does not follow from its content")
-
-
 def _check_outbox(connection: sqlite3.Connection, findings: Findings, head: int) -> None:
     row = connection.execute("SELECT value FROM meta WHERE key = 'acked_seq'").fetchone()
     acked = int(row["value"]) if row else 0
@@ -141,36 +132,3 @@ def _check_outbox(connection: sqlite3.Connection, findings: Findings, head: int)
 
 def _checks(findings: Findings) -> tuple[Check, ...]:
     return tuple(Check(name, findings.first[name]) for name in CHECKS)
-
-
-TAIL_ROWS = 1000
-
-
-def check_tail(connection: sqlite3.Connection, rows: int = TAIL_ROWS) -> None:
-    """The cheap check at every start: the last rows are chained, the newest ticket is the newest ticket record.
-
-    Raises ChainBroken naming the first bad row. It takes milliseconds at any size of ledger.
-    """
-    tail = connection.execute(
-        "SELECT seq, kind, body, prev_hash, hash FROM ledger ORDER BY seq DESC LIMIT ?", (rows + 1,)
-    ).fetchall()
-    tail.reverse()
-    whole = bool(tail) and len(tail) <= rows
-    findings = Findings(("chain",))
-    before_seq, before_hash = (0, GENESIS_HASH) if whole or not tail else (tail[0]["seq"], tail[0]["hash"])
-    for row in tail if whole else tail[1:]:
-        _check_link(findings, row, before_seq, before_hash)
-        if problem := findings.first["chain"]:
-            raise ChainBroken(row["seq"], f"{problem}. Stop, keep a copy of the file, and run: weighgate ledger verify")
-        before_seq, before_hash = row["seq"], row["hash"]
-    _check_newest_ticket(connection, before_seq)
-
-
-def _check_newest_ticket(connection: sqlite3.Connection, head: int) -> None:
-    booked = connection.execute(
-        "SELECT json_extract(body, '$.number') AS number FROM ledger WHERE kind = 'ticket' ORDER BY seq DESC LIMIT 1"
-    ).fetchone()
-    newest = connection.execute("SELECT MAX(number) AS number FROM tickets").fetchone()
-    if (booked["number"] if booked else None) != newest["number"]:
-        wrong = f"the newest ticket in the ledger is {booked and booked['number']}, in its table {newest['number']}"
-        raise ChainBroken(head, f"{wrong}. Stop, keep a copy of the file, and run: weighgate ledger verify")
