@@ -21,6 +21,7 @@ from drivers.scale.simulated_links import FarEnd, PtyFarEnd, TcpFarEnd
 from drivers.worker import DeviceThread, monotonic_ms
 
 MOST_HZ = 200.0
+WRONG_BAUD_BYTES = b"\x00\x80\xf8\xfe\xe0\xff"
 
 
 class SimulatedLoad:
@@ -143,11 +144,13 @@ class SimulatedIndicator(SimulatedLoad):
 
     def set_silent(self, silent: bool) -> None:
         """Cut the cable behind the adapter: the port stays, nothing comes."""
-        self._silent = silent
+        with self._far_lock:
+            self._silent = silent
 
     def set_wrong_baud(self, wrong: bool) -> None:
         """Send what a reader at another baud rate would see: bytes without a frame."""
-        self._wrong_baud = wrong
+        with self._far_lock:
+            self._wrong_baud = wrong
 
     def send_raw(self, data: bytes) -> None:
         """Put bytes on the line between two frames."""
@@ -157,12 +160,14 @@ class SimulatedIndicator(SimulatedLoad):
     def _send(self, stopping: threading.Event) -> None:
         due = time.monotonic()
         while not stopping.is_set():
-            data = b"" if self._silent else self._encode(self.shown())
-            if self._wrong_baud:
-                data = bytes(self._garbage.choice(b"\x00\x80\xf8\xfe\xe0\xff") for _ in data)
-            self.send_raw(data)
+            with self._far_lock:  # so that no frame made before a plug was pulled is sent after it is back
+                self._far.write(self._frame())
             due = max(due + self._period_s, time.monotonic())
             stopping.wait(due - time.monotonic())
+
+    def _frame(self) -> bytes:
+        frame = b"" if self._silent else self._encode(self.shown())
+        return bytes(self._garbage.choice(WRONG_BAUD_BYTES) for _ in frame) if self._wrong_baud else frame
 
 
 class SimulatedScaleConfig(BaseModel):

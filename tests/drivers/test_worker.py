@@ -127,6 +127,19 @@ async def test_it_waits_longer_after_every_failure() -> None:
     await worker.stop()
 
 
+async def test_after_a_reading_it_waits_briefly_again() -> None:
+    heard = Heard()
+    scale = ScriptedScale(reading(1), lost, reading(2), quiet)
+    scale.absent = 2
+    worker = reader(scale, heard)
+    worker.start()
+    await heard.until(lambda: heard.kg == [1])
+    begin = time.monotonic()
+    await heard.until(lambda: heard.kg == [1, 2])
+    assert time.monotonic() - begin < 0.5
+    await worker.stop()
+
+
 async def test_silence_and_garbage_are_told_apart() -> None:
     heard = Heard()
     scale = ScriptedScale(quiet)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from drivers.ports import DeviceUnavailable
 from drivers.readings import WeightFault, WeightReading
+from drivers.scale import serial_indicator
 from drivers.scale.links import SerialLink
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
@@ -141,6 +142,27 @@ def test_a_silent_connection_is_given_up(tmp_path: Path) -> None:
             for _ in range(20):
                 scale.read()
         assert 0.9 < time.monotonic() - begin < 1.8
+        scale.close()
+
+
+def test_a_good_line_is_never_garbled(indicator: SimulatedIndicator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_indicator, "GARBLED_AFTER_MS", 100)
+    scale = opened(indicator)
+    end = time.monotonic() + 0.4
+    while time.monotonic() < end:
+        scale.read()
+        assert not scale.garbled
+    scale.close()
+
+
+def test_a_silent_cable_stays_open(tmp_path: Path) -> None:
+    simulated = SimulatedIndicator("ad_std", tmp_path / "scale-1")
+    simulated.set_silent(True)
+    with simulated:
+        scale = opened(simulated, idle_timeout_ms=1_000)
+        end = time.monotonic() + 1.2
+        while time.monotonic() < end:
+            assert scale.read() == ()
         scale.close()
 
 

@@ -1,5 +1,6 @@
 """The simulators: what is set is what is sent, through every wire and without one."""
 
+import os
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from drivers.scale.encoders import ENCODERS
 from drivers.scale.frames import indicator_names
 from drivers.scale.serial_indicator import SerialIndicator
 from drivers.scale.simulated import SimulatedIndicator, SimulatedLoad, SimulatedScale
+from drivers.scale.simulated_links import PtyFarEnd
 from drivers.worker import ReaderWorker
 from tests.drivers.test_worker import Heard
 
@@ -77,6 +79,24 @@ def test_200_frames_a_second_are_kept_up_with(tmp_path: Path) -> None:
         scale.close()
     assert len(readings) > 100
     assert {reading.gross_kg for reading in readings} == {20}
+
+
+def test_a_pty_keeps_its_name_and_nothing_else(tmp_path: Path) -> None:
+    link = tmp_path / "scale-1"
+    far = PtyFarEnd(link)
+    far.plug()
+    far.write(b"old")
+    near = os.open(link, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        os.read(near, 10)
+    far.write(b"new")
+    assert os.read(near, 10) == b"new"
+    far.unplug()
+    assert not link.is_symlink(), "the number of the pty may soon be somebody else's"
+    os.close(near)
+    far.plug()
+    assert link.is_symlink()
+    far.unplug()
 
 
 def _serial(simulated: SimulatedIndicator) -> ScaleConfig:
