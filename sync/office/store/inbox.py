@@ -114,7 +114,7 @@ def _freeze(tx: Connection, plant: str, instance: str, kind: str, seq: int, what
 
 
 def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, state: State) -> None:
-    """Hold a STATE against the inbox: another hash under its last number is a FORK, fewer rows than it sent are told."""
+    """Hold a STATE against the inbox: another hash under its number is a FORK; fewer rows than it sent are told."""
     mine = (inbox.c.instance == instance, inbox.c.seq == state.last_seq)
     kept = tx.execute(select(inbox.c.hash).where(*mine)).scalar()
     if kept is not None and kept != state.last_hash:

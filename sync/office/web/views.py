@@ -1,5 +1,6 @@
 """What the templates are given: stored facts as words, amounts and badges. No rule is decided here."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -8,10 +9,11 @@ from sync.office.link import OfficeLink
 from sync.office.settings import Settings
 from sync.office.store import views as store_views
 from sync.office.store.database import Store
-from sync.office.web.words import HELD, INCIDENTS, STATES, WORDS, both
+from sync.office.web.words import INCIDENTS, REASONS, STATES, WORDS, both
 from sync.units import format_fen, format_kg
 
 _ONLINE_S = 150
+_CODE = re.compile(r"[a-z]+(?:_[a-z]+)+|overload")
 _PARTS = ("dispatched", "held", "plant1", "plant2", "plant3", "plant4")
 
 
@@ -26,6 +28,14 @@ class Words:
 
     def __call__(self, key: str) -> str:
         return both(WORDS[key], self.english)
+
+    def tonnes(self, kg: int) -> str:
+        """Kilograms as tonnes, exact to the kilogram."""
+        return f"{format_kg(kg // 1000)}.{kg % 1000:03}"
+
+    def say(self, text: str) -> str:
+        """A stored remark with the plant's reason codes in words."""
+        return _CODE.sub(lambda found: both(REASONS.get(found[0], (found[0], found[0])), self.english), text)
 
     def sub(self, key: str) -> str:
         """The other language, small beneath the first; the English page stays English."""
@@ -50,7 +60,7 @@ class Words:
         zh, en, colour = STATES.get(row["state"], (row["state"], row["state"], "grey"))
         text = en if self.english else zh
         if row["state"] == "held" and "over_fen" in row:
-            text = both(HELD.get(row["reason"], (zh, en)), self.english)
+            text = both(REASONS.get(row["reason"], (zh, en)), self.english)
             if row["over_fen"]:
                 text += f" ¥{format_fen(row['over_fen'])}"
             elif row["over_kg"]:

@@ -18,7 +18,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "viewer": ("查看", "viewer"),
     "today": ("今日出库", "Shipped today"),
     "trucks": ("车", "trucks"),
-    "tonnes": ("吨数", "Tonnes"),
+    "tonnes": ("净重", "Net weight"),
     "money": ("金额", "Amount"),
     "to_pay": ("待补款", "Held, to be paid"),
     "in_yard": ("在厂车辆", "Trucks in the yard"),
@@ -151,7 +151,19 @@ STATES: dict[str, tuple[str, str, str]] = {
 }
 """Shipment and notice states: Chinese, English, colour of the badge."""
 
-HELD: dict[str, tuple[str, str]] = {
+REASONS: dict[str, tuple[str, str]] = {
+    "pass_unreadable": ("证读不出", "pass unreadable"),
+    "pass_forged": ("伪造出门证", "forged pass"),
+    "pass_other_plant": ("他厂出门证", "another plant's pass"),
+    "pass_unknown": ("证不存在", "unknown pass"),
+    "pass_used": ("出门证已用", "pass already used"),
+    "pass_voided": ("票已作废", "ticket voided"),
+    "pass_expired": ("出门证过期", "pass expired"),
+    "pass_unsealed": ("未盖章", "not sealed"),
+    "plate_differs": ("车牌不符", "plate differs"),
+    "plate_not_read": ("车牌未识别", "plate not read"),
+    "barrier_failed": ("道闸故障", "barrier failed"),
+    "no_stock": ("库存不足", "no stock"),
     "over_balance": ("超预付", "over balance"),
     "over_credit": ("超赊销", "over credit"),
     "overload": ("超载", "overload"),
@@ -159,7 +171,7 @@ HELD: dict[str, tuple[str, str]] = {
     "below_minimum": ("低于起装", "too light"),
     "credit_overdue": ("赊销逾期", "overdue"),
 }
-"""Why a truck is held, short enough for a badge."""
+"""Why a plant said no, short enough for a badge."""
 
 INCIDENTS: dict[str, tuple[str, str, str]] = {
     "override": ("门岗强制放行", "Gate override", "red"),

@@ -68,7 +68,8 @@ class FakePlant:
         self.write(
             wire.Held(
                 visit=visit, notice=notice, plate="浙A12345", account=account, reason="over_balance", net_kg=net_kg,
-                amount_fen=over_fen * 2, available_fen=0, over_kg=1000, over_fen=over_fen, at=self.now(), operator="D01",
+                amount_fen=over_fen * 2, available_fen=0, over_kg=1000, over_fen=over_fen, at=self.now(),
+                operator="D01",
             )
         )  # fmt: skip
 

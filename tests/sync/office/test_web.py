@@ -1,0 +1,203 @@
+"""The pages in a real Chromium and the API over HTTP, against the real program."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from sync.office.store.inbox import ingest
+from tests.sync.office.program import Office
+
+ACCOUNTANT, FINANCE, BILLER, VIEWER = "核算 A01", "财务 F01", "开票 B01", "查看 V01"
+MEAN = "<b>丙</b><script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    made = Office.make(tmp_path_factory.mktemp("web"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def api(office: Office) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {office.token}"}
+    with httpx.Client(base_url=office.address, headers=headers, trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(office: Office) -> Callable[[Page, str], None]:
+    def enter(page: Page, name: str) -> None:
+        page.goto(office.address)
+        page.select_option("select[name=name]", label=name)
+        page.fill("input[name=pin]", office.pins[name])
+        page.click("button")
+        page.wait_for_url("**/shipments")
+
+    return enter
+
+
+def anonymous(office: Office) -> httpx.Client:
+    return httpx.Client(base_url=office.address, trust_env=False, timeout=30)
+
+
+def pay(api: httpx.Client, customer: str, reference: str, fen: int, name: str = "") -> httpx.Response:
+    body = {"reference": reference, "customer_id": customer, "customer_name": name, "amount_fen": fen}
+    return api.post("/api/payments", json=body)
+
+
+def test_the_api_books_once_and_words_its_refusals(api: httpx.Client) -> None:
+    assert pay(api, "C001", "B1", 10_000_000, "示例客户甲").json()["new"] is True
+    assert pay(api, "C001", "B1", 10_000_000, "示例客户甲").json()["new"] is False
+    refused = pay(api, "C001", "B1", 1)
+    assert refused.status_code == 422 and refused.json()["error"]["field"] == "reference"
+    notice = {
+        "plant": "HX01",
+        "customer_id": "C001",
+        "plate": "浙A12345",
+        "product": "焦炭",
+        "price_fen_per_t": 200_000,
+    }
+    issued = api.post("/api/notices", json={**notice, "notice": "N1", "limit_kg": 20_000})
+    assert issued.status_code == 201 and issued.json()["hold_fen"] == 4_000_000
+    again = api.post("/api/notices", json={**notice, "notice": "N1"})
+    assert again.json()["error"] == {
+        "field": "notice", "value": "N1", "allowed": "this number is used; allowed: a new one",
+        "allowed_zh": "单号已用过,每个单号只用一次",
+    }  # fmt: skip
+    assert api.post("/api/notices", content=b"[1]").status_code == 422
+    assert api.post("/api/notices", content=b"{" * 70_000).status_code == 413
+    (row,) = [row for row in api.get("/api/balances").json() if row["account"] == "C001/prepaid"]
+    assert row["agrees"] and row["free_fen"] == 6_000_000
+    assert api.get("/api/plants").json()[0]["plant"] == "HX01"
+    assert api.get("/api/totals").json()["shipments"] == 0
+    assert api.get("/api/verify").json()["ok"]
+    assert api.get("/api/shipments?limit=x").status_code == 422
+
+
+def test_nobody_gets_in_without_a_name(office: Office) -> None:
+    with anonymous(office) as client:
+        assert client.get("/api/balances").status_code == 401
+        assert client.post("/api/payments", json={}).status_code == 401
+        assert client.get("/api/balances", headers={"authorization": "Bearer wrong"}).status_code == 401
+        assert client.get("/shipments").headers["location"] == "/login"
+        assert client.get("/shipments?part=1").status_code == 401
+        assert client.get("/live").status_code == 401
+        assert client.get("/shipments.csv").status_code == 303
+        assert client.post("/payments", data={"amount": "1"}).headers["location"] == "/login"
+
+
+def test_every_answer_is_guarded(office: Office) -> None:
+    with anonymous(office) as client:
+        for path in ("/login", "/static/office.css", "/nothing", "/api/totals"):
+            policy = client.get(path).headers["content-security-policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy
+        evil = {"sec-fetch-site": "cross-site"}
+        assert client.post("/login", data={"name": "x", "pin": "y"}, headers=evil).status_code == 403
+        other = {"origin": "http://evil.example"}
+        assert client.post("/login", data={"name": "x", "pin": "y"}, headers=other).status_code == 403
+
+
+def test_wrong_pins_are_slowed_down(office: Office) -> None:
+    with anonymous(office) as client:
+        answers = [client.post("/login", data={"name": VIEWER, "pin": str(n)}).status_code for n in range(6)]
+        assert answers == [403] * 5 + [429]
+        right = client.post("/login", data={"name": VIEWER, "pin": office.pins[VIEWER]})
+        assert right.status_code == 429, "the right PIN has to wait too"
+        good = client.post("/login", data={"name": BILLER, "pin": office.pins[BILLER]})
+        cookie = good.headers["set-cookie"].lower()
+        assert good.status_code == 303 and "httponly" in cookie and "samesite=strict" in cookie
+
+
+def test_rows_arrive_without_reload_and_html_stays_text(
+    office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
+) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    pay(api, "C003", "B3", 5_000_000, MEAN)
+    sign_in(page, ACCOUNTANT)
+    page.evaluate("window.stillThisPage = true")
+    visit = office.plant.taken("N1", "C003/prepaid", 0)
+    office.plant.ticket(visit, "N1", "C003/prepaid", 20_000, 200_000, 0, customer_name=MEAN)
+    books = office.books()
+    with books.write() as tx:
+        ingest(tx, office.plant.instance.wire_id, office.plant.rows)
+    books.close()
+    expect(page.locator("td.ticket").first).to_have_text("HX01-01-0000001")
+    expect(page.locator("td.name").first).to_have_text(MEAN)
+    assert page.evaluate("window.stillThisPage") is True
+    for name in ("balances", "notices", "payments", "plants", "exceptions"):
+        page.goto(f"{office.address}/{name}")
+    assert dialogs == [] and faults == []
+    assert page.locator("main script").count() == 0
+
+
+def test_a_person_posts_a_payment_and_issues_a_notice(
+    office: Office, page: Page, sign_in: Callable[[Page, str], None]
+) -> None:
+    sign_in(page, ACCOUNTANT)
+    page.goto(f"{office.address}/payments")
+    for name, text in (("reference", "B9"), ("customer_id", "C009"), ("amount", "60000.5"), ("customer_name", "甲九")):
+        page.fill(f"form[action='/payments'] input[name={name}]", text)
+    page.click("form[action='/payments'] button")
+    expect(page.get_by_role("status")).to_contain_text("B9 ¥60,000.50")
+    page.reload()
+    expect(page.get_by_role("status")).to_have_count(0)
+    page.goto(f"{office.address}/notices")
+    page.locator("details summary").first.click()
+    for name, text in (("customer_id", "C009"), ("plate", "浙Q1"), ("product", "焦炭"), ("price", "2000")):
+        page.fill(f"form[action='/notices'] input[name={name}]", text)
+    page.click("form[action='/notices'] button")
+    expect(page.get_by_role("alert")).to_contain_text("plate “浙Q1” — 车牌如 浙A12345")
+    expect(page.locator("form[action='/notices'] input[name=product]")).to_have_value("焦炭")
+    page.fill("form[action='/notices'] input[name=plate]", "浙QA1234")
+    page.fill("form[action='/notices'] input[name=plate]", "浙Q12345")
+    page.click("form[action='/notices'] button")
+    expect(page.get_by_role("status")).to_contain_text("浙Q12345 ¥60,000.50")
+    page.goto(f"{office.address}/balances?lang=en")
+    card = page.locator("section.card", has_text="C009/prepaid")
+    expect(card.locator(".sum")).to_have_text(re.compile(r"Sum\s*60,000\.50\s*✓"))
+    page.goto(f"{office.address}/balances")
+    expect(page.locator("nav a").first).to_have_text("Shipments")
+
+
+def test_a_role_that_may_not_sees_why(office: Office, page: Page, sign_in: Callable[[Page, str], None]) -> None:
+    sign_in(page, BILLER)
+    page.goto(f"{office.address}/payments")
+    expect(page.locator("form[action='/payments'] button")).to_be_disabled()
+    expect(page.locator(".why").first).to_have_text("您的岗位不能办理")
+    cookies = {each["name"]: each["value"] for each in page.context.cookies()}
+    fields = {"reference": "B8", "customer_id": "C001", "amount": "1"}
+    refused = httpx.post(f"{office.address}/payments", data=fields, cookies=cookies, trust_env=False)
+    assert refused.status_code == 422 and "您的岗位不能办理" in refused.text
+
+
+def test_nothing_overflows_on_a_phone_or_a_tablet(
+    office: Office, page: Page, sign_in: Callable[[Page, str], None]
+) -> None:
+    sign_in(page, FINANCE)
+    for width, height in ((390, 844), (1024, 768), (1440, 1000)):
+        page.set_viewport_size({"width": width, "height": height})
+        for name in ("shipments", "balances", "notices", "payments", "plants", "exceptions"):
+            page.goto(f"{office.address}/{name}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+
+
+def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing(office: Office, api: httpx.Client) -> None:
+    mean = "=HYPERLINK(1)"
+    visit = office.plant.taken("N7", "C001/prepaid", 0)
+    office.plant.ticket(visit, "N7", "C001/prepaid", 1_000, 200_000, 0, customer_name=mean)
+    books = office.books()
+    with books.write() as tx:
+        ingest(tx, office.plant.instance.wire_id, office.plant.rows)
+    books.close()
+    answer = api.get("/shipments.csv")
+    assert answer.content.startswith(b"\xef\xbb\xbf") and answer.text.count("\r\n") >= 2
+    assert f",'{mean}," in answer.text and f",{mean}," not in answer.text
+    assert "attachment" in answer.headers["content-disposition"]
