@@ -38,6 +38,16 @@ class Station:
         """The plant's name for page titles."""
         return self._desk.plant.name
 
+    @property
+    def local_now(self) -> str:
+        """The time here, as people read it; the same form as every time in the views."""
+        return self._desk.plant.local(self._desk.clock.now())
+
+    @property
+    def business_date(self) -> str:
+        """The day that is being booked."""
+        return self._desk.plant.business_date(self._desk.clock.now())
+
     def link(self) -> LinkView:
         """The link to head office as pages show it."""
         return link_view(self._desk, *self.link_up())

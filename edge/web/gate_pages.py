@@ -1,5 +1,6 @@
 """The guard's page: scan, verdict, override, arrivals."""
 
+import time
 from typing import Any
 
 from starlette.requests import Request
@@ -25,6 +26,8 @@ class GatePages:
     def __init__(self, site: Site, streams: Streams) -> None:
         self._site = site
         self._streams = streams
+        self._answered: dict[str, tuple[str, float]] = {}
+        """By gate: the last verdict given here and when (monotonic s), so that a reloaded page shows no old OPEN as new."""
 
     def routes(self) -> list[Route]:
         """Their addresses."""
@@ -46,7 +49,11 @@ class GatePages:
         if isinstance(found, Response):
             return found
         key, gate, _ = found
-        return self._site.page(request, "gate.html", gate=key, view=as_json(gate.view()))
+        view = gate.view()
+        answered = self._answered.get(key)
+        known = answered is not None and view.last is not None and answered[0] == view.last.at
+        age_ms = int((time.monotonic() - answered[1]) * 1000) if known and answered else None
+        return self._site.page(request, "gate.html", gate=key, view=as_json(view), verdict_age_ms=age_ms)
 
     async def view(self, request: Request) -> Response:
         """The gate as JSON."""
@@ -130,6 +137,7 @@ class GatePages:
 
     def _verdict(self, request: Request, session: Session, verdict: VerdictView, key: str) -> Response:
         opened = verdict.verdict == "open"
+        self._answered[key] = (verdict.at, time.monotonic())
         if not wants_json(request):
             return RedirectResponse(f"/gate/{key}", status_code=303)
         answer: dict[str, Any] = {"ok": opened, "verdict": as_json(verdict)}

@@ -7,9 +7,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edge.domain.refusal import Refusal
-from edge.station.views import as_json
+from edge.station.views import Done, as_json
 from edge.web.live import Streams
-from edge.web.plant import Done, Lane
+from edge.web.plant import Lane
 from edge.web.site import Fields, Site
 from edge.web.words import WORDS
 

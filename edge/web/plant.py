@@ -1,25 +1,14 @@
-"""What the pages need of the plant, and no more: `edge.station.Station` has this shape, and so has the tests' stage."""
+"""What the pages need of the plant, and no more: `edge.station.Station` has this shape, and so has the tests' stage.
+
+Times in the views are text as people at the plant read them: `2026-11-23 14:33:02`, of today also `14:33`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from edge.domain.refusal import Refusal, Words
+from edge.domain.refusal import Refusal
 from edge.station.live import LiveHub
-from edge.station.views import GateView, LaneView, QueueView, TicketView, VerdictView
-
-
-class Done(Protocol):
-    """A command was done."""
-
-    @property
-    def words(self) -> Words:
-        """What happened, for the screen."""
-        ...
-
-    @property
-    def ticket(self) -> str | None:
-        """The ticket that came of it."""
-        ...
+from edge.station.views import Done, GateView, LaneView, QueueView, TicketView, VerdictView
 
 
 class Lane(Protocol):
@@ -80,6 +69,10 @@ class Plant(Protocol):
     def tickets(self) -> Desk: ...
     @property
     def yard(self) -> Yard: ...
+    @property
+    def local_now(self) -> str: ...
+    @property
+    def business_date(self) -> str: ...
     def queue_view(self) -> QueueView: ...
 
 

@@ -1,6 +1,6 @@
 """Jinja2 with what the templates need: two languages, kilograms, yuan, plates, times."""
 
-from datetime import datetime
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from edge.domain.refusal import Words
 from edge.web.words import WORDS
 from sync.units import format_fen, format_kg
 
+_FULL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -50,20 +51,10 @@ def plate(text: str) -> Markup:
 
 
 def clock(text: str) -> str:
-    """The time of day, on the plant's clock, of an ISO time; other text as it is."""
-    moment = _moment(text)
-    return moment.strftime("%H:%M:%S") if moment else text
+    """The time of day of `2026-11-23 14:33:02`; other text as it is."""
+    return text[11:] if _FULL_TIME.fullmatch(text) else text
 
 
 def day(text: str) -> str:
-    """Date and minute, on the plant's clock, of an ISO time; other text as it is."""
-    moment = _moment(text)
-    return moment.strftime("%m-%d %H:%M") if moment else text
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone() if moment.tzinfo else None
+    """Day and minute of `2026-11-23 14:33:02`; other text as it is."""
+    return text[5:16] if _FULL_TIME.fullmatch(text) else text

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -10,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from edge.domain.refusal import Reason, Refusal, Words
-from edge.station.views import Why
+from edge.station.views import Done, Why
 from edge.web.forms import BadForm, read_form
-from edge.web.plant import Done, Plant
+from edge.web.plant import Plant
 from edge.web.render import Renderer
 from edge.web.roles import MAY, allowed, not_allowed
 from edge.web.sessions import Pins, Session, Sessions
@@ -58,7 +57,7 @@ class Site:
             "words": {key: [getattr(words, language), getattr(words, other)] for key, words in WORDS.items()},
             "may": {command: allowed(session.person if session else None, command) for command in MAY},
             "not_allowed": not_allowed().words._asdict(),
-            "now": datetime.now(UTC).isoformat(),
+            "now": self.plant.local_now,
             "view": values.pop("view", None),
         }
         html = self.renderer.render(

@@ -3,15 +3,15 @@
 import csv
 import io
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.domain.refusal import Reason, Refusal, Words, refuse
-from edge.station.views import TicketView
-from edge.web.plant import Desk, Done
+from edge.station.views import Done, TicketView
+from edge.web.plant import Desk
 from edge.web.roles import allowed, not_allowed
 from edge.web.site import Fields, Site
 from edge.web.words import WORDS
@@ -119,7 +119,7 @@ class TicketPages:
             return self._site.please_log_in(request, "/day")
         if not allowed(session.person, "day"):
             return self._site.problem(request, 403, not_allowed().words)
-        chosen = _chosen_day(request)
+        chosen = self._chosen_day(request)
         if chosen is None:
             return self._site.problem(request, 400, WORDS["bad_date"])
         return self._site.page(request, "day.html", day=await self._desk.day(chosen), chosen=chosen)
@@ -131,23 +131,22 @@ class TicketPages:
             return self._site.please_log_in(request, "/day")
         if not allowed(session.person, "day"):
             return self._site.problem(request, 403, not_allowed().words)
-        chosen = _chosen_day(request)
+        chosen = self._chosen_day(request)
         if chosen is None:
             return self._site.problem(request, 400, WORDS["bad_date"])
         report = await self._desk.day(chosen)
         headers = {"Content-Disposition": f'attachment; filename="tickets-{chosen}.csv"'}
         return Response(_csv(report["rows"]), media_type="text/csv; charset=utf-8", headers=headers)
 
-
-def _chosen_day(request: Request) -> str | None:
-    """The business date asked for, today's where none is, None when it is no date."""
-    asked = request.query_params.get("date", "")
-    if not asked:
-        return datetime.now().astimezone().date().isoformat()
-    try:
-        return date.fromisoformat(asked).isoformat()
-    except ValueError:
-        return None
+    def _chosen_day(self, request: Request) -> str | None:
+        """The business date asked for, the present one where none is, None when it is no date."""
+        asked = request.query_params.get("date", "")
+        if not asked:
+            return self._site.plant.business_date
+        try:
+            return date.fromisoformat(asked).isoformat()
+        except ValueError:
+            return None
 
 
 def _csv(rows: Iterable[TicketView]) -> bytes:

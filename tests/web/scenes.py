@@ -30,10 +30,10 @@ ACTIONS = ("call", "tare", "start_loading", "load_complete", "unload", "recheck"
 
 def now() -> str:
     """This moment as views carry it."""
-    return datetime.now(UTC).isoformat()
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-LINKED = LinkView(connected=True, since="2026-11-23T00:00:00+00:00", waiting_records=0, oldest_minutes=0)
+LINKED = LinkView(connected=True, since="2026-11-23 08:00:00", waiting_records=0, oldest_minutes=0)
 SCALE = ScaleView("stable", 42_860, 20, 100_000, "2027-03-31", 10, True, NO_WORDS)
 EMPTY = replace(SCALE, state="empty", gross_kg=0)
 MONEY_WORDS = Words("预付款余额", "prepaid balance")
@@ -105,7 +105,7 @@ def hold_view(reason: str = "money") -> LaneView:
         limit=LimitView(46_920, -1_280, reason, MONEY_WORDS, "over"),
         money=MoneyView(6_480_000, 6_480_000, 6_736_000, -256_000, 33_680),
         actions=actions("recheck", "unload", "park") if money else actions("unload", "park"),
-        link=replace(LINKED, connected=False, since="2026-11-20T02:00:00+00:00", waiting_records=1_284),
+        link=replace(LINKED, connected=False, since="2026-11-20 10:00:00", waiting_records=1_284),
         curve_kg=(0, 14_520, 14_540, 22_000, 31_000, 39_000, 45_000, 48_200, 48_260, 48_200),
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ def ticket(**changes: Any) -> TicketView:
     """A sealed ticket."""
     plain = TicketView(
         ticket="HX01-03-0001234", visit="V7", plate="浙A5K326", customer_name="示例客户甲", product="冶金焦 25–60",
-        net_kg=28_340, amount_fen=5_668_000, gross_at="2026-11-23T06:33:02+00:00", state="sealed",
+        net_kg=28_340, amount_fen=5_668_000, gross_at="2026-11-23 14:33:02", state="sealed",
         state_words=VisitState.SEALED.words, enterprise_seal="E05", finance_seal="rule", copies=0, print_state="sent",
         used_at="", lane="1", mode="prepaid",
     )  # fmt: skip
@@ -138,13 +138,13 @@ def verdict(kind: str, **changes: Any) -> VerdictView:
 
 USED = refuse(Reason.PASS_USED, used_at="14:02").words
 GATE = GateView(
-    "south", Words("南门", "South gate"), Words("正常", "ready"), True, False, LINKED, None,
+    "south", Words("南门", "South gate"), Words("道闸正常", "barrier ready"), True, False, LINKED, None,
     (
-        PassageView("2026-11-23T06:29:00+00:00", "沪D19F07", 31_220, "open", Words("放行", "released")),
-        PassageView("2026-11-23T06:17:00+00:00", "苏E6H369", None, "refuse", USED),
-        PassageView("2026-11-23T06:02:00+00:00", "苏E6H369", 29_860, "open", Words("放行", "released")),
+        PassageView("14:29", "沪D19F07", 31_220, "open", Words("放行", "released")),
+        PassageView("14:17", "苏E6H369", None, "refuse", USED),
+        PassageView("14:02", "苏E6H369", 29_860, "open", Words("放行", "released")),
     ), 86, (),
 )  # fmt: skip
-ALARM = AlarmView("2026-11-23T06:12:00+00:00", "打印机", Words("缺纸,请装纸", "Out of paper: load paper"))
+ALARM = AlarmView("2026-11-23 14:12:00", "打印机", Words("缺纸,请装纸", "Out of paper: load paper"))
 
 

@@ -16,16 +16,8 @@ from edge.domain.refusal import Refusal, Words
 from edge.domain.visit import VisitState
 from edge.signing import hash_pin
 from edge.station.live import LiveHub
-from edge.station.views import GateView, LaneView, QueueEntry, QueueView, TicketView, VerdictView, as_json
+from edge.station.views import Done, GateView, LaneView, QueueEntry, QueueView, TicketView, VerdictView, as_json
 from tests.web.scenes import GATE, idle_view, loading_view, now, queue, ticket, verdict
-
-
-@dataclass(frozen=True, slots=True)
-class StageDone:
-    """A command was done."""
-
-    words: Words
-    ticket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +50,21 @@ class Stage:
     name: str = "示例一厂 HX01"
     live: LiveHub = field(default_factory=LiveHub)
     heard: list[tuple[str, ...]] = field(default_factory=list)
-    answer: StageDone | Refusal = field(default_factory=lambda: StageDone(Words("已完成", "Done")))
-    next_lane_view: LaneView | None = None
-    verdict: VerdictView = field(default_factory=lambda: verdict("open"))
-    shown_tickets: list[TicketView] = field(default_factory=lambda: [ticket()])
-    picture: bytes | None = None
-    beating: bool = True
+    answer: Done | Refusal = field(init=False)
+    next_lane_view: LaneView | None = field(init=False)
+    verdict: VerdictView = field(init=False)
+    shown_tickets: list[TicketView] = field(init=False)
+    picture: bytes | None = field(init=False)
+    beating: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was at first, for the next test on the same server."""
+        self.heard.clear()
+        self.answer, self.next_lane_view, self.verdict = Done(Words("已完成", "Done")), None, verdict("open")
+        self.shown_tickets, self.picture, self.beating = [ticket()], None, True
         self.lanes = {
             "1": StageLane(self, loading_view()),
             "2": StageLane(self, idle_view(lane="2", name=Words("二号磅", "Lane 2"))),
@@ -79,13 +78,23 @@ class Stage:
         self.lanes["1"].shown = view
         self.live.publish("lane/1", as_json(view))
 
+    @property
+    def local_now(self) -> str:
+        """The time here."""
+        return now()
+
+    @property
+    def business_date(self) -> str:
+        """The day that is being booked."""
+        return "2026-11-23"
+
     def queue_view(self) -> QueueView:
         """The board."""
         called = VisitState.ADMITTED
         first = QueueEntry("V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0)
         return QueueView(self.name, queue(6), (first,))
 
-    def hear(self, *command: str) -> StageDone | Refusal:
+    def hear(self, *command: str) -> Done | Refusal:
         """Note a command, answer it."""
         self.heard.append(command)
         if self.next_lane_view is not None:
@@ -103,31 +112,31 @@ class StageLane:
     def view(self) -> LaneView:
         return self.shown
 
-    async def call(self, visit: str, by: str) -> StageDone | Refusal:
+    async def call(self, visit: str, by: str) -> Done | Refusal:
         return self.stage.hear("call", visit, by)
 
-    async def tare(self, by: str) -> StageDone | Refusal:
+    async def tare(self, by: str) -> Done | Refusal:
         return self.stage.hear("tare", by)
 
-    async def start_loading(self, by: str) -> StageDone | Refusal:
+    async def start_loading(self, by: str) -> Done | Refusal:
         return self.stage.hear("start_loading", by)
 
-    async def load_complete(self, by: str, visit: str) -> StageDone | Refusal:
+    async def load_complete(self, by: str, visit: str) -> Done | Refusal:
         return self.stage.hear("load_complete", by, visit)
 
-    async def unload(self, by: str) -> StageDone | Refusal:
+    async def unload(self, by: str) -> Done | Refusal:
         return self.stage.hear("unload", by)
 
-    async def recheck(self, by: str) -> StageDone | Refusal:
+    async def recheck(self, by: str) -> Done | Refusal:
         return self.stage.hear("recheck", by)
 
-    async def park(self, by: str) -> StageDone | Refusal:
+    async def park(self, by: str) -> Done | Refusal:
         return self.stage.hear("park", by)
 
-    async def cancel(self, by: str, reason: str) -> StageDone | Refusal:
+    async def cancel(self, by: str, reason: str) -> Done | Refusal:
         return self.stage.hear("cancel", by, reason)
 
-    async def empty_exit(self, by: str) -> StageDone | Refusal:
+    async def empty_exit(self, by: str) -> Done | Refusal:
         return self.stage.hear("empty_exit", by)
 
 
@@ -159,13 +168,16 @@ class StageYard:
 
     stage: Stage
 
-    async def arrive(self, plate: str, by: str) -> StageDone | Refusal:
+    async def arrive(self, plate: str, by: str) -> Done | Refusal:
         return self.stage.hear("arrive", plate, by)
 
     async def notices(self) -> list[dict[str, Any]]:
-        row = {"number": "HX01-2611-0433", "plate": "鲁H7T880", "customer": "示例客户己", "product": "冶金焦 25–60",
-               "limit": 32_000, "expires": "2026-11-25T16:00:00+00:00"}  # fmt: skip
-        return [row, {**row, "number": "HX01-2611-0434", "plate": "苏A0P551", "customer": "<i>客户</i>"}]
+        row = {
+            "notice": "HX01-2611-0433", "plate": "鲁H7T880", "customer_name": "示例客户己", "product": "冶金焦 25–60",
+            "limit_kg": 32_000, "expires_at": "2026-11-25 23:59:59", "state": "noticed", "state_zh": "已通知",
+            "state_en": "noticed",
+        }  # fmt: skip
+        return [row, {**row, "notice": "HX01-2611-0434", "plate": "苏A0P551", "customer_name": "<i>客户</i>"}]
 
 
 @dataclass
@@ -180,16 +192,16 @@ class StageDesk:
     async def find(self, ticket: str) -> TicketView | None:
         return next((row for row in self.stage.shown_tickets if row.ticket == ticket), None)
 
-    async def reprint(self, ticket: str, by: str) -> StageDone | Refusal:
+    async def reprint(self, ticket: str, by: str) -> Done | Refusal:
         return self.stage.hear("reprint", ticket, by)
 
-    async def void(self, ticket: str, first: str, second: str, reason: str) -> StageDone | Refusal:
+    async def void(self, ticket: str, first: str, second: str, reason: str) -> Done | Refusal:
         return self.stage.hear("void", ticket, first, second, reason)
 
-    async def seal(self, ticket: str, seal: str, by: str) -> StageDone | Refusal:
+    async def seal(self, ticket: str, seal: str, by: str) -> Done | Refusal:
         return self.stage.hear("seal", ticket, seal, by)
 
-    async def confirm_print(self, ticket: str, paper_out: bool, by: str) -> StageDone | Refusal:
+    async def confirm_print(self, ticket: str, paper_out: bool, by: str) -> Done | Refusal:
         return self.stage.hear("confirm_print", ticket, str(paper_out), by)
 
     async def day(self, business_date: str) -> dict[str, Any]:

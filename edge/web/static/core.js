@@ -18,13 +18,10 @@ export function fen(money) {
 }
 export const plate = (text) => (text && text.length > 6 ? text.slice(0, 2) + "·" + text.slice(2) : text || "—");
 
-const two = (number) => String(number).padStart(2, "0");
-const isTime = (text) => /^\d{4}-\d\d-\d\dT/.test(text);
-export function clock(text, seconds = true) {
-  if (!isTime(text)) return text;
-  const at = new Date(text);
-  return two(at.getHours()) + ":" + two(at.getMinutes()) + (seconds ? ":" + two(at.getSeconds()) : "");
-}
+// Times are the plant's own, as text. Here they are only cut, or subtracted from each other: no time zone comes into it.
+const isTime = (text) => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text);
+const parse = (text) => Date.parse(text.replace(" ", "T") + "Z");
+export const clock = (text, seconds = true) => (isTime(text) ? text.slice(11, seconds ? 19 : 16) : text);
 export function duration(minutes) {
   const days = Math.floor(minutes / 1440), hours = Math.floor((minutes % 1440) / 60);
   if (days) return `${days} ${word("days")} ${hours} ${word("hours")}`;
@@ -32,10 +29,11 @@ export function duration(minutes) {
 }
 
 // The plant's clock, not the tablet's: a page may hang on a machine whose clock is wrong.
-const ahead = Date.parse(boot.now) - Date.now();
-export const now = () => Date.now() + ahead;
+const began = parse(boot.now) - performance.now();
+const now = () => began + performance.now();
+export const localNow = () => new Date(now()).toISOString().slice(0, 19).replace("T", " ");
 export function showClock() {
-  const show = () => setText("now", clock(new Date(now()).toISOString()));
+  const show = () => setText("now", clock(localNow()));
   show();
   setInterval(show, 1000);
 }
@@ -70,12 +68,22 @@ export function setRows(id, rows, build) {
 }
 
 export function showLink(link) {
-  const minutes = isTime(link.since) ? Math.max(0, Math.floor((now() - Date.parse(link.since)) / 60000)) : link.oldest_minutes;
+  const minutes = isTime(link.since) ? Math.max(0, Math.floor((now() - parse(link.since)) / 60000)) : link.oldest_minutes;
   const waiting = `${kg(link.waiting_records)} ${word("waiting_records")}`;
   const text = link.connected ? `${word("linked")} · ${waiting}` : `${word("unlinked")} ${duration(minutes)} · ${waiting}`;
   setText("link-text", text);
   setClass("link", link.connected ? "chip ok" : "chip calm");
   byId("link").title = link.connected ? second("linked") : `${second("unlinked")} · ${word("unlinked_ok")} ${second("unlinked_ok")}`;
+}
+
+export function showAlarms(alarms) {
+  setHidden("alarms", !alarms.length);
+  setText("alarm-count", alarms.length);
+  setRows("alarm-rows", alarms, (alarm) => {
+    const row = make("li");
+    row.append(make("time", "", clock(alarm.at)), make("b", "", alarm.source), make("span", "", pick(alarm.words)), make("small", "", pickOther(alarm.words)));
+    return row;
+  });
 }
 
 // The stream of one topic. `quiet` is told when nothing came for `silence` ms (0: when the connection is lost) and when it is back.
@@ -126,8 +134,7 @@ export async function post(path, fields = {}) {
     if (answer.status === 401) logIn();
     return await answer.json();
   } catch {
-    const [main, side] = [word("no_answer"), second("no_answer")];
-    return { ok: false, why: boot.lang === "zh" ? { zh: main, en: side } : { zh: side, en: main } };
+    return { ok: false, why: inBoth("no_answer") };
   }
 }
 
@@ -139,6 +146,9 @@ export function ask(id) {
   return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
 }
 export const asking = () => document.querySelector("dialog[open]") !== null;
+
+// A label of ours in the shape of the station's words.
+export const inBoth = (key) => ({ [boot.lang]: word(key), [other]: second(key) });
 
 export function fillFrom(dialog, input) {
   for (const button of byId(dialog).querySelectorAll("[data-fill]")) {

@@ -1,5 +1,5 @@
 // The guard's page: a scanner types, a verdict stands.
-import { ask, asking, boot, byId, clock, fillFrom, follow, kg, make, now, pick, pickOther, plate, post, second, setClass, setHidden, setRows, setText, showClock, showLink, word } from "./core.js";
+import { ask, asking, boot, byId, clock, fillFrom, follow, kg, localNow, make, pick, pickOther, plate, post, second, setClass, setHidden, setRows, setText, showAlarms, showClock, showLink, word } from "./core.js";
 
 const gate = byId("gate").dataset.gate;
 // An OPEN must not stand until the next truck comes: after this the page waits again.
@@ -9,21 +9,28 @@ const MARKS = { open: "✓", ask_guard: "?", refuse: "✕", wait: "" };
 
 let view = boot.view, direct = null, busy = false;
 
-// The verdict to show: the newest of the stream and of the answer to our own scan, until it is old.
+// The verdict to show, until it is old. Its age is counted here, from the moment it came.
+let shownAt = null, cameAt = 0;
+function arrived(verdict, age = 0) {
+  const name = verdict ? JSON.stringify([verdict.at, verdict.verdict, verdict.overridden_by, verdict.why]) : null;
+  if (name === shownAt) return;
+  [shownAt, cameAt] = [name, performance.now() - age];
+}
 function current() {
-  const last = direct && (!view.last || !(view.last.at > direct.at)) ? direct : view.last;
-  return last && now() - Date.parse(last.at) < VERDICT_MS ? last : null;
+  const last = direct || view.last;
+  return last && performance.now() - cameAt < VERDICT_MS ? last : null;
 }
 
 function show() {
   const verdict = current();
   const kind = verdict ? (verdict.overridden_by ? "open" : verdict.verdict) : "wait";
-  // Free to go but the barrier did not act: the guard must, so the page does not look calm.
-  const stuck = kind === "open" && verdict.barrier === "failed";
+  // The pass was good but the barrier did not act: the guard must.
+  const stuck = Boolean(verdict) && verdict.barrier === "failed";
   byId("verdict").dataset.verdict = stuck ? "ask_guard" : kind;
   setText("verdict-mark", stuck ? "!" : MARKS[kind]);
-  setText("verdict-main", word(busy ? "scan_busy" : "verdict_" + kind));
-  setText("verdict-second", second(busy ? "scan_busy" : "verdict_" + kind));
+  const label = busy ? "scan_busy" : stuck ? "verdict_stuck" : "verdict_" + kind;
+  setText("verdict-main", word(label));
+  setText("verdict-second", second(label));
   reason(verdict, kind);
   const ticket = verdict && verdict.ticket;
   setText("verdict-net", ticket ? `${word("net_kg")} ${kg(ticket.net_kg)} kg` : "");
@@ -89,7 +96,8 @@ function today() {
 
 function chips() {
   showLink(view.link);
-  setText("barrier-text", `${word("barrier")} ${pick(view.barrier)}`);
+  showAlarms(view.alarms);
+  setText("barrier-text", pick(view.barrier));
   setClass("barrier", view.barrier_ok ? "chip ok" : "chip warn");
   const loop = view.vehicle_on_loop === null ? "unknown" : view.vehicle_on_loop ? "on" : "off";
   setText("loop", word("loop_" + loop));
@@ -110,7 +118,8 @@ function overridable(verdict) {
 // A no that came without a verdict is shown as one: the guard looks at one place only.
 function answered(answer) {
   const none = { verdict: "refuse", ticket: null, plate_pass: "", plate_seen: "", confidence_permille: 0, overridable: false, picture: "", overridden_by: "", barrier: "" };
-  direct = answer.verdict || { ...none, why: answer.why, at: new Date(now()).toISOString() };
+  direct = answer.verdict || { ...none, why: answer.why, at: localNow() };
+  arrived(direct);
   show();
 }
 
@@ -144,8 +153,8 @@ async function arrive() {
   if (byId("arrive").getAttribute("aria-disabled") === "true") return focusCode();
   byId("arrive-plate").value = "";
   const open = await fetch("/notices.json", { headers: { Accept: "application/json" } }).then((answer) => answer.json()).catch(() => []);
-  const rows = Array.isArray(open) ? open.slice(0, 60) : [];
-  setRows("expected", rows.map((row) => [row.plate, row.customer]), ([text, customer]) => {
+  const rows = Array.isArray(open) ? open.filter((row) => row.state === "noticed").slice(0, 60) : [];
+  setRows("expected", rows.map((row) => [row.plate, row.customer_name]), ([text, customer]) => {
     const row = make("li"), button = make("button", "button");
     button.type = "button";
     button.append(make("b", "", plate(text)), make("small", "", customer));
@@ -174,6 +183,7 @@ function focusCode() {
 byId("scan").addEventListener("submit", scan);
 byId("override").addEventListener("click", override);
 byId("arrive").addEventListener("click", arrive);
+byId("alarms").addEventListener("click", () => ask("alarm-list").then(focusCode));
 document.addEventListener("keydown", (event) => { if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) focusCode(); });
 document.addEventListener("click", () => setTimeout(focusCode, 0));
 window.addEventListener("focus", focusCode);
@@ -185,8 +195,15 @@ for (const letter of PROVINCES) {
   byId("provinces").append(button);
 }
 
+const age = byId("gate").dataset.ageMs;
+arrived(view.last, age === "" ? VERDICT_MS : Number(age));
 show();
 showClock();
 focusCode();
 setInterval(show, 1000);
-follow(`gate/${gate}`, 0, (fresh) => { view = fresh; show(); }, (quiet) => document.body.classList.toggle("stale", quiet));
+follow(`gate/${gate}`, 0, (fresh) => {
+  if (JSON.stringify(fresh.last) !== JSON.stringify(view.last)) direct = null;
+  view = fresh;
+  if (!direct) arrived(view.last);
+  show();
+}, (quiet) => document.body.classList.toggle("stale", quiet));

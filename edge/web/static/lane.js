@@ -1,5 +1,5 @@
 // The dispatcher's page: one stream in, one command out.
-import { ask, asking, boot, byId, fillFrom, follow, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
+import { ask, asking, boot, byId, fillFrom, follow, inBoth, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
 import { mainAction, paint } from "./lane_paint.js";
 
 const lane = byId("lane").dataset.lane;
@@ -10,7 +10,7 @@ const SETTLE_MS = 600;
 let view = boot.view, stale = false, busy = false, reply = null, replyAt = 0, mainName = "", mainSince = 0;
 
 function why(action) {
-  if (stale) return { zh: boot.lang === "zh" ? word("stale") : second("stale"), en: boot.lang === "en" ? word("stale") : second("stale") };
+  if (stale) return inBoth("stale");
   if (!boot.may[action.name]) return boot.not_allowed;
   return action.enabled ? null : action.why;
 }
@@ -79,8 +79,7 @@ function pressMain() {
   const no = why(action);
   if (no) return refuse(no);
   if (performance.now() - mainSince < SETTLE_MS) {
-    const key = "just_changed";
-    return refuse(boot.lang === "zh" ? { zh: word(key), en: second(key) } : { zh: second(key), en: word(key) });
+    return refuse(inBoth("just_changed"));
   }
   return send(action.name, action.visit ? { visit: action.visit } : {});
 }

@@ -1,5 +1,5 @@
 // Shows a LaneView. Nothing here decides: what is allowed and how much is left comes with the view.
-import { byId, clock, fen, kg, make, pick, pickOther, plate, second, setClass, setHidden, setRows, setText, showLink, word } from "./core.js";
+import { byId, clock, fen, inBoth, kg, make, pick, pickOther, plate, second, setClass, setHidden, setRows, setText, showAlarms, showLink, word } from "./core.js";
 
 const STEADY = { stable: ["ok", "✓", "steady"], moving: ["warn", "≈", "moving"], empty: ["", "○", "empty"],
   lost: ["bad", "✕", "lost"], overload: ["bad", "✕", "overload"], negative: ["bad", "−", "negative"] };
@@ -18,9 +18,7 @@ export function mainAction(view) {
   if (name) return { ...find(name), visit: name === "load_complete" ? view.visit.visit : "" };
   const next = view.queue.find((entry) => !entry.lane);
   if (next) return { ...find("call"), visit: next.visit, next };
-  const nobody = { zh: word("wait_queue"), en: second("wait_queue") };
-  const call = find("call");
-  return { name: "call", enabled: false, visit: "", why: view.visit && pick(call.why) ? call.why : document.documentElement.lang === "en" ? { zh: nobody.en, en: nobody.zh } : nobody };
+  return { name: "call", enabled: false, visit: "", why: inBoth("wait_queue") };
 }
 
 export function paint(view, stale, why, busy, call) {
@@ -35,7 +33,7 @@ export function paint(view, stale, why, busy, call) {
   curve(view);
   queue(view, why, call);
   showLink(view.link);
-  alarms(view);
+  showAlarms(view.alarms);
 }
 
 function scale(view, stale, weight) {
@@ -45,7 +43,7 @@ function scale(view, stale, weight) {
   setText("steady", `${mark} ${word(key)} ${second(key)}`);
   setClass("zeroed", scale.zero_seen ? "tag ok" : "tag warn");
   setText("zeroed", (scale.zero_seen ? "✓ " : "! ") + word(scale.zero_seen ? "zero_seen" : "zero_unseen"));
-  setText("about", `${scale.frames_per_s} ${word("frames")} · ${word("division")} ${scale.division_kg} kg · ${word("verified")} ${scale.verified_until}`);
+  setText("about", `${scale.frames_per_s} ${word("frames")} · ${word("division")} ${scale.division_kg} kg${scale.verified_until ? ` · ${word("verified")} ${scale.verified_until}` : ""}`);
   const seen = weight !== null && weight !== undefined;
   setText("gross", seen ? kg(weight) : "——");
   setClass("weight", seen ? (scale.state === "moving" ? "weight moving" : "weight") : "weight none");
@@ -111,6 +109,7 @@ function hold(view, stale, weight) {
   setText("way-fen", fen(held.over_fen));
   setText("way-amend", kg(held.over_kg));
   setText("way-kg", kg(held.over_kg));
+  setText("way-plate", plate(String(held.why.numbers.seen || "")));
   for (const way of document.querySelectorAll(".way")) setHidden(way, !held.ways_out.includes(way.dataset.way));
 }
 
@@ -197,16 +196,6 @@ function queue(view, why, call) {
     if (!served) button.append(make("em", "", word("call_it")));
     if (!served) button.addEventListener("click", () => { button.blur(); call(visit); });
     row.append(button);
-    return row;
-  });
-}
-
-function alarms(view) {
-  setHidden("alarms", !view.alarms.length);
-  setText("alarm-count", view.alarms.length);
-  setRows("alarm-rows", view.alarms, (alarm) => {
-    const row = make("li");
-    row.append(make("time", "", clock(alarm.at)), make("b", "", alarm.source), make("span", "", pick(alarm.words)), make("small", "", pickOther(alarm.words)));
     return row;
   });
 }
