@@ -104,7 +104,7 @@ async def test_a_lost_scale_is_reported_at_once_and_comes_back_by_itself() -> No
     worker.start()
     begin = time.monotonic()
     await heard.until(lambda: Health.DOWN in heard.health)
-    assert time.monotonic() - begin < 0.2
+    assert time.monotonic() - begin < 1.0
     down = heard.news[-1]
     assert down == DeviceStatus("scale", Health.DOWN, "the port is lost", "Check the cable")
     await heard.until(lambda: heard.kg == [1, 2])
@@ -122,7 +122,7 @@ async def test_it_waits_longer_after_every_failure() -> None:
     worker.start()
     begin = time.monotonic()
     await heard.until(lambda: heard.kg == [5])
-    assert 1.3 < time.monotonic() - begin < 2.5, "0.2 + 0.4 + 0.8 s"
+    assert 1.3 < time.monotonic() - begin < 3.5, "0.2 + 0.4 + 0.8 s"
     assert heard.health == [Health.DOWN, Health.UP], "the same failure is told once"
     await worker.stop()
 
@@ -136,7 +136,7 @@ async def test_after_a_reading_it_waits_briefly_again() -> None:
     await heard.until(lambda: heard.kg == [1])
     begin = time.monotonic()
     await heard.until(lambda: heard.kg == [1, 2])
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 0.75, "not the 0.8 s of a third failure"
     await worker.stop()
 
 
@@ -209,7 +209,7 @@ async def test_nothing_is_said_after_stop_and_a_stuck_device_is_left_behind() ->
     worker.start()
     begin = time.monotonic()
     assert not await worker.stop(0.2)
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 0.9
     let_go.set()
     assert await worker.stop()
     await asyncio.sleep(0.05)

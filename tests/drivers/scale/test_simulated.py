@@ -26,11 +26,11 @@ def _shown_kg(load: SimulatedLoad) -> int:
 
 def test_a_ramp_goes_straight_to_its_end_and_moves_meanwhile() -> None:
     load = SimulatedLoad(1_000)
-    load.ramp_to(3_000, 0.2)
+    load.ramp_to(3_000, 0.6)
     assert load.shown().moving
-    time.sleep(0.1)
-    assert 1_500 < _shown_kg(load) < 2_900
-    time.sleep(0.11)
+    time.sleep(0.2)
+    assert 1_500 < _shown_kg(load) < 3_000
+    time.sleep(0.41)
     assert _shown_kg(load) == 3_000
     assert not load.shown().moving
     load.set_moving(True)
