@@ -106,6 +106,8 @@ def reason_of(error: BaseException) -> str:
     number = getattr(error, "errno", None) or next((each for each in error.args if isinstance(each, int)), None)
     if number == errno.EAGAIN:
         return "another program has it open"
+    if number == errno.EINVAL:
+        return "it does not take these line settings (baud, bytesize, parity, stopbits)"
     if number:
         return os.strerror(number)
     # pyserial's words for this are about polling; it is what an unplugged adapter looks like

@@ -111,9 +111,9 @@ def _differences(sent: bytes, got: bytes) -> int:
 
 @pytest.mark.parametrize("indicator", ["yaohua_tf0", "toledo"])
 def test_noise_gives_a_wrong_weight_only_where_the_checksum_is_blind(indicator: str) -> None:
-    """Neither an XOR nor a sum sees digits that changed places, or two changes that make up for each other. Nothing else
-    may pass: a frame accepted though it is not the one sent has a right checksum and differs in at least two bits. What
-    is left is for the rule that several frames in a row must agree."""
+    """Neither an XOR nor a sum sees digits that changed places, or two changes that make up for each other. Nothing
+    else may pass: a frame accepted though it is not the one sent has a right checksum and differs in at least two bits.
+    What is left is for the rule that several frames in a row must agree."""
     chance = random.Random(11)
     decoder = FrameDecoder(load_profile(indicator).with_checksum("verify"))
     wrong = 0

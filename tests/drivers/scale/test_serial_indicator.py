@@ -182,6 +182,14 @@ def test_a_port_that_is_not_there_says_what_to_try(tmp_path: Path) -> None:
     assert str(gone.value).startswith(f"lane 1 scale: cannot open {tmp_path}/none: No such file or directory. Check")
 
 
+def test_line_settings_a_port_does_not_take_are_named(tmp_path: Path) -> None:
+    with SimulatedIndicator("toledo", tmp_path / "scale-1") as simulated:
+        scale = opened(simulated, bytesize=7, parity="E")
+        scale.close()
+        with pytest.raises(DeviceUnavailable, match=r"does not take these line settings \(baud"):
+            scale.open()  # a pty forgets parity, and the kernel refuses a change it cannot make
+
+
 def test_pyserial_urls_work() -> None:
     link = SerialLink("loop://", config("loop://").line(config("loop://").profile()))
     link.write(b"abc")
