@@ -6,7 +6,8 @@ Nothing sent down is retained by the broker: STATE says what the plant has, and 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sync.messages import Ack, Docs, Grant, State, WireDocument, canonical
+from sync.canonical import canonical
+from sync.messages import Ack, Docs, Grant, State, WireDocument
 from sync.session import Fork, Tuning
 
 

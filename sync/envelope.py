@@ -20,8 +20,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
+from sync.canonical import canonical
 from sync.keys import Instance
-from sync.messages import Ack, Docs, Grant, Rec, State, canonical
+from sync.messages import Ack, Docs, Grant, Rec, State
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 255 * 1024

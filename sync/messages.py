@@ -5,32 +5,16 @@ Amounts int fen, masses int kg, times ISO 8601 with zone. A reader ignores field
 stored, shown and otherwise ignored, so an older head office can serve a newer plant.
 """
 
-import json
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from sync.canonical import canonical
+
 Fen = Annotated[int, Field(ge=0, le=10**15)]
 Kg = Annotated[int, Field(ge=0, le=10**6)]
 Name = Annotated[str, Field(min_length=1, max_length=120)]
-
-
-def canonical(body: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, integers only (a float raises TypeError)."""
-    _refuse_floats(body)
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _refuse_floats(value: object) -> None:
-    if isinstance(value, float):
-        raise TypeError(f"a float has no place in a record: {value!r}")
-    if isinstance(value, dict):
-        for item in value.values():
-            _refuse_floats(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_floats(item)
 
 
 class Mode(StrEnum):

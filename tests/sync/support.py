@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sync.canonical import canonical
 from sync.chain import GENESIS_HASH, row_hash
 from sync.keys import Instance
-from sync.messages import AccountState, State, WireDocument, WireRecord, canonical
+from sync.messages import AccountState, State, WireDocument, WireRecord
 from sync.session import Fork
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

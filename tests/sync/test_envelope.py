@@ -9,6 +9,7 @@ import pytest
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from sync.canonical import canonical
 from sync.envelope import (
     MAX_PAYLOAD_BYTES,
     MAX_TEXT_BYTES,
@@ -22,7 +23,7 @@ from sync.envelope import (
     seal,
 )
 from sync.keys import Instance
-from sync.messages import Ack, Docs, Grant, Rec, State, WireDocument, WireRecord, canonical
+from sync.messages import Ack, Docs, Grant, Rec, State, WireDocument, WireRecord
 from tests.sync.support import HX01, NOON, OFFICE_KEY, PLANT_KEY, make_rows
 
 MESSAGES: list[Message] = [

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sync.messages import DOCUMENTS, RECORDS, Grant, HoldChanged, NoticeCancelled, WireRecord, canonical
+from sync.canonical import canonical
+from sync.messages import DOCUMENTS, RECORDS, Grant, HoldChanged, NoticeCancelled, WireRecord
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

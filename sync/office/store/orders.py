@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from sync.messages import Document, Mode, Notice, NoticeCancelled, canonical
+from sync.canonical import canonical
+from sync.messages import Document, Mode, Notice, NoticeCancelled
 from sync.office.accounts import Account, Allotment, largest_net_kg, plan_hold_fen
 from sync.office.clock import now_text, time_text
 from sync.office.notices import NoticeRequest

@@ -6,9 +6,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, insert, select, update
 
+from sync.canonical import canonical
 from sync.chain import GENESIS_HASH
 from sync.keys import Instance, fingerprint, parse_public, public_hex
-from sync.messages import State, WireDocument, canonical
+from sync.messages import State, WireDocument
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import next_change, put

@@ -5,7 +5,8 @@ import random
 import pytest
 from sqlalchemy import func, select, update
 
-from sync.messages import WireRecord, canonical
+from sync.canonical import canonical
+from sync.messages import WireRecord
 from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import Ingested, UnknownInstance, ingest
