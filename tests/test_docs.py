@@ -178,6 +178,13 @@ def test_examples_in_docstrings_come_out(module: str) -> None:
     assert result.failed == 0
 
 
+def test_messages_quoted_for_operators_are_the_programs_own() -> None:
+    table = re.findall(r'^\| [^|]*"([^"|]+)"[^|]*\|', (ROOT / "docs" / "operating.md").read_text("utf-8"), re.MULTILINE)
+    assert table
+    sources = "".join(path.read_text("utf-8") for folder in ("edge", "sync") for path in (ROOT / folder).rglob("*.py"))
+    assert [quoted for quoted in table if quoted.lower() not in sources.lower()] == []
+
+
 def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = set(LINK.findall((folder / "README.md").read_text("utf-8")))
