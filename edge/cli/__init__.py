@@ -12,6 +12,7 @@ import structlog
 
 from edge.cli.books import ledger, report, ticket
 from edge.cli.common import CONFIG, JSON, Problem, read_settings
+from edge.cli.demo import demo
 from edge.cli.scale import scale
 from edge.settings import PlantSettings
 
@@ -110,5 +111,5 @@ def pin(pin: str) -> None:
     click.echo(hash_pin(pin))
 
 
-for group in (scale, ledger, ticket, report):
+for group in (scale, ledger, ticket, report, demo):
     main.add_command(group)

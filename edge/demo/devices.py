@@ -1,0 +1,76 @@
+"""The plant's devices at the wire: indicators on ptys, printers and a relay module on TCP, cameras over HTTP."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from drivers.camera.simulated import VirtualCamera
+from drivers.gate.model import BarrierModel
+from drivers.gate.simulated import VirtualBarrier
+from drivers.printer.escpos_reader import Line, NativeQr, read
+from drivers.printer.simulated import VirtualPrinter
+from drivers.scale.simulated import SimulatedIndicator
+from edge.demo.plan import DIVISION_KG
+
+LANES = {"1": "yaohua_tf0", "2": "toledo"}
+"""The indicator of each lane."""
+GATE = "south"
+_RECENT = 40
+
+
+class Devices:
+    """Everything with a wire. `speed` makes the barrier faster; `rate_hz` is how often the indicators send."""
+
+    def __init__(self, folder: Path, *, rate_hz: float, speed: float, noise_kg: int, seed: int) -> None:
+        self._stack = ExitStack()
+        wires = folder / "wires"
+        wires.mkdir()
+        try:
+            self.scales = {
+                lane: self._stack.enter_context(
+                    SimulatedIndicator(
+                        indicator, wires / f"scale-{lane}", rate_hz=rate_hz, division_kg=DIVISION_KG, seed=seed
+                    )
+                )
+                for lane, indicator in LANES.items()
+            }
+            for scale in self.scales.values():
+                scale.set_noise_kg(noise_kg)
+            self.printers = {
+                lane: self._stack.enter_context(VirtualPrinter(folder / "paper" / f"lane-{lane}")) for lane in LANES
+            }
+            self.cameras = {place: self._stack.enter_context(VirtualCamera()) for place in (*LANES, GATE)}
+            model = BarrierModel(
+                rise_ms=max(20, round(800 / speed)), pass_ms=max(20, round(2500 / speed)), vehicle_waits=False
+            )
+            self.barrier = self._stack.enter_context(VirtualBarrier(model))
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def pass_code(self, notice: str) -> str | None:
+        """What the scanner reads on the exit pass that a printer gave out for this notice; None while none did."""
+        for printer in self.printers.values():
+            for document in reversed(printer.documents[-_RECENT:]):
+                # The number is plain ASCII on the paper, so most papers need no reading.
+                if notice.encode() in document and (code := codes_on(document).get(notice)):
+                    return code
+        return None
+
+
+def codes_on(document: bytes) -> dict[str, str]:
+    """Notice number → pass code of one printed ticket; empty for any other paper."""
+    operations = read(document)
+    codes = [each.data for each in operations if isinstance(each, NativeQr)]
+    lines = [each.text.split() for each in operations if isinstance(each, Line)]
+    notices = [words[1] for words in lines if len(words) == 2 and words[0] == "发货通知单"]
+    return {notices[0]: codes[0]} if codes and notices else {}

@@ -1,0 +1,205 @@
+"""The automatic dispatcher and guard: they log in with their PINs and press what a person would press.
+
+A person may take their place at any time. The automatic ones wait `patience_s` before each button; whoever is faster
+has done it, and where a person has acted they wait much longer for a while.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.demo.devices import GATE
+from edge.demo.pages import Pages, enabled
+from edge.demo.plan import Part
+from edge.demo.world import World
+
+PERSON_STAYS_S = 60.0
+_PRESSED = {
+    ("admitted", "tared"), ("tared", "loading"), ("loading", "held"), ("loading", "sealed"), ("held", "loading"),
+}  # fmt: skip
+"""Changes of a visit that somebody pressed a button for."""
+_RESCANS = 3
+
+
+@dataclass(slots=True)
+class Manners:
+    """How long an automatic person waits, and whether a person works at this place now."""
+
+    patience_s: float
+    _person_until: float = 0.0
+
+    def person_acted(self) -> None:
+        """Somebody else pressed a button here."""
+        self._person_until = time.monotonic() + PERSON_STAYS_S
+
+    @property
+    def wait_s(self) -> float:
+        """How long to leave the next button to a person."""
+        return self.patience_s if time.monotonic() > self._person_until else max(self.patience_s, PERSON_STAYS_S)
+
+
+@dataclass(slots=True)
+class _Lane:
+    manners: Manners
+    seen: tuple[str, str] = ("", "")
+    mine: bool = False
+    """The last change was our own press."""
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Calls trucks, tares, starts loading, presses load complete, sends over-loaded trucks to unload."""
+
+    world: World
+    patience_s: float
+    supervisor: tuple[str, str]
+    """Who agrees to a void: id and PIN."""
+    _calling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _called: set[str] = field(default_factory=set)
+
+    async def serve(self, lane: str) -> None:
+        """Work at one lane for ever."""
+        at = _Lane(Manners(self.patience_s))
+        pages = self.world.pages
+        while True:
+            now = _standing(pages.lane(lane))
+            if now != at.seen:
+                if (at.seen[1], now[1]) in _PRESSED and not at.mine:
+                    at.manners.person_acted()
+                at.seen, at.mine = now, False
+            if self._step(lane) is None or not await self._leave_it(lane, at):
+                await pages.news()
+                continue
+            await self._press(lane, at)
+
+    async def void(self, ticket: str) -> bool:
+        """Two persons take a ticket back."""
+        second, pin = self.supervisor
+        answer = await self.world.pages.press(f"/tickets/{ticket}/void", second=second, pin=pin, reason="客户改单")
+        return answer.ok
+
+    async def _leave_it(self, lane: str, at: _Lane) -> bool:
+        """Give a person time to do it; whether it is still to do."""
+        pages = self.world.pages
+        ends = time.monotonic() + at.manners.wait_s
+        while (left_s := ends - time.monotonic()) > 0:
+            await pages.news(left_s)
+            if _standing(pages.lane(lane)) != at.seen:
+                return False
+        return self._step(lane) is not None
+
+    async def _press(self, lane: str, at: _Lane) -> None:
+        async with self._calling:
+            step = self._step(lane)
+            if step is None:
+                return
+            name, fields = step
+            at.mine = True
+            answer = await self.world.pages.press(f"/lane/{lane}/{name}", **fields)
+            if answer.ok and name == "call":
+                self._called.add(fields["visit"])
+        if not answer.ok and answer.reason not in ("over_balance", "over_credit", "over_notice", "overload"):
+            at.mine = False
+            await asyncio.sleep(0.05)  # a weight that was not stable any more, or somebody was faster
+            return
+        await self._see(lane, at.seen)
+
+    async def _see(self, lane: str, before: tuple[str, str]) -> None:
+        """Wait until the page shows what the button did."""
+        pages = self.world.pages
+        try:
+            await pages.until(lambda: _standing(pages.lane(lane)) != before or None, timeout_s=2)
+        except TimeoutError:
+            return
+
+    def _step(self, lane: str) -> tuple[str, dict[str, str]] | None:
+        """The button to press now, with its fields."""
+        view = self.world.pages.lane(lane)
+        notice, state = _standing(view)
+        truck = self.world.trucks.get(notice)
+        match state:
+            case "admitted" if enabled(view, "tare"):
+                cancelled = truck is not None and truck.order.part is Part.CANCELLED
+                return ("cancel", {"reason": "司机放弃提货"}) if cancelled else ("tare", {})
+            case "tared" if truck is not None and truck.order.part is Part.LEAVES_EMPTY:
+                return ("empty_exit", {}) if enabled(view, "empty_exit") else None
+            case "tared":
+                return "start_loading", {}
+            case "loading" if (truck is None or truck.loaded) and enabled(view, "load_complete"):
+                return "load_complete", {"visit": notice}
+            case "held" if truck is not None and not truck.will_pay:
+                return "unload", {}
+            case "" | "ticketed" | "sealed":
+                return self._call(lane)
+        return None
+
+    def _call(self, lane: str) -> tuple[str, dict[str, str]] | None:
+        if self.world.decks[lane].locked():
+            return None
+        board = self.world.pages.queue()
+        first = next((each for each in board if not each["lane"] and self._may_call(each)), None)
+        return ("call", {"visit": first["visit"]}) if first else None
+
+    def _may_call(self, entry: dict[str, Any]) -> bool:
+        return entry["state"] != "queued" or entry["visit"] not in self._called
+
+
+def _standing(view: dict[str, Any]) -> tuple[str, str]:
+    """Notice and state of the visit on a lane, ('', '') for none."""
+    visit = view.get("visit")
+    return (visit["visit"], visit["state"]) if visit else ("", "")
+
+
+class Guard:
+    """Registers trucks, scans passes, and overrides only what the barrier or the camera failed at."""
+
+    def __init__(self, world: World, pages: Pages, patience_s: float | None) -> None:
+        """`patience_s` None: the guard's place is a person's; we only wait for what they do."""
+        self._world = world
+        self._pages = pages
+        self._manners = None if patience_s is None else Manners(patience_s)
+
+    async def register(self, plate: str) -> bool:
+        """登记到达: True once the truck has its queue number; False while its notice has not come."""
+        return (await self._pages.press("/arrive", plate=plate)).ok
+
+    async def check(self, code: str) -> dict[str, Any]:
+        """A truck shows this pass: the verdict on it, whoever scanned."""
+        before = self._last()
+        if self._manners is None:
+            self._world.say(f"the pass to scan at {GATE}: {code}")
+        if (by_person := await self._someone_scans(before)) is not None:
+            return by_person
+        for _ in range(_RESCANS):
+            verdict = await self._scan(code)
+            if _reason(verdict) != "plate_not_read":
+                break
+        if _reason(verdict) in ("plate_not_read", "barrier_failed"):
+            answer = await self._pages.press(f"/gate/{GATE}/override", name="赵门卫", reason="人工核对车牌无误")
+            verdict = answer.body.get("verdict") or verdict
+        return verdict
+
+    async def _scan(self, code: str) -> dict[str, Any]:
+        answer = await self._pages.press(f"/gate/{GATE}/scan", code=code)
+        return answer.body.get("verdict") or {"verdict": "refuse", "why": answer.body.get("why")}
+
+    async def _someone_scans(self, before: dict[str, Any] | None) -> dict[str, Any] | None:
+        wait_s = None if self._manners is None else self._manners.wait_s
+        ends = None if wait_s is None else time.monotonic() + wait_s
+        while ends is None or ends > time.monotonic():
+            last = self._last()
+            if last is not None and last != before:
+                if self._manners is not None:
+                    self._manners.person_acted()
+                return last
+            await self._world.pages.news(1.0 if ends is None else max(0.0, ends - time.monotonic()))
+        return None
+
+    def _last(self) -> dict[str, Any] | None:
+        last: dict[str, Any] | None = self._world.pages.views.get(f"gate/{GATE}", {}).get("last")
+        return last
+
+
+def _reason(verdict: dict[str, Any]) -> str:
+    return str((verdict.get("why") or {}).get("reason", ""))
