@@ -231,7 +231,9 @@ class CommandWorker:
                 self.device, f"{waiting} commands wait already", "Wait until it is done, or restart the device"
             ) from None
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+            # not wait_for: before Python 3.12 it loses a cancellation that comes with the result; the plant never ends
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             if future.done() and not future.cancelled():
                 return future.result()  # the command's own time-out error, or it ended just now
