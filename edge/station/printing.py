@@ -117,7 +117,7 @@ class PrintRunner:
         )
 
     async def _claim(self, job: PrintJob) -> bool:
-        """QUEUED → SENDING on disk before the first byte. False when the disk is full, or the job was ended meanwhile."""
+        """QUEUED → SENDING on disk before the first byte. False when the disk is full, or the job ended meanwhile."""
 
         def claim(books: Books) -> bool:
             if books.print_jobs.state(job.job) != "queued":

@@ -64,7 +64,7 @@ class Database:
     """The plant's books. `transact` runs a function on the writer thread inside one transaction; `read` beside it."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Open or make the books. Raises StoreBusy, StoreFull, StoreBroken, and BooksTorn for a bad end of the ledger."""
+        """Open or make the books. Raises StoreBusy, StoreFull, StoreBroken; BooksTorn for a bad ledger end."""
         self.path = path
         self.clock = clock
         self._lock = _take_lock(path)
