@@ -290,7 +290,7 @@ def done(outcome: Done | Refusal) -> Done:
     return outcome
 
 
-def refused(outcome: Done | Refusal, reason: Reason) -> Refusal:
+def refused(outcome: object, reason: Reason) -> Refusal:
     """The command must have been refused for this reason; its words can be said in both languages."""
     assert isinstance(outcome, Refusal), outcome
     assert outcome.reason is reason, outcome

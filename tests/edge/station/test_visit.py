@@ -32,27 +32,33 @@ async def test_prepaid_visit_from_notice_to_exit(rig: PlantRig) -> None:
 @pytest.mark.parametrize("mode", ["credit", "consigned"])
 async def test_other_sales_walk_the_same_way(rig: PlantRig, mode: str) -> None:
     due = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
-    more = {"credit_due": due, "responsible": "王科长"} if mode == "credit" else {"carrier": "通达物流", "freight_fen": 90_000}
+    more = (
+        {"credit_due": due, "responsible": "王科长"}
+        if mode == "credit"
+        else {"carrier": "通达物流", "freight_fen": 90_000}
+    )
     await rig.send(notice(mode=mode, **more))
     ticket = await rig.ticketed()
     stored = await rig.database.read(lambda books: books.tickets.get(ticket))
     assert stored is not None
     assert stored.ticket.mode == mode
-    assert (stored.ticket.carrier, stored.ticket.freight_fen) == (("通达物流", 90_000) if mode == "consigned" else ("", 0))
+    assert (stored.ticket.carrier, stored.ticket.freight_fen) == (
+        ("通达物流", 90_000) if mode == "consigned" else ("", 0)
+    )
     assert (await rig.gate.scan(await rig.pass_code(ticket), "门卫")).verdict == "open"
 
 
 async def test_over_credit_and_overdue_have_their_own_words(rig: PlantRig) -> None:
-    day = timedelta(days=1)
-    due = (datetime.now(UTC) + 9 * day).date().isoformat()
-    await rig.send(notice(mode="credit", credit_due=due, responsible="王科长"))
+    today = datetime.now(UTC)
+    due, past = ((today + timedelta(days=days)).date().isoformat() for days in (9, -3))
+    credit = {"mode": "credit", "responsible": "王科长"}
+    await rig.send(notice(credit_due=due, **credit), notice("N2", plate="浙B00002", credit_due=past, **credit))
+    await rig.send(notice("N3", plate="浙B00003", hold_fen=2_000_000))
     lane = await rig.loading()
-    await rig.grant(10_000_000)
-    await lane.stand(TARE_KG + 50_020 if TARE_KG + 50_020 < 49_000 else 49_000)
-    done(await lane.runner.load_complete("调度", "N1"))
-    past = (datetime.now(UTC) - 3 * day).date().isoformat()
-    await lane.drive_off()
-    await rig.send(notice("N2", plate="浙B00002", mode="credit", credit_due=past, responsible="王科长", hold_fen=0))
+    await lane.stand(TARE_KG + 20_020)
+    assert refused(await lane.runner.load_complete("调度", "N1"), Reason.OVER_CREDIT).number("over_kg") == 20
+    done(await lane.runner.unload("调度"))
+    done(await lane.runner.park("调度"))
     lane = await rig.loading("N2", plate="浙B00002")
     await lane.stand(TARE_KG + 1_000)
     why = refused(await lane.runner.load_complete("调度", "N2"), Reason.CREDIT_OVERDUE)
