@@ -7,7 +7,7 @@ const REPLY_MS = 8000;
 // A button that changed its meaning under the finger is not obeyed at once.
 const SETTLE_MS = 600;
 
-let view = boot.view, stale = false, busy = false, reply = null, replyAt = 0, mainName = "", mainSince = 0;
+let view = boot.view, stale = false, busy = false, reply = null, replyAt = 0, mainName = "", mainSince = -SETTLE_MS;
 
 function why(action) {
   if (stale) return inBoth("stale");

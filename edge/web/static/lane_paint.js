@@ -166,7 +166,7 @@ function money(view, weight) {
   const left = money && loaded !== null ? money.spendable_fen - loaded : null;
   setText("spendable", money ? `¥ ${fen(money.spendable_fen)}` : "—");
   setText("this-load", loaded !== null ? `\u2212 ¥ ${fen(loaded)}` : "—");
-  setText("remains", left !== null ? `${left < 0 ? "✕ \u2212" : "="}¥ ${fen(Math.abs(left))}` : "—");
+  setText("remains", left !== null ? `${left < 0 ? "✕ \u2212" : "= "}¥ ${fen(Math.abs(left))}` : "—");
   setClass("remains", left !== null && left < 0 ? "sum bad" : "sum");
 }
 
