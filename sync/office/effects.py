@@ -75,6 +75,7 @@ class Sums:
     returned_fen: int = 0
 
 
+_NUL = "\\u0000"
 _STATES = {
     "noticed": "noticed", "queued": "yard", "admitted": "yard", "tared": "tared", "loading": "tared", "held": "held",
     "ticketed": "ticketed", "sealed": "ticketed", "released": "released", "closed": "released",
@@ -100,6 +101,10 @@ class Effects:
         """Apply one row."""
         known = wire.RECORDS.get(kind)
         if known is None:
+            return
+        if _NUL in body:
+            # PostgreSQL keeps no NUL in a text, so a name that holds one must not get further than the inbox.
+            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: holds a NUL character"))
             return
         try:
             record = known.model_validate_json(body)

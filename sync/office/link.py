@@ -109,6 +109,10 @@ class OfficeLink:
                 await asyncio.sleep(_RETRY_S)
             except NotConnected as error:
                 _log.info("answer not sent, the plant will ask again", why=str(error))
+            except Exception as error:
+                # One plant's message that we cannot book must not stop all the others; it stays in that plant's outbox.
+                _log.exception("message not booked", topic=topic)
+                self._drop(topic, f"not booked: {type(error).__name__}")
 
     async def _take(self, topic: str, payload: bytes) -> None:
         parts = topic.split("/")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.office.store.schema import SCHEMA_VERSION, meta, metadata
@@ -63,7 +63,7 @@ class Store:
                 if not self.is_postgresql:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise StoreUnavailable(str(error.orig)) from error
 
     @contextmanager
@@ -77,7 +77,7 @@ class Store:
                     connection.exec_driver_sql("BEGIN")
                 yield connection
                 connection.rollback()
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise StoreUnavailable(str(error.orig)) from error
 
     async def run(self, work: Callable[["Store"], Result]) -> Result:

@@ -22,7 +22,12 @@ from sync.office.store.schema import accounts, allotments, forks, inbox, inciden
 from sync.units import format_fen
 
 _PARKED_AT_ONCE = 5000
+_HIGHEST_SEQ = 2**53
 _SHIPMENT_FIELDS = tuple(Shipment.__dataclass_fields__)
+
+
+class Unstorable(Exception):
+    """Rows no honest plant writes: a number out of range, or text that no database keeps. Nothing was taken in."""
 
 
 class UnknownInstance(Exception):
@@ -43,6 +48,8 @@ class Ingested:
 
 def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Ingested:
     """Take in rows of one instance, in any order, any number of times."""
+    for record in records:
+        _check_storable(record)
     head = tx.execute(_head(instance).with_for_update()).mappings().first()
     if head is None:
         raise UnknownInstance(instance)
@@ -65,6 +72,16 @@ def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Inge
     return Ingested(last_seq, last_hash, len(ready), forked, granted, change)
 
 
+def _check_storable(record: WireRecord) -> None:
+    texts = (record.kind, record.body, record.at, record.hash)
+    if not 1 <= record.seq <= _HIGHEST_SEQ or any("\0" in text for text in texts):
+        raise Unstorable(f"row {record.seq} cannot be kept")
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise Unstorable(f"row {record.seq} holds half a character") from error
+
+
 def _head(instance: str) -> Select[Any]:
     return select(
         instances.c.plant, instances.c.last_seq, instances.c.last_hash, instances.c.frozen
@@ -75,9 +92,9 @@ def _sort_out(
     tx: Connection, instance: str, records: Sequence[WireRecord]
 ) -> tuple[list[WireRecord], list[WireRecord]]:
     """New rows in order, and rows whose number is taken by another hash (here already, or within the message)."""
-    if not records:
-        return [], []
     numbers = [record.seq for record in records]
+    if not numbers:
+        return [], []
     window = inbox.c.seq.between(min(numbers), max(numbers))
     stored = tx.execute(select(inbox.c.seq, inbox.c.hash).where(inbox.c.instance == instance, window))
     known: dict[int, str] = {row.seq: row.hash for row in stored}
@@ -87,7 +104,7 @@ def _sort_out(
         if record.seq in known:
             if known[record.seq] != record.hash:
                 other.append(record)
-        elif record.seq >= 1:
+        else:
             known[record.seq] = record.hash
             new[record.seq] = record
     return [new[seq] for seq in sorted(new)], other

@@ -114,6 +114,13 @@ def balance_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _busiest_account(tx: Any) -> list[dict[str, Any]]:
+    """The account of the truck that moved last, for the panel beside the shipments."""
+    rows = balance_rows(store_views.balances(tx))
+    last = store_views.list_shipments(tx, limit=1)
+    return [row for row in rows if not last or row["account"] == last[0]["account"]][:1] or rows[:1]
+
+
 def days(tx: Any, words: Words) -> list[dict[str, Any]]:
     """The last 14 business dates with tonnes in hundredths and a bar height of 0 to 100."""
     today = datetime.fromisoformat(words.today())
@@ -131,7 +138,7 @@ def page_facts(store: Store, page: str, query: dict[str, str], words: Words, lin
                 "rows": store_views.list_shipments(tx, query.get("plant", ""), "", query.get("q", ""), 100),
                 "today": store_views.totals(tx, words.today()), "yard": store_views.yard_counts(tx),
                 "days": days(tx, words), "plants": plant_rows(store_views.list_plants(tx), link, words),
-                "incidents": store_views.list_incidents(tx, 6), "balances": balance_rows(store_views.balances(tx))[:1],
+                "incidents": store_views.list_incidents(tx, 6), "balances": _busiest_account(tx),
             }  # fmt: skip
         if page == "balances":
             return {"rows": balance_rows(store_views.balances(tx)), "credits": store_views.list_credits(tx)}

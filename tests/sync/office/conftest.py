@@ -52,7 +52,7 @@ def postgresql_url() -> Iterator[Callable[[], str]]:
     log = (folder / "log").open("wb")
     started = as_database_user(
         [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1",
-         "-c", f"unix_socket_directories={folder}"]
+         "-c", f"unix_socket_directories={folder}", "-c", "fsync=off", "-c", "full_page_writes=off"]
     )  # fmt: skip
     server = subprocess.Popen(started, stdout=log, stderr=log, cwd=folder)
     address = f"postgresql://weighgate@127.0.0.1:{port}"

@@ -8,6 +8,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import messages as wire
+from sync.canonical import canonical
 from sync.chain import GENESIS_HASH, row_hash
 from sync.keys import Instance
 from sync.units import amount_fen
@@ -130,5 +131,5 @@ class FakePlant:
 def tampered(row: wire.WireRecord, **changes: object) -> wire.WireRecord:
     """The same row number with another body and a hash that fits nothing before it."""
     body = json.loads(row.body) | changes
-    text = wire.canonical(body)
+    text = canonical(body)
     return row.model_copy(update={"body": text, "hash": row_hash("f" * 64, row.seq, row.kind, text)})

@@ -9,7 +9,7 @@ from sync.canonical import canonical
 from sync.messages import WireRecord
 from sync.office.store import views
 from sync.office.store.database import Store
-from sync.office.store.inbox import Ingested, UnknownInstance, ingest
+from sync.office.store.inbox import Ingested, UnknownInstance, Unstorable, ingest
 from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.plants import lacking
 from sync.office.store.schema import allotments, forks, inbox
@@ -165,6 +165,17 @@ def test_a_ticket_beyond_the_allotment_is_booked_and_told(store: Store, plant: F
     with store.read() as tx:
         assert {row["kind"] for row in views.list_incidents(tx)} == {"over_allotment", "unknown_account"}
         assert views.totals(tx)["shipments"] == 2
+
+
+def test_a_row_no_database_keeps_is_refused_and_a_nul_in_a_name_stops_nothing(store: Store, plant: FakePlant) -> None:
+    plant.write_raw("alarm", '{"source":"a\\u0000","what":"b","at":"2026-11-23T06:00:00Z"}')
+    plant.truck("N1", ACCOUNT, 0, 1000, PRICE)
+    assert take(store, plant, plant.rows).last_seq == len(plant.rows)
+    with store.read() as tx:
+        assert sorted(row["kind"] for row in views.list_incidents(tx)) == ["unknown_account", "unreadable"]
+    for changes in ({"seq": 10**30}, {"seq": 0}, {"body": "\0"}, {"at": "\ud800"}):
+        with pytest.raises(Unstorable):
+            take(store, plant, [plant.rows[0].model_copy(update=changes)])
 
 
 def test_rows_of_an_unknown_instance_are_refused(store: Store) -> None:

@@ -38,7 +38,7 @@ def test_the_example_is_good_and_names_every_key(repository: Path) -> None:
         (GOOD + '[web]\nport = "x"\n', "web.port: 'x' — should be a valid integer"),
         ('[office]\nname = "x"\ndatabase = "mysql://x"\n', "office.database: 'mysql://x' — allowed: sqlite:///FILE"),
         (GOOD + '[[people]]\nname = "A"\nrole = "king"\npin_hash = "x"\n', "people[0].role: 'king' — should be"),
-        (GOOD + '[[people]]\nname = "A"\nrole = "viewer"\npin_hash = "1234"\n', "[0].pin_hash: (a value not shown here)"),
+        (GOOD + '[[people]]\nname = "A"\nrole = "viewer"\npin_hash = "1234"\n', "[0].pin_hash: (a value not"),
         ("[office\n", "is not TOML"),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from sync.office.store.inbox import ingest
 from tests.sync.office.program import Office
@@ -19,7 +19,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     made = Office.make(tmp_path_factory.mktemp("web"))
     made.start()
     yield made
-    made.stop()
+    code, seconds, log = made.stop()
+    assert code == 0 and seconds < 2.0, (code, seconds, log)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,12 @@ def test_rows_arrive_without_reload_and_html_stays_text(
     office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
 ) -> None:
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     pay(api, "C003", "B3", 5_000_000, MEAN)
