@@ -63,10 +63,6 @@ class MqttCounts:
     refused: int = 0
 
 
-class LinkFailed(Exception):
-    """A connection could not be made, or ended: the reason in words."""
-
-
 class MqttTransport:
     """A `Transport` over a broker that connects again by itself, for a plant and for head office alike."""
 
@@ -91,7 +87,7 @@ class MqttTransport:
                 self.counts.connections += 1
                 listener.connected()
                 await connection.watch()
-            except LinkFailed as failed:
+            except NotConnected as failed:
                 self.counts.failures += 1
                 # A broker that accepts us and throws us out at once must not be asked every second.
                 if up_since is not None and time.monotonic() - up_since >= min(
@@ -128,49 +124,44 @@ class _Connection:
         self._flights: dict[int, tuple[str, float]] = {}
         self._closing = False
         self._where = f"{settings.host}:{settings.port}"
+        self._buried: asyncio.Future[None] = self._loop.create_future()
+        self._dialer = threading.Thread(target=self._dial, name=f"mqtt-dial-{settings.client_id}", daemon=True)
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=settings.client_id, protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False, manual_ack=True,
         )  # fmt: skip
 
     async def open(self, context: ssl.SSLContext | None) -> None:
-        """Connect and subscribe; LinkFailed in words if that does not end well within `connect_timeout_s`."""
+        """Connect and subscribe; NotConnected in words if that does not end well within `connect_timeout_s`."""
         client, settings = self._client, self._settings
         if context is not None:
             client.tls_set_context(context)
         client.connect_timeout = settings.connect_timeout_s
         client.max_inflight_messages_set(settings.in_flight + 2)
         client.will_set(settings.presence_topic, b"0", qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
+        client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
+        client.on_message, client.on_publish = self._on_message, self._on_publish
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        threading.Thread(target=self._dial, name=f"mqtt-dial-{settings.client_id}", daemon=True).start()
+        self._dialer.start()
         if not await self._ended_while(self._ready.wait(), settings.connect_timeout_s):
-            raise LinkFailed(
-                f"{self._where}: no CONNACK in {settings.connect_timeout_s:g} s. Check address, port, and that the"
-                " broker accepts our certificate"
-            )
+            waited = f"no CONNACK in {settings.connect_timeout_s:g} s"
+            raise NotConnected(f"{self._where}: {waited}. Check address, port, and that our certificate is accepted")
         self._publish(settings.presence_topic, b"1", retain=True)
 
     async def watch(self) -> None:
-        """Beat until the connection ends, which is LinkFailed."""
+        """Beat until the connection ends, which is NotConnected."""
         while True:
             await self._ended_while(asyncio.sleep(self._settings.heartbeat_s), None)
             oldest = min((since for _, since in self._flights.values()), default=None)
             if oldest is not None and time.monotonic() - oldest > self._settings.silence_s:
-                raise LinkFailed(f"{self._where}: no PUBACK for {self._settings.silence_s:g} s")
+                raise NotConnected(f"{self._where}: no PUBACK for {self._settings.silence_s:g} s")
             if len(self._flights) <= self._settings.in_flight:
                 self._publish(self._settings.presence_topic, b"1", retain=True)
 
     async def send(self, topic: str, payload: bytes) -> None:
         while len(self._flights) >= self._settings.in_flight:
             self._room.clear()
-            try:
-                await self._ended_while(self._room.wait(), None)
-            except LinkFailed as failed:
-                raise NotConnected(str(failed)) from None
+            await self._ended_while(self._room.wait(), None)
         if self._ended.done():
             raise NotConnected(f"{self._where}: the connection has ended")
         self._publish(topic, payload, retain=False)
@@ -178,22 +169,19 @@ class _Connection:
     async def close(self) -> None:
         """Say good-bye if the connection is up; the last will then tells the others. At most about a second."""
         self._closing = True
+        self._end(f"{self._where}: closed")  # whoever waits in send() hears of it
         self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
-        if self._ready.is_set() and not self._ended.done():
-            await asyncio.wait([self._ended], timeout=_CLOSE_S)
-        self._ended.cancel()
-        # Without the cycle between paho's object and ours, its sockets are closed as soon as its thread ends.
-        client = self._client
-        client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = client.on_publish = None
+        threading.Thread(target=self._bury, name=f"mqtt-end-{self._settings.client_id}", daemon=True).start()
+        await asyncio.wait([self._buried], timeout=_CLOSE_S)
 
     async def _ended_while(self, waiting: Coroutine[Any, Any, object], timeout_s: float | None) -> bool:
-        """Wait for `waiting`; False after `timeout_s`; LinkFailed (or a callback's bug) if the link ends first."""
+        """Wait for `waiting`; False after `timeout_s`; NotConnected (or a callback's bug) if the link ends first."""
         task: asyncio.Future[Any] = asyncio.ensure_future(waiting)
         waiters: list[asyncio.Future[Any]] = [task, self._ended]
         try:
             await asyncio.wait(waiters, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
-                raise LinkFailed(self._ended.result())
+                raise NotConnected(self._ended.result())
             return task.done()
         finally:
             task.cancel()
@@ -220,10 +208,8 @@ class _Connection:
         self._room.set()
         if flight is None or reason < 128:
             return  # 16, no matching subscribers, is no failure here: head office may be down for a week
-        if reason == _NOT_AUTHORIZED:
-            self._counts.not_authorized += 1
-        else:
-            self._counts.refused += 1
+        self._counts.refused += 1
+        self._counts.not_authorized += reason == _NOT_AUTHORIZED
         _log.error("broker refused a message", topic=flight[0], reason=reason, words=words)
 
     def _arrived(self, topic: str, payload: bytes, mid: int, qos: int) -> None:
@@ -255,6 +241,13 @@ class _Connection:
             self._hand_over(self._end, f"{self._where}: {error.strerror or error}")
         except Exception as error:
             self._hand_over(self._fail, error)
+
+    def _bury(self) -> None:
+        self._dialer.join()
+        self._client.loop_stop()
+        # The only public way to close the pair of sockets that wakes paho's thread.
+        self._client.reinitialise()
+        self._hand_over(self._buried.set_result, None)
 
     def _hand_over(self, call: Callable[..., None], *arguments: object) -> None:
         try:

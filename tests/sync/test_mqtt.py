@@ -257,7 +257,14 @@ async def test_a_broker_that_falls_silent_is_noticed_and_found_again(broker: Bro
         await until(lambda: ear.up)
         assert broker.pid is not None
         os.kill(broker.pid, signal.SIGSTOP)
+
+        async def flood() -> None:
+            while True:
+                await transport.send("up/HX01/rec", b"x")
+
         try:
+            with pytest.raises(NotConnected):
+                await asyncio.wait_for(flood(), 10)
             await until(lambda: not ear.up)
             assert "no PUBACK for 0.3 s" in ear.whys[0]
         finally:
