@@ -13,6 +13,7 @@ from edge.station.snapshot import missing_fen
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 from sync.allotment import Shortage
+from sync.engine import BooksUnavailable
 from sync.messages import (
     DOCUMENTS,
     AccountState,
@@ -78,7 +79,7 @@ class HeadOffice:
     async def _write(self, work: Any) -> None:
         """With a full disk the message is not booked: everything down is cumulative and asked for again by STATE."""
         if isinstance(await self._desk.commit(work), Refusal):
-            _log.error("head office's message could not be booked: disk full")
+            raise BooksUnavailable("disk full")
 
 
 def apply_documents(books: Books, documents: Sequence[WireDocument]) -> None:
