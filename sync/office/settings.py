@@ -48,7 +48,7 @@ class LinkTable(_Table):
 
     enabled: bool = True
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Port = 8883
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
     ca: Path = Path("ca.crt")
     certificate: Path = Path("office.crt")
     key: Path = Path("office.key")

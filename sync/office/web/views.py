@@ -86,7 +86,7 @@ def plant_rows(rows: list[dict[str, Any]], link: OfficeLink | None, words: Words
             row["badge"] = words("never"), "grey"
         else:
             heard_s = (datetime.now(UTC) - datetime.fromisoformat(row["status_at"])).total_seconds()
-            hint = link.online.get(row["plant"], True) if link else False
+            hint = link is not None and link.up and link.online.get(row["plant"], True)
             row["live"] = hint and heard_s < _ONLINE_S
             row["badge"] = (
                 (words("online"), "green")

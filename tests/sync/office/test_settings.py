@@ -39,6 +39,7 @@ def test_the_example_is_good_and_names_every_key(repository: Path) -> None:
         ('[office]\nname = "x"\ndatabase = "mysql://x"\n', "office.database: 'mysql://x' — allowed: sqlite:///FILE"),
         (GOOD + '[[people]]\nname = "A"\nrole = "king"\npin_hash = "x"\n', "people[0].role: 'king' — should be"),
         (GOOD + '[[people]]\nname = "A"\nrole = "viewer"\npin_hash = "1234"\n', "[0].pin_hash: (a value not"),
+        (GOOD + "[link]\nport = 0\n", "link.port: 0 — should be greater than or equal to 1"),
         ("[office\n", "is not TOML"),
     ],
 )  # fmt: skip
