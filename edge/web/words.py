@@ -56,6 +56,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "zero_seen": ("已回零", "Zero seen"),
     "zero_unseen": ("未回零", "No zero yet"),
     "on_scale": ("车在位", "On scale"),
+    "off_scale": ("车不在位", "Not on scale"),
     "frames": ("帧/秒", "frames/s"),
     "division": ("分度", "d ="),
     "verified": ("检定至", "verified to"),

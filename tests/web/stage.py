@@ -177,7 +177,7 @@ class StageYard:
             "limit_kg": 32_000, "expires_at": "2026-11-25 23:59:59", "state": "noticed", "state_zh": "已通知",
             "state_en": "noticed",
         }  # fmt: skip
-        return [row, {**row, "notice": "HX01-2611-0434", "plate": "苏A0P551", "customer_name": "<i>客户</i>"}]
+        return [row, {**row, "limit_kg": None, "notice": "HX01-2611-0434", "plate": "苏A0P551", "customer_name": "<i>客户</i>"}]
 
 
 @dataclass

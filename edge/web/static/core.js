@@ -143,7 +143,11 @@ export function ask(id) {
   const dialog = byId(id);
   dialog.returnValue = "";
   dialog.showModal();
-  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((done) => dialog.addEventListener("close", () => {
+    // Chromium gives the focus back to a field that then takes no keys; it must be given anew.
+    document.activeElement.blur();
+    done(dialog.returnValue === "yes");
+  }, { once: true }));
 }
 export const asking = () => document.querySelector("dialog[open]") !== null;
 

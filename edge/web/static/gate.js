@@ -78,7 +78,7 @@ function picture(verdict) {
     setHidden(photo, !path);
     if (path) photo.src = path;
   }
-  setHidden("no-photo", Boolean(path));
+  setHidden("no-photo", Boolean(path) && !photo.hidden);
   setHidden("photo-plate", !(verdict && verdict.plate_seen));
   setText("photo-plate", verdict && verdict.plate_seen ? plate(verdict.plate_seen) : "");
 }
@@ -181,6 +181,7 @@ function focusCode() {
 }
 
 byId("scan").addEventListener("submit", scan);
+byId("photo").addEventListener("error", () => { setHidden("photo", true); setHidden("no-photo", false); });
 byId("override").addEventListener("click", override);
 byId("arrive").addEventListener("click", arrive);
 byId("alarms").addEventListener("click", () => ask("alarm-list").then(focusCode));

@@ -5,7 +5,7 @@ import { mainAction, paint } from "./lane_paint.js";
 const lane = byId("lane").dataset.lane;
 const REPLY_MS = 8000;
 // A button that changed its meaning under the finger is not obeyed at once.
-const SETTLE_MS = 600;
+const SETTLE_MS = 1200;
 
 let view = boot.view, stale = false, busy = false, reply = null, replyAt = 0, mainName = "", mainSince = -SETTLE_MS;
 

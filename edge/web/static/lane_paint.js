@@ -41,8 +41,11 @@ function scale(view, stale, weight) {
   const [kind, mark, key] = stale ? STEADY.lost : STEADY[scale.state] || STEADY.lost;
   setClass("steady", "tag " + kind);
   setText("steady", `${mark} ${word(key)} ${second(key)}`);
-  setClass("zeroed", scale.zero_seen ? "tag ok" : "tag warn");
-  setText("zeroed", (scale.zero_seen ? "✓ " : "! ") + word(scale.zero_seen ? "zero_seen" : "zero_unseen"));
+  // Zero is asked for before the tare; after it the same truck stands there, or not.
+  const same = view.visit && view.visit.tare_kg !== null, there = ["stable", "moving", "overload"].includes(scale.state);
+  const good = same ? there : scale.zero_seen;
+  setClass("zeroed", good ? "tag ok" : same ? "tag" : "tag warn");
+  setText("zeroed", `${good ? "✓" : same ? "○" : "!"} ${word(same ? (there ? "on_scale" : "off_scale") : good ? "zero_seen" : "zero_unseen")}`);
   setText("about", `${scale.frames_per_s} ${word("frames")} · ${word("division")} ${scale.division_kg} kg${scale.verified_until ? ` · ${word("verified")} ${scale.verified_until}` : ""}`);
   const seen = weight !== null && weight !== undefined;
   setText("gross", seen ? kg(weight) : "——");
@@ -155,9 +158,8 @@ function truck(view) {
   setText("goods", visit ? visit.product : "—");
   setText("notice", visit ? visit.notice : "—");
   setText("price", visit ? `${fen(visit.price_fen_per_t)} ${word("per_t")} · ${mode}` : "—");
-  const printed = visit && visit.ticket && visit.print_state ? ` · ${word("print_" + visit.print_state)}${visit.print_state === "sent" ? " ✓" : ""}` : "";
   const carrier = visit && visit.carrier ? ` · ${word("carrier")} ${visit.carrier}` : "";
-  setText("state", visit ? (visit.ticket ? visit.ticket + printed : `${pick(visit.state_words)} · ${visit.axles} ${word("axles")}${carrier}`) : "—");
+  setText("state", visit ? (visit.ticket ? visit.ticket : `${pick(visit.state_words)} · ${visit.axles} ${word("axles")}${carrier}`) : "—");
 }
 
 function money(view, weight) {
