@@ -3,10 +3,10 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import structlog
@@ -20,7 +20,6 @@ from sync.office.store.database import Store, StoreError
 from sync.settings_errors import SettingsError
 from sync.units import format_fen, format_kg
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 
@@ -70,7 +69,11 @@ def check(config: Path, as_json: bool) -> None:
     if missing:
         raise SettingsError("\n".join(missing))
     people = len(settings.people)
-    _say(as_json, {"ok": True, "people": people}, f"{config}: good; {people} people, database {_database(settings)}")
+    _say(
+        as_json,
+        {"ok": True, "people": people},
+        f"{config}: good; {people} people, database {settings.office.database.split('@')[-1]}",
+    )
 
 
 @main.command()
@@ -281,10 +284,6 @@ def _books(config: Path) -> Iterator[tuple[Settings, Store]]:
         yield settings, store
     finally:
         store.close()
-
-
-def _database(settings: Settings) -> str:
-    return settings.office.database.split("@")[-1]
 
 
 def _say(as_json: bool, told: dict[str, Any], text: str) -> None:
