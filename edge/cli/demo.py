@@ -17,7 +17,18 @@ from edge.cli.common import Problem
 INTERRUPTED = object()
 
 
-@click.command()
+class _OneLine(click.Command):
+    """Says a wrong option in one line."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """The same, without click's three lines of usage."""
+        try:
+            return super().make_context(*arguments, **extra)
+        except click.UsageError as error:
+            raise Problem(f"demo: {error.format_message()}") from None
+
+
+@click.command(cls=_OneLine)
 @click.option("--headless", is_flag=True, help="No browser, as fast as it can; prints one JSON summary.")
 @click.option("--trucks", type=click.IntRange(1, 500), help="How many; headless 24, else without end.")
 @click.option("--speed", type=click.FloatRange(0.2, 100), help="1 is life, the default for watching; headless 40.")

@@ -55,6 +55,10 @@ class Devices:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every wire."""
         self._stack.close()
 
     def pass_code(self, notice: str) -> str | None:

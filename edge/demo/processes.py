@@ -13,7 +13,6 @@ from typing import Any
 
 READY_S = 30.0
 _COMMAND_S = 60.0
-_END_S = 1.4
 
 
 class DemoFailed(Exception):
@@ -95,7 +94,7 @@ class Program:
         status = await self._process.wait()
         raise DemoFailed(f"{self.name} ended by itself with {status}: {self.last_words()} (log: {self.log})")
 
-    async def stop(self) -> int | None:
+    async def stop(self, within_s: float) -> int | None:
         """SIGTERM, then SIGKILL; its exit status, None if it never ran."""
         process = self._process
         if process is None:
@@ -103,7 +102,7 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(_END_S):
+            async with asyncio.timeout(within_s):
                 return await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):

@@ -23,7 +23,7 @@ from edge.demo.world import Tally, World, teller
 
 FAST, NORMAL = 40.0, 1.0
 _PATIENCE_S, _ARRIVALS_S, _MOST_WAITING = 8.0, 14.0, 5
-_DRAIN_S, _LINK_S, _VISIT_S = 30.0, 20.0, 120.0
+_DRAIN_S, _LINK_S, _VISIT_S, _PATIENT_S = 30.0, 20.0, 120.0, 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ async def headless(wish: Wish, write: Callable[[str], object]) -> dict[str, Any]
             office = await _settled(traffic, stage)
         pulses = stage.devices.barrier.pulses
         papers = _papers(stage)
-        await stage.stop_programs()
+        await stage.stop_programs(_PATIENT_S)
         tally = traffic.world.tally
         seen = Seen(trucks, tally.surprises, papers, pulses, dict(stage.exit_statuses), cut.tickets if cut else None)
         for each in tally.surprises:

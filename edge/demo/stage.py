@@ -21,6 +21,7 @@ from sync.certificates import TlsFiles
 
 PLANT = "HX01"
 _PLANT_PORT, _OFFICE_PORT = 8080, 8700
+_HURRY_S = 1.2
 PEOPLE = {
     "D01": ("李调度", "dispatcher"),
     "G01": ("赵门卫", "guard"),
@@ -95,12 +96,12 @@ class Stage:
     ) -> None:
         await self._end()
 
-    async def stop_programs(self) -> None:
-        """End the plant and head office, and keep their exit statuses."""
+    async def stop_programs(self, within_s: float) -> None:
+        """End the plant and head office, by force when they take longer, and keep their exit statuses."""
         for program in (self.plant, self.office):
             if program.ended is not None:
                 self.exit_statuses.setdefault(program.name, program.ended)
-        plant, office = await asyncio.gather(self.plant.stop(), self.office.stop())
+        plant, office = await asyncio.gather(self.plant.stop(within_s), self.office.stop(within_s))
         self.exit_statuses.setdefault(self.plant.name, plant)
         self.exit_statuses.setdefault(self.office.name, office)
 
@@ -168,13 +169,14 @@ class Stage:
         self.plant_config.write_text(text, encoding="utf-8")
 
     async def _end(self) -> None:
-        await self.stop_programs()
         broker, self._broker = self._broker, None
-        if broker is not None:
-            await asyncio.to_thread(broker.stop)
         devices, self._devices = self._devices, None
-        if devices is not None:
-            await asyncio.to_thread(devices.__exit__, None, None, None)
+        # All at once: whoever pressed Ctrl-C wants the prompt back.
+        await asyncio.gather(
+            self.stop_programs(_HURRY_S),
+            *([asyncio.to_thread(broker.stop)] if broker else []),
+            *([asyncio.to_thread(devices.close)] if devices else []),
+        )
 
 
 def _person(person: str, pin: str) -> str:

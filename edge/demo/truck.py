@@ -77,6 +77,10 @@ class Truck:
     async def _obey(self, lane: str, visit: dict[str, Any]) -> None:
         changed, self._state = self._state != visit["state"], visit["state"]
         view = self._world.pages.lane(lane)
+        if changed and self._state == "admitted":
+            self._say(f"is on the scale of lane {lane}")
+        if changed and self._state == "loading":
+            self._say("is being loaded" if not self._was_held else "takes goods off")
         if self._state == "tared" and view["limit"] is not None and not self._said_tare:
             self._said_tare = True
             left_kg = view["limit"]["gross_max_kg"] - visit["tare_kg"]

@@ -1,0 +1,42 @@
+"""The example configuration is complete: it can be read, and no key that exists is missing from it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from drivers.gate.modbus_barrier import ModbusRelayConfig
+from drivers.printer.escpos_printer import EscposConfig
+from drivers.scale.serial_indicator import SerialIndicatorConfig
+from edge import settings
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "plant.example.toml"
+
+
+def test_it_can_be_read() -> None:
+    example = settings.load_settings(EXAMPLE)
+    assert [lane.id for lane in example.lane] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        (settings.PlantSettings, ()),
+        (settings.PlantSection, ("plant",)),
+        (settings.HeadOfficeSection, ("head_office",)),
+        (settings.WebSection, ("web",)),
+        (settings.LaneSection, ("lane", 0)),
+        (settings.ScaleSection, ("lane", 0, "scale")),
+        (SerialIndicatorConfig, ("lane", 0, "indicator")),
+        (EscposConfig, ("lane", 0, "printer")),
+        (settings.GateSection, ("gate", 0)),
+        (ModbusRelayConfig, ("gate", 0, "barrier")),
+        (settings.Person, ("person", 0)),
+    ],
+)
+def test_it_shows_every_key(model: type[BaseModel], path: tuple[str | int, ...]) -> None:
+    table = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    for part in path:
+        table = table[part]  # type: ignore[index]
+    assert set(table) == set(model.model_fields)
