@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.domain.refusal import Words
-from edge.signing import check_pin
 from edge.web.gate_pages import GatePages
 from edge.web.lane_pages import LanePages
 from edge.web.live import Streams
@@ -23,12 +22,13 @@ from edge.web.sessions import Pins, Sessions
 from edge.web.site import Site
 from edge.web.ticket_pages import TicketPages
 from edge.web.words import WORDS
+from sync.secrets import matches
 
 
 def create_app(station: Plant, people: Sequence[Person], *, secret_cookie: bool = False) -> Starlette:
     """The pages over a station. `secret_cookie` marks the session cookie Secure: set it where TLS ends in front."""
     site = Site(
-        station, Pins(people, check_pin, time.monotonic), Sessions(time.monotonic), Renderer(), secret_cookie
+        station, Pins(people, matches, time.monotonic), Sessions(time.monotonic), Renderer(), secret_cookie
     )  # fmt: skip
     streams = Streams(station.live)
 

@@ -133,8 +133,6 @@ def safe_next(value: str) -> str:
     return value if plain and len(value) <= 200 else "/"
 
 
-
-
 def _no(words: Words, status: int) -> Response:
     why = {"reason": "", "numbers": {}, "zh": words.zh, "en": words.en}
     return JSONResponse({"ok": False, "why": why}, status_code=status)

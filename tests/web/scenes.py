@@ -146,5 +146,3 @@ GATE = GateView(
     ), 86, (),
 )  # fmt: skip
 ALARM = AlarmView("2026-11-23 14:12:00", "打印机", Words("缺纸,请装纸", "Out of paper: load paper"))
-
-

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 
 from edge.domain.refusal import Refusal, Words
 from edge.domain.visit import VisitState
-from edge.signing import hash_pin
 from edge.station.live import LiveHub
 from edge.station.views import Done, GateView, LaneView, QueueEntry, QueueView, TicketView, VerdictView, as_json
+from sync.secrets import hash_secret
 from tests.web.scenes import GATE, idle_view, loading_view, now, queue, ticket, verdict
 
 
@@ -40,7 +40,7 @@ def people() -> list[StagePerson]:
         ("E05", "企管部 吴刚", ("enterprise",), "5555"),
         ("S06", "班长 <b>孙</b>", ("supervisor",), "6666"),
     ]
-    return [StagePerson(key, name, roles, hash_pin(pin)) for key, name, roles, pin in rows]
+    return [StagePerson(key, name, roles, hash_secret(pin)) for key, name, roles, pin in rows]
 
 
 @dataclass
@@ -177,7 +177,10 @@ class StageYard:
             "limit_kg": 32_000, "expires_at": "2026-11-25 23:59:59", "state": "noticed", "state_zh": "已通知",
             "state_en": "noticed",
         }  # fmt: skip
-        return [row, {**row, "limit_kg": None, "notice": "HX01-2611-0434", "plate": "苏A0P551", "customer_name": "<i>客户</i>"}]
+        return [
+            row,
+            {**row, "limit_kg": None, "notice": "HX01-2611-0434", "plate": "苏A0P551", "customer_name": "<i>客户</i>"},
+        ]
 
 
 @dataclass

@@ -146,7 +146,7 @@ def test_day_and_its_csv(client: Client, stage: Stage) -> None:
     answer = client.get("/day.csv?date=2026-11-22")
     assert answer.content.startswith(b"\xef\xbb\xbf") and "tickets-2026-11-22" in answer.headers["content-disposition"]
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
-    assert rows[1][3] == "'=HYPERLINK(\"x\")" and rows[1][5:7] == ["28340", "56680.00"]
+    assert rows[1][3] == '\'=HYPERLINK("x")' and rows[1][5:7] == ["28340", "56680.00"]
     assert client.get("/day?date=yesterday").status_code == 400
     log_in(client, "G02")
     assert client.get("/day").status_code == 403 and client.get("/day.csv").status_code == 403
