@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from drivers.registry import CameraConfig, GateConfig, PrinterConfig, ScaleConfig
+from sync.secrets import SecretFormat
 from sync.settings_errors import SettingsError, load_model
 
 Role = Literal["dispatcher", "guard", "biller", "finance", "enterprise", "supervisor", "admin"]
@@ -120,7 +121,7 @@ class Person(_Section):
     id: Id
     name: Annotated[str, Field(min_length=1, max_length=20)]
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-    pin_hash: Annotated[str, Field(pattern=r"^scrypt\$")]
+    pin_hash: SecretFormat
 
 
 class PlantSettings(_Section):

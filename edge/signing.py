@@ -1,4 +1,4 @@
-"""The exit pass as 101 signed bytes in 152 base45 characters, and the hashes of people's PINs.
+"""The exit pass as 101 signed bytes in 152 base45 characters.
 
 Payload (big endian, 37 bytes): version 1 | key id 1 | plant 2 | epoch 2 | ticket 4 | pass id 8 | net kg 4 | plate
 hash 8 | issued, Unix seconds 4 | time to live, minutes 2 | product 1. Then 64 bytes of Ed25519 signature over
@@ -129,19 +129,3 @@ def base45_decode(text: str) -> bytes:
             raise ValueError(f"{group!r} is not base45")
         out += value.to_bytes(size, "big")
     return bytes(out)
-
-
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
-
-
-def hash_pin(pin: str, salt: bytes | None = None) -> str:
-    """`scrypt$salt$hash` (hex) for the configuration file."""
-    salt = salt if salt is not None else os.urandom(16)
-    digest = hashlib.scrypt(pin.encode(), salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=32)
-    return f"scrypt${salt.hex()}${digest.hex()}"
-
-
-def check_pin(pin: str, pin_hash: str) -> bool:
-    """Whether the PIN makes this hash; takes about 50 ms, on purpose."""
-    _, salt, _ = pin_hash.split("$")
-    return hmac.compare_digest(hash_pin(pin, bytes.fromhex(salt)), pin_hash)

@@ -104,11 +104,11 @@ def keygen(directory: Path, plant: str) -> None:
 @click.password_option("--pin", prompt="PIN")
 def pin(pin: str) -> None:
     """Make the pin_hash of a person for the configuration."""
-    from edge.signing import hash_pin
+    from sync.secrets import hash_secret
 
     if not (pin.isdigit() and 4 <= len(pin) <= 12):
         raise Problem("a PIN has 4 to 12 digits")
-    click.echo(hash_pin(pin))
+    click.echo(hash_secret(pin))
 
 
 for group in (scale, ledger, ticket, report, demo):

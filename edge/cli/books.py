@@ -16,7 +16,7 @@ import click
 from edge.cli.common import CONFIG, JSON, Problem, read_settings
 from edge.domain.refusal import Refusal
 from edge.settings import PlantSettings
-from edge.signing import PassKey, check_pin
+from edge.signing import PassKey
 from edge.station import ticket_desk
 from edge.station.ticket_view import ticket_view
 from edge.station.views import Done, as_json
@@ -24,6 +24,7 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBusy, connect
 from sync.keys import load_private
+from sync.secrets import matches
 from sync.units import format_fen, format_kg
 
 T = TypeVar("T")
@@ -159,7 +160,7 @@ def _write(settings: PlantSettings, work: Callable[[Books], T]) -> T:
 def _authenticate(settings: PlantSettings, who: str) -> None:
     known = {person.id: person for person in settings.person}
     typed = click.prompt(f"PIN of {who}", hide_input=True, err=True)
-    if who not in known or not check_pin(typed, known[who].pin_hash):
+    if who not in known or not matches(typed, known[who].pin_hash):
         raise Problem(f"{who}: unknown person or wrong PIN")
 
 

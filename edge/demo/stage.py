@@ -15,9 +15,9 @@ from typing import Any, Self
 from edge.demo.devices import GATE, LANES, Devices
 from edge.demo.plan import DIVISION_KG
 from edge.demo.processes import DemoFailed, Program, run_command
-from edge.signing import hash_pin
 from sync.broker import Broker, BrokerError, free_port
 from sync.certificates import TlsFiles
+from sync.secrets import hash_secret
 
 PLANT = "HX01"
 _PLANT_PORT, _OFFICE_PORT = 8080, 8700
@@ -181,7 +181,7 @@ class Stage:
 
 def _person(person: str, pin: str) -> str:
     name, role = PEOPLE[person]
-    return f'[[person]]\nid = "{person}"\nname = "{name}"\nroles = ["{role}"]\npin_hash = "{hash_pin(pin)}"\n'
+    return f'[[person]]\nid = "{person}"\nname = "{name}"\nroles = ["{role}"]\npin_hash = "{hash_secret(pin)}"\n'
 
 
 def _port(wanted: int) -> int:

@@ -14,9 +14,9 @@ import structlog
 from sync.keys import KeyFileError
 from sync.office import requests
 from sync.office.refusal import NotAllowed
-from sync.office.secrets import hash_secret
 from sync.office.settings import Settings, load_settings, missing_files
 from sync.office.store.database import Store, StoreError
+from sync.secrets import hash_secret
 from sync.settings_errors import SettingsError
 from sync.units import format_fen, format_kg
 

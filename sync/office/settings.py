@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from sync.office.secrets import SecretFormat, parse_secret
+from sync.secrets import SecretFormat, parse_secret
 from sync.settings_errors import SettingsError, load_model
 
 Port = Annotated[int, Field(ge=0, le=65535)]

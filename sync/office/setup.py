@@ -9,10 +9,10 @@ from pathlib import Path
 from sync.certificates import OFFICE_NAME, Authority, CertificateRequestError
 from sync.keys import PLANT_CODE, Instance, KeyFileError, generate, load_public, save_public
 from sync.office.refusal import NotAllowed
-from sync.office.secrets import hash_secret
 from sync.office.settings import Role
 from sync.office.store.database import Store
 from sync.office.store.plants import enrol
+from sync.secrets import hash_secret
 
 SIGNING_KEY = "office-signing.key"
 PUBLIC_KEY = "office.pub"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from sync.office.secrets import hash_secret, matches
 from sync.office.settings import Role, Settings
+from sync.secrets import hash_secret, matches
 
 COOKIE = "weighgate_office"
 _WINDOW_S = 300.0

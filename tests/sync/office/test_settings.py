@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.office.secrets import hash_secret, matches
 from sync.office.settings import Settings, load_settings, missing_files
+from sync.secrets import hash_secret, matches
 from sync.settings_errors import SettingsError
 
 GOOD = '[office]\nname = "总部"\n'

@@ -35,7 +35,7 @@ def parse_secret(stored: str) -> tuple[bytes, bytes]:
     return decoded
 
 
-_ALLOWED = "allowed: scrypt$salt$hash as printed by `weighgate-office pin` or `weighgate-office token`"
+_ALLOWED = "allowed: scrypt$salt$hash as printed by `weighgate pin` or `weighgate-office token`"
 
 
 def _check(stored: str) -> str:
