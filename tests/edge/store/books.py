@@ -1,0 +1,105 @@
+"""Books with a few finished visits, made by the real transactions without lanes, devices or an event loop."""
+
+from pathlib import Path
+
+from edge.domain.scale_monitor import Capture
+from edge.domain.visit import VisitEvent
+from edge.station import moves, passage, ticket_desk, weighing
+from edge.station.eyes import NOT_SEEN
+from edge.station.head_office import apply_documents
+from edge.station.notices import take_grant
+from edge.station.passage import Scan
+from edge.station.plant import Plant
+from edge.station.printing import set_job_state
+from edge.station.views import Done
+from edge.station.yard import arrive
+from edge.store.books import Books
+from edge.store.clock import Clock
+from edge.store.database import Database
+from sync.messages import Stock, WireDocument
+from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
+
+ACCOUNT = "C1/coke"
+
+
+def press(weight_kg: int) -> weighing.Press:
+    """A button pressed with this stable weight on the deck."""
+    capture = Capture(weight_kg, (b"frame",) * 3, (0, weight_kg))
+    return weighing.Press("1", "toledo", RULES, capture, None, "", "调度")
+
+
+def document(books: Books, kind: str, body: dict[str, object]) -> None:
+    """Head office's next document."""
+    number = books.number("documents_applied") + 1
+    apply_documents(books, [WireDocument(number=number, kind=kind, body=body)])
+
+
+def order(books: Books, number: int) -> str:
+    """Money and a notice for one more truck."""
+    granted_fen = books.accounts.get(ACCOUNT).granted_fen + 5_000_000
+    take_grant(books, ACCOUNT, granted_fen)
+    document(books, "notice", notice(f"N{number}", plate=f"浙A{number:05}").model_dump(mode="json"))
+    return f"N{number}"
+
+
+def load(books: Books, plant: Plant, name: str, net_kg: int = 18_000) -> str:
+    """From the notice to the ticket; returns its number."""
+    done(arrive(books, plant.local, moves.fresh(books, name).plate, "调度"))
+    done(moves.call_to_lane(books, "1", name, "调度"))
+    done(weighing.weigh_tare(books, plant, moves.fresh(books, name), press(TARE_KG)))
+    done(moves.step(books, "1", name, VisitEvent.START_LOADING, "调度"))
+    return complete(books, plant, name, net_kg)
+
+
+def complete(books: Books, plant: Plant, name: str, net_kg: int = 18_000) -> str:
+    """装车完成."""
+    ticket = done(weighing.load_complete(books, plant, moves.fresh(books, name), press(TARE_KG + net_kg))).ticket
+    assert ticket is not None
+    return ticket
+
+
+def leave(books: Books, plant: Plant, ticket: str) -> None:
+    """Through the gate."""
+    stored = books.tickets.get(ticket)
+    assert stored is not None
+    scan = Scan("south", plant.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王五", "核对", "plate_not_read")
+    assert passage.pass_gate(books, plant, scan).decision.why is None
+
+
+def print_all(books: Books) -> None:
+    """Every queued job is printed."""
+    for job in books.print_jobs.in_state("queued"):
+        set_job_state(books, job, "sent")
+
+
+def done(outcome: object) -> Done:
+    """It must have been carried out."""
+    assert isinstance(outcome, Done), outcome
+    return outcome
+
+
+def make_books(path: Path) -> None:
+    """A little of everything: three exits, a void, a reprint, stock, a held load, an open notice, an ACK."""
+    database = Database(path, Clock())
+    plant = make_plant()
+
+    def fill(books: Books) -> None:
+        document(books, "stock", Stock(product="焦炭", received_kg=500_000).model_dump())
+        tickets = [load(books, plant, order(books, number)) for number in range(1, 5)]
+        print_all(books)
+        for ticket in tickets[:3]:
+            leave(books, plant, ticket)
+        done(ticket_desk.reprint(books, tickets[0], "调度"))
+        print_all(books)
+        done(ticket_desk.void(books, tickets[3], "甲", "乙", "装错货"))
+        order(books, 5)
+        held = order(books, 6)
+        done(arrive(books, plant.local, moves.fresh(books, held).plate, "调度"))
+        done(moves.call_to_lane(books, "1", held, "调度"))
+        done(weighing.weigh_tare(books, plant, moves.fresh(books, held), press(TARE_KG)))
+        done(moves.step(books, "1", held, VisitEvent.START_LOADING, "调度"))
+        weighing.load_complete(books, plant, moves.fresh(books, held), press(60_000))
+        books.keep("acked_seq", 10)
+
+    database.transact_now(fill)
+    database.close()
