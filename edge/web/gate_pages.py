@@ -27,7 +27,7 @@ class GatePages:
         self._site = site
         self._streams = streams
         self._answered: dict[str, tuple[str, float]] = {}
-        """By gate: the last verdict given here and when (monotonic s): a reloaded page must not show an old one as new."""
+        """By gate: the last verdict given here and when (monotonic s). A reloaded page shows no old verdict as new."""
 
     def routes(self) -> list[Route]:
         """Their addresses."""

@@ -45,7 +45,9 @@ function scale(view, stale, weight) {
   const same = view.visit && view.visit.tare_kg !== null, there = ["stable", "moving", "overload"].includes(scale.state);
   const good = same ? there : scale.zero_seen;
   setClass("zeroed", good ? "tag ok" : same ? "tag" : "tag warn");
-  setText("zeroed", `${good ? "✓" : same ? "○" : "!"} ${word(same ? (there ? "on_scale" : "off_scale") : good ? "zero_seen" : "zero_unseen")}`);
+  const unknown = stale || scale.state === "lost";
+  const label = same ? (there ? "on_scale" : "off_scale") : good ? "zero_seen" : "zero_unseen";
+  setText("zeroed", unknown ? "" : `${good ? "✓" : same ? "○" : "!"} ${word(label)}`);
   setText("about", `${scale.frames_per_s} ${word("frames")} · ${word("division")} ${scale.division_kg} kg${scale.verified_until ? ` · ${word("verified")} ${scale.verified_until}` : ""}`);
   const seen = weight !== null && weight !== undefined;
   setText("gross", seen ? kg(weight) : "——");
