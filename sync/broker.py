@@ -4,12 +4,15 @@ import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 from pathlib import Path
 
 from sync.certificates import TlsFiles
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "config" / "mosquitto"
+_CHECKOUT = Path(__file__).resolve().parents[1] / "config" / "mosquitto"
+_INSTALLED = Path(sysconfig.get_path("data")) / "share" / "weighgate" / "mosquitto"
+TEMPLATES = _CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED
 """`weighgate.conf` and `acl`, valid as they stand."""
 _ADDRESS = "127.0.0.1"
 _PRODUCTION_DIRECTORY = "/etc/weighgate/mosquitto"

@@ -115,7 +115,7 @@ def write_secret(path: Path, content: bytes) -> None:
 def load_private(path: Path) -> Ed25519PrivateKey:
     """Read a private key; refuses a file that others can read."""
     content = _read(path)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    if stat.S_IMODE(path.stat().st_mode) & 0o077 and not _handed_over_by_systemd(path):
         raise KeyFileError(path, "can be read by other users", f"Run: chmod 600 {path}")
     try:
         key = serialization.load_pem_private_key(content, password=None)
@@ -126,6 +126,12 @@ def load_private(path: Path) -> Ed25519PrivateKey:
             path, f"holds a key of type {type(key).__name__}, expected Ed25519", "Name the signing key, not the TLS key"
         )
     return key
+
+
+def _handed_over_by_systemd(path: Path) -> bool:
+    """A file of `LoadCredential=` is readable for this service alone, by an ACL that shows as a group's right."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return folder is not None and path.resolve().parent == Path(folder).resolve()
 
 
 def save_public(path: Path, key: Ed25519PrivateKey | Ed25519PublicKey) -> None:
