@@ -1,0 +1,169 @@
+"""When a weight counts: fresh, k in a row, within one division, not moving, zero seen since the last truck."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.readings import WeightFault, WeightReading
+from edge.domain.refusal import Reason, Refusal
+from edge.domain.scale_monitor import Capture, ScaleMonitor, ScaleRules, ScaleState
+
+RULES = ScaleRules(division_kg=20, maximum_kg=60_000)
+PERIOD_MS = 100
+
+
+class Feeder:
+    """A monitor and the time; each `show` is one frame 100 ms after the last."""
+
+    def __init__(self) -> None:
+        self.monitor = ScaleMonitor(RULES)
+        self.now_ms = 5_000
+
+    def show(self, *weights: int | None, stable: bool | None = True, fault: WeightFault | None = None) -> "Feeder":
+        for weight in weights:
+            self.now_ms += PERIOD_MS
+            raw = f"{weight}".encode()
+            self.monitor.feed(WeightReading(weight, stable, self.now_ms, raw, fault))
+        return self
+
+    def truck(self, weight_kg: int = 30_000) -> "Feeder":
+        """Zero, then a truck that stands still."""
+        return self.show(*[0] * 5).show(*[weight_kg] * 5)
+
+    @property
+    def state(self) -> ScaleState:
+        return self.monitor.state(self.now_ms)
+
+    def capture(self, *, same_truck: bool = False) -> Capture | Refusal:
+        return self.monitor.capture(self.now_ms, same_truck=same_truck)
+
+    def why(self) -> Reason:
+        outcome = self.capture()
+        assert isinstance(outcome, Refusal)
+        assert outcome.words.zh and outcome.words.en
+        return outcome.reason
+
+
+def test_nothing_is_lost_at_the_start() -> None:
+    feeder = Feeder()
+    assert feeder.state is ScaleState.LOST and feeder.monitor.shown_kg(feeder.now_ms) is None
+    assert feeder.why() is Reason.SCALE_LOST
+
+
+def test_a_truck_is_captured_with_its_evidence() -> None:
+    capture = Feeder().truck(30_000).capture()
+    assert isinstance(capture, Capture)
+    assert (capture.gross_kg, capture.frames) == (30_000, (b"30000",) * 5)
+    assert capture.curve_kg[-1] == 30_000
+
+
+@pytest.mark.parametrize("frames", range(5))
+def test_k_in_a_row_are_needed(frames: int) -> None:
+    feeder = Feeder().show(*[0] * 5).show(15_000, *[30_000] * frames)
+    assert feeder.state is ScaleState.MOVING and feeder.why() is Reason.SCALE_MOVING
+    assert feeder.show(*[30_000] * (5 - frames)).state is ScaleState.STABLE
+
+
+def test_the_spread_is_one_division_at_most() -> None:
+    assert isinstance(Feeder().show(*[0] * 5).show(30_000, 30_020, 30_000, 30_020, 30_020).capture(), Capture)
+    assert Feeder().show(*[0] * 5).show(30_000, 30_020, 30_040, 30_020, 30_020).why() is Reason.SCALE_MOVING
+
+
+def test_the_indicators_motion_flag_counts_and_its_absence_does_not() -> None:
+    feeder = Feeder().truck().show(30_000, stable=False)
+    assert feeder.why() is Reason.SCALE_MOVING
+    assert feeder.show(*[30_000] * 5, stable=None).state is ScaleState.STABLE
+
+
+def test_lost_within_one_second_and_never_an_old_weight() -> None:
+    feeder = Feeder().truck()
+    for age_ms in range(0, 3_000, 50):
+        late_ms = feeder.now_ms + age_ms
+        if age_ms <= 900:
+            assert feeder.monitor.state(late_ms) is ScaleState.STABLE
+        else:
+            assert feeder.monitor.state(late_ms) is ScaleState.LOST
+            assert feeder.monitor.shown_kg(late_ms) is None
+            assert isinstance(feeder.monitor.capture(late_ms, same_truck=True), Refusal)
+
+
+def test_after_a_gap_the_row_starts_anew_and_zero_must_be_seen_again() -> None:
+    feeder = Feeder().truck()
+    feeder.now_ms += 1_000
+    feeder.show(30_000)
+    assert feeder.state is ScaleState.MOVING
+    assert feeder.show(*[30_000] * 4).why() is Reason.NOT_ZEROED
+    assert isinstance(feeder.capture(same_truck=True), Capture)
+
+
+def test_the_next_truck_needs_a_zero() -> None:
+    feeder = Feeder().truck()
+    feeder.monitor.captured()
+    assert feeder.why() is Reason.NOT_ZEROED
+    assert isinstance(feeder.capture(same_truck=True), Capture), "the same truck may be weighed again"
+    assert feeder.show(*[40] * 5, *[30_000] * 5).why() is Reason.NOT_ZEROED, "40 kg is not zero"
+    assert isinstance(feeder.show(*[20] * 5, *[30_000] * 5).capture(), Capture)
+
+
+@pytest.mark.parametrize("fault", WeightFault)
+def test_a_fault_is_no_weight(fault: WeightFault) -> None:
+    feeder = Feeder().truck().show(None, fault=fault)
+    assert feeder.monitor.shown_kg(feeder.now_ms) is None
+    assert feeder.monitor.fault() is fault
+    assert not isinstance(feeder.capture(same_truck=True), Capture)
+    assert feeder.show(*[30_000] * 4).state is ScaleState.MOVING, "the row starts anew"
+    assert feeder.show(30_000).state is ScaleState.STABLE
+
+
+def test_overload_by_flag_and_by_number() -> None:
+    assert Feeder().truck().show(None, fault=WeightFault.OVERLOAD).why() is Reason.SCALE_OVERLOAD
+    assert Feeder().truck(60_000).state is ScaleState.STABLE
+    feeder = Feeder().truck(60_020)
+    assert (feeder.state, feeder.why()) == (ScaleState.OVERLOAD, Reason.SCALE_OVERLOAD)
+
+
+def test_negative_by_flag_and_by_number() -> None:
+    assert Feeder().truck().show(None, fault=WeightFault.UNDERLOAD).why() is Reason.SCALE_NEGATIVE
+    assert Feeder().show(*[-20] * 5).state is ScaleState.EMPTY
+    assert Feeder().show(*[-40] * 5).why() is Reason.SCALE_NEGATIVE
+
+
+def test_an_empty_scale_is_no_truck() -> None:
+    assert Feeder().show(*[0] * 5).why() is Reason.SCALE_EMPTY
+    assert Feeder().show(*[0] * 5).show(*[980] * 5).state is ScaleState.EMPTY
+
+
+def test_a_device_that_went_away_leaves_nothing() -> None:
+    feeder = Feeder().truck()
+    feeder.monitor.lose()
+    assert feeder.state is ScaleState.LOST and not feeder.monitor.zero_seen
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.sampled_from([0, 20, 29_980, 30_000, 30_020, 59_980, 61_000, -60])),
+        st.sampled_from([True, False, None]),
+        st.sampled_from([50, 100, 100, 100, 100, 900, 901, 2_000]),
+    ),
+    max_size=40,
+)
+
+
+@given(FRAMES, st.integers(0, 1_500))
+def test_a_capture_is_always_five_fresh_agreeing_frames(
+    frames: list[tuple[int | None, bool | None, int]], wait_ms: int
+) -> None:
+    monitor, now_ms, history = ScaleMonitor(RULES), 0, []
+    for weight, stable, gap_ms in frames:
+        now_ms += gap_ms
+        monitor.feed(WeightReading(weight, stable, now_ms, b"x", None if weight is not None else WeightFault.BAD_UNIT))
+        history.append((weight, stable, gap_ms))
+    outcome = monitor.capture(now_ms + wait_ms, same_truck=True)
+    if isinstance(outcome, Refusal):
+        return
+    last = history[-5:]
+    weights = [weight for weight, _, _ in last if weight is not None]
+    assert len(weights) == 5 and max(weights) - min(weights) <= 20
+    assert all(stable is not False for _, stable, _ in last)
+    assert all(gap_ms <= 900 for _, _, gap_ms in last[1:]) and wait_ms <= 900
+    assert outcome.gross_kg == weights[-1] >= RULES.truck_kg
