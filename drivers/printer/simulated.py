@@ -140,8 +140,9 @@ class VirtualPrinter:
 
     def switch_on(self) -> None:
         """Listen (again, on the same port)."""
-        if self._thread is not None and self._thread.alive:
+        if self._thread is not None and self._thread.alive and not self._thread.stopping.is_set():
             return
+        self.switch_off()  # a printer that went off by a fault may still be closing its socket
         listener = socket.create_server(("127.0.0.1", self._port), backlog=4)
         listener.settimeout(_POLL_S)
         self._port = listener.getsockname()[1]
