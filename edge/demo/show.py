@@ -190,9 +190,7 @@ async def _three_thirds(traffic: Traffic, orders: Sequence[Order]) -> _Cut | Non
         await _all(traffic, orders)
         return None
     await _all(traffic, orders[:begin])
-    async with asyncio.timeout(_LINK_S):
-        while len(await world.pages.read("/notices.json")) < early - begin:  # noqa: ASYNC110 - asked over HTTP
-            await asyncio.sleep(0.1)
+    await _notices_come(world, early - begin)
     cut_at, before = time.monotonic(), _printed(world)
     world.say("the link to head office is cut: the broker is killed")
     await asyncio.to_thread(world.stage.broker.kill)
@@ -205,6 +203,14 @@ async def _three_thirds(traffic: Traffic, orders: Sequence[Order]) -> _Cut | Non
     world.say(f"the link is back after {cut.seconds:.1f} s; {tickets} tickets were issued without it")
     await _all(traffic, orders[end:])
     return cut
+
+
+async def _notices_come(world: World, count: int) -> None:
+    ends = time.monotonic() + _LINK_S
+    while len(await world.pages.read("/notices.json")) < count:
+        if time.monotonic() > ends:
+            raise DemoFailed(f"the plant did not get {count} notices in {_LINK_S:g} s; see {world.stage.plant.log}")
+        await asyncio.sleep(0.1)
 
 
 async def _all(traffic: Traffic, orders: Sequence[Order]) -> None:
