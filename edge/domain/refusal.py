@@ -29,6 +29,7 @@ class Reason(StrEnum):
     VISIT_UNKNOWN = "visit_unknown"
     LANE_BUSY = "lane_busy"
     NO_VISIT = "no_visit"
+    QUEUE_EMPTY = "queue_empty"
     SCALE_LOST = "scale_lost"
     SCALE_EMPTY = "scale_empty"
     SCALE_MOVING = "scale_moving"
@@ -82,6 +83,7 @@ _WORDS: dict[Reason, Words] = {
         "磅上已有 {plate},请先完成或移出", "{plate} is on this lane; finish it or move it away first"
     ),
     Reason.NO_VISIT: Words("还没有叫车上磅", "No truck has been called to this lane"),
+    Reason.QUEUE_EMPTY: Words("没有车在排队", "No truck is waiting"),
     Reason.SCALE_LOST: Words("没有秤数据:{what}", "No weight: {what_en}"),
     Reason.SCALE_EMPTY: Words("秤上没有车(低于 {minimum_kg} kg)", "No truck on the scale (below {minimum_kg} kg)"),
     Reason.SCALE_MOVING: Words("重量未稳定,请等待", "The weight is not stable yet"),

@@ -110,9 +110,7 @@ class LaneRunner:
 
     async def call(self, visit: str, by: str) -> Outcome:
         """Call a truck to this lane: from the queue, or back from loading elsewhere."""
-        return await self._command(
-            lambda: self._commit(lambda books: moves.call_to_lane(books, self.setup.lane, visit, by))
-        )
+        return await self._command(lambda: self._call(visit, by))
 
     async def tare(self, by: str) -> Outcome:
         """称皮重: weigh the empty truck."""
@@ -181,6 +179,13 @@ class LaneRunner:
             done=self._done,
         )
 
+    def left_kg(self) -> tuple[str, int | None]:
+        """The visit on the deck, and what it may still load."""
+        visit = self._desk.snapshot.on_lane(self.setup.lane)
+        gross_kg = self.monitor.shown_kg(self._now_ms())
+        both = limit_and_money(self._desk, self.monitor, visit, gross_kg) if visit else None
+        return (visit.visit if visit else "", both[0].left_kg if both else None)
+
     def changed(self) -> None:
         """The books changed: show it."""
         self._publish()
@@ -199,6 +204,13 @@ class LaneRunner:
     async def _with_visit(self, work: Callable[[Visit], Awaitable[Outcome]]) -> Outcome:
         visit = self._desk.snapshot.on_lane(self.setup.lane)
         return await work(visit) if visit else refuse(Reason.NO_VISIT)
+
+    async def _call(self, visit: str, by: str) -> Outcome:
+        standing = self._desk.snapshot.on_lane(self.setup.lane)
+        weight_kg = self.monitor.shown_kg(self._now_ms()) or 0
+        if standing is not None and standing.visit != visit and weight_kg >= self.setup.rules.truck_kg:
+            return refuse(Reason.LANE_BUSY, plate=standing.plate)  # done, but still on the deck
+        return await self._commit(lambda books: moves.call_to_lane(books, self.setup.lane, visit, by))
 
     async def _load_complete(self, by: str, shown: str) -> Outcome:
         visit = self._desk.snapshot.on_lane(self.setup.lane)

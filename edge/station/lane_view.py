@@ -16,6 +16,8 @@ _NEAR_KG = 1000
 _CURVE_POINTS = 60
 _SERVED = (VisitState.ADMITTED, VisitState.TARED, VisitState.LOADING, VisitState.HELD)
 NOTHING = Words("", "")
+CALLABLE = (VisitState.QUEUED, VisitState.TARED, VisitState.LOADING, VisitState.HELD)
+"""A waiting truck, or one that loads elsewhere and comes back."""
 
 
 def visit_view(desk: Desk, visit: Visit) -> VisitView:
@@ -97,6 +99,7 @@ def queue_entries(desk: Desk, *states: VisitState) -> tuple[QueueEntry, ...]:
             state_words=visit.state.words,
             lane=desk.snapshot.lane_of(visit.visit),
             waiting_minutes=desk.minutes_since(visit.arrived_at),
+            hold=visit.held.refusal.words if visit.held else NOTHING,
         )
         for visit in desk.snapshot.in_states(*states)
     )
@@ -112,11 +115,12 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
     """Every button of the lane page, enabled or with the reason it is not."""
     visit = desk.snapshot.on_lane(lane)
     weight = _weight(desk, monitor, lane, visit, now_ms, device_words)
-    waiting = queue_entries(desk, VisitState.QUEUED)
-    if visit is not None and visit.state in _SERVED:
+    callable_now = [each for each in desk.snapshot.in_states(*CALLABLE) if not desk.snapshot.lane_of(each.visit)]
+    standing = monitor.shown_kg(now_ms)
+    if visit is not None and (visit.state in _SERVED or (standing or 0) >= monitor.rules.truck_kg):
         call: Refusal | None = refuse(Reason.LANE_BUSY, plate=visit.plate)
     else:
-        call = None if waiting else refuse(Reason.NO_VISIT)
+        call = None if callable_now else refuse(Reason.QUEUE_EMPTY)
     answers: dict[str, Refusal | None] = {
         "call": call,
         "tare": _may(visit, VisitEvent.WEIGH_TARE) or weight,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from edge.domain.refusal import Words
 from edge.station.desk import Desk
@@ -12,7 +13,7 @@ from edge.station.lane_view import link_view
 from edge.station.live import LiveHub
 from edge.station.printing import PrintRunner, settle_after_crash
 from edge.station.ticket_desk import TicketDesk
-from edge.station.views import LinkView, QueueView
+from edge.station.views import LinkView, QueueView, as_json
 from edge.station.yard import Yard
 
 _EXPIRE_EVERY_S = 20
@@ -53,8 +54,14 @@ class Station:
         return link_view(self._desk, *self.link_up())
 
     def queue_view(self) -> QueueView:
-        """The board for drivers."""
-        return self.yard.queue_view()
+        """The board for drivers, with the kilograms left of the trucks on the scales."""
+        view = self.yard.queue_view()
+        left_kg = dict(lane.left_kg() for lane in self.lanes.values())
+        serving = tuple(replace(entry, left_kg=left_kg.get(entry.visit)) for entry in view.serving)
+        return replace(view, serving=serving)
+
+    def _publish_queue(self) -> None:
+        self.live.publish("queue", as_json(self.queue_view()))
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Recover, then run every part until cancelled; a part that fails ends all (the service manager
@@ -67,6 +74,7 @@ class Station:
             runner.start()
         for printer in self.printers:
             self._desk.after_commit(printer.wake)
+        self._desk.after_commit(self._publish_queue)
         try:
             async with asyncio.TaskGroup() as group:
                 for each in (*owners, *self.printers):
@@ -101,6 +109,7 @@ class Station:
             else:
                 self._desk.raise_alarm("clock", Words("时间未校准,请检查时钟", "the clock is wrong: check the time"))
             await self._desk.record_alarms()
+            self._publish_queue()
             if ticks % _EXPIRE_EVERY_S == 0:
                 await self.yard.expire()
 

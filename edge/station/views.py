@@ -110,7 +110,10 @@ class ActionView:
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A truck waiting or being served. `lane` is '' while it waits."""
+    """A truck waiting or being served. `lane` is '' while it waits or loads elsewhere.
+
+    `left_kg` is what it may still load (None off the scale, negative when over); `hold` says why it is held.
+    """
 
     visit: str
     number: int
@@ -121,6 +124,8 @@ class QueueEntry:
     state_words: Words
     lane: str
     waiting_minutes: int
+    hold: Words
+    left_kg: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.lane_view import queue_entries
 from edge.station.notices import end_visit, moved
-from edge.station.views import Done, QueueView, as_json
+from edge.station.views import Done, QueueView
 from edge.store.books import Books
 
 _SEPARATORS = str.maketrans("", "", " ·•.-_\t")
@@ -26,7 +26,6 @@ class Yard:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        desk.after_commit(self.publish)
 
     async def arrive(self, plate: str, by: str) -> Done | Refusal:
         """A truck stands at the entrance: it joins the queue when it has an open notice."""
@@ -72,10 +71,6 @@ class Yard:
                 self._desk, VisitState.ADMITTED, VisitState.TARED, VisitState.LOADING, VisitState.HELD
             ),
         )
-
-    def publish(self) -> None:
-        """Show the queue as it is now."""
-        self._desk.live.publish("queue", as_json(self.queue_view()))
 
 
 def arrive(books: Books, local: Callable[[datetime], str], plate: str, by: str) -> Done | Refusal:

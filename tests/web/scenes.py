@@ -65,7 +65,7 @@ def queue(count: int = 4) -> tuple[QueueEntry, ...]:
         state = VisitState.QUEUED if index != 2 else VisitState.HELD
         entries.append(
             QueueEntry(f"V{20 + index}", 12 + index, plate, f"示例客户{'乙丙丁戊己庚'[index]}", "冶金焦 25–60",
-                       state.value, state.words, "", 12 - 2 * index)
+                       state.value, state.words, "", 12 - 2 * index, Words("", ""))
         )  # fmt: skip
     return tuple(entries)
 

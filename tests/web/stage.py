@@ -91,7 +91,7 @@ class Stage:
     def queue_view(self) -> QueueView:
         """The board."""
         called = VisitState.ADMITTED
-        first = QueueEntry("V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0)
+        first = QueueEntry("V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0, Words("", ""))
         return QueueView(self.name, queue(6), (first,))
 
     def hear(self, *command: str) -> Done | Refusal:

@@ -1,5 +1,13 @@
 // The board for drivers: read from a cab, ten metres away.
-import { boot, byId, follow, make, pick, plate, setHidden, setRows, setText, showClock, word } from "./core.js";
+import { boot, byId, follow, kg, make, pick, plate, setHidden, setRows, setText, showClock, word } from "./core.js";
+
+// What the driver wants to know: why the truck is held, or how much may still be loaded.
+function told(entry) {
+  const hold = pick(entry.hold);
+  if (hold) return hold;
+  if (entry.left_kg === null || entry.left_kg < 0) return pick(entry.state_words);
+  return `${pick(entry.state_words)} · ${word("left_kg")} ${kg(entry.left_kg)} kg`;
+}
 
 function show(view) {
   setText("plant", view.plant_name);
@@ -10,7 +18,8 @@ function show(view) {
     row.append(make("b", "plate-text", plate(entry.plate)));
     const where = make("span", "where");
     where.append(make("em", "", word("board_go")), make("strong", "", entry.lane), make("em", "", word("board_lane")));
-    row.append(where, make("small", "state", pick(entry.state_words)));
+    if (!entry.lane) where.replaceChildren();
+    row.append(where, make("small", "state", told(entry)));
     return row;
   });
   setRows("waiting", view.waiting.slice(0, 12), (entry) => {
