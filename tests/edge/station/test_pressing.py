@@ -89,6 +89,8 @@ async def test_the_next_truck_needs_a_zero_first(rig: PlantRig) -> None:
     await rig.ticketed()
     lane = rig.lane
     done(await rig.station.yard.arrive("浙B00002", "调度"))
+    refused(await lane.runner.call("N2", "调度"), Reason.LANE_BUSY)  # ticketed, but still on the deck
+    await lane.stand(500)  # it drives off, and leaves coke on the deck
     done(await lane.runner.call("N2", "调度"))
     lane.camera.seen = "浙B00002"
     await lane.stand(TARE_KG)  # the deck never went to zero

@@ -1,0 +1,83 @@
+"""A disk that is really full under a running plant: no ticket, no open barrier, an alarm; then it goes on by itself."""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edge.domain.refusal import Reason, Refusal
+from edge.domain.visit import VisitState
+from edge.store.books import Books
+from edge.store.verify import verify
+from sync.engine import BooksUnavailable
+from tests.edge.station.rig import TARE_KG, PlantRig, done, notice, refused, running, until, until_async
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, b"size=3m") != 0:
+        pytest.skip(f"cannot mount a small disk: {os.strerror(ctypes.get_errno())}")
+    yield folder
+    libc.umount2(str(folder).encode(), 2)
+
+
+def _keep(filler: str, books: Books) -> None:
+    books.keep("filler", filler)
+
+
+async def fill(rig: PlantRig, folder: Path) -> Path:
+    """Leave no byte, and make the write-ahead log need one."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as out:
+        try:
+            while True:
+                out.write(bytes(4096))
+        except OSError:
+            pass
+    for number in range(200):  # what is left inside the log is used up by commits
+        filler = "x" * 3000 + str(number)
+        if isinstance(await rig.desk.commit(partial(_keep, filler)), Refusal):
+            return ballast
+    raise AssertionError("the disk never became full")
+
+
+async def test_load_complete_and_gate_on_a_full_disk(small_disk: Path) -> None:
+    async with running(small_disk) as rig:
+        await rig.grant(10_000_000)
+        await rig.send(notice(), notice("N2", plate="浙B00002"))
+        first = await rig.ticketed()
+        await until(lambda: len(rig.lane.printer.papers) == 1)
+        await rig.lane.drive_off()
+        lane = await rig.loading("N2", plate="浙B00002")
+        await lane.stand(TARE_KG + 18_000)
+        ballast = await fill(rig, small_disk)
+        refused(await lane.runner.load_complete("调度", "N2"), Reason.STORE_FULL)
+        assert any(alarm.source == "disk" for alarm in rig.desk.alarms)
+        assert (await rig.visit("N2")).state is VisitState.LOADING
+        verdict = await rig.gate.scan(await rig.pass_code(first), "门卫")
+        assert verdict.verdict == "refuse" and verdict.why is not None and verdict.why.reason == "store_full"
+        assert rig.barrier.model.pulses == 0
+        with pytest.raises(BooksUnavailable):  # the engine asks head office again later
+            await rig.station.head_office.granted("C1/coke", 20_000_000)
+        ballast.unlink()
+        ticket = done(await lane.runner.load_complete("调度", "N2")).ticket
+        assert ticket == "HX01-03-0000002"
+        await until(lambda: len(rig.lane.printer.papers) == 2)
+        assert not any(alarm.source == "disk" for alarm in rig.desk.alarms)
+        assert (await rig.gate.scan(await rig.pass_code(first), "门卫")).verdict == "open"
+
+        async def printed() -> bool:
+            stored = await rig.database.read(lambda books: books.tickets.get("HX01-03-0000002"))
+            return stored is not None and stored.print_state == "sent"
+
+        await until_async(printed)
+    assert verify(small_disk / "plant.db").ok
