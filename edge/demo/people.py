@@ -168,7 +168,7 @@ class Guard:
         """A truck shows this pass: the verdict on it, whoever scanned."""
         before = self._last()
         if self._manners is None:
-            self._world.say(f"the pass to scan at {GATE}: {code}")
+            self._world.say(f"the pass to scan at the gate: {code}")
         if (by_person := await self._someone_scans(before)) is not None:
             return by_person
         for _ in range(_RESCANS):

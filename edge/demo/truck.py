@@ -106,6 +106,8 @@ class Truck:
         if unloading:
             self._world.tally.unloaded += 1
             self._say(f"unloaded down to {format_kg(goal_kg)} kg gross")
+        else:
+            self._say(f"is loaded, {format_kg(goal_kg)} kg gross")
         self.loaded = True
 
     def _goal_kg(self, limit_kg: int) -> int:

@@ -1,9 +1,11 @@
-"""The demo with a person in it: the dispatcher's place is taken over HTTP, then Ctrl-C ends everything."""
+"""The demo with a person in it, who takes the dispatcher's and the guard's place; then Ctrl-C ends everything."""
 
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -27,6 +29,15 @@ def button(client: httpx.Client, lane: str, name: str, **fields: str) -> None:
     raise AssertionError(f"{name}: {why}")
 
 
+@contextmanager
+def logged_in(demo: WatchedDemo, url: str, person: str) -> Iterator[httpx.Client]:
+    """A person's browser, with the PIN that the demo printed."""
+    pin = demo.wait_for(rf"{person}: (\d{{6}})", 1)[1]
+    with httpx.Client(base_url=url, headers={"Accept": "application/json"}, trust_env=False) as client:
+        assert client.post("/login", data={"person": person, "pin": pin}).status_code == 200
+        yield client
+
+
 def open_stream(url: str) -> threading.Thread:
     """A browser that keeps the queue board open until the plant ends the stream."""
 
@@ -43,20 +54,25 @@ def open_stream(url: str) -> threading.Thread:
     return reader
 
 
-def test_a_person_takes_the_dispatchers_place_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+def test_a_person_takes_both_places_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
     folder = tmp_path / "watched"
-    with WatchedDemo("--manual", "dispatcher", "--speed", "20", "--dir", str(folder)) as demo:
+    with WatchedDemo("--manual", "both", "--speed", "20", "--dir", str(folder)) as demo:
         url = demo.wait_for(r"(http://127\.0\.0\.1:\d+)/lane/1", 60)[1]
-        pin = demo.wait_for(r"D01: (\d{6})", 1)[1]
         plate = demo.wait_for(r"(\S+) arrived for", 20)[1]
         stream = open_stream(url)
-        with httpx.Client(base_url=url, headers={"Accept": "application/json"}, trust_env=False) as client:
-            assert client.post("/login", data={"person": "D01", "pin": pin}).status_code == 200
+        with logged_in(demo, url, "D01") as client:
             waiting = client.get("/queue.json").json()["waiting"]
             assert waiting[0]["plate"] == plate, "nobody but the person has called a truck"
             button(client, "2", "call", visit=waiting[0]["visit"])
             button(client, "2", "tare")
-        demo.wait_for(rf"{plate} tared [\d\u2009]+ kg, may load [\d\u2009]+ kg", 10)
+            demo.wait_for(rf"{plate} tared [\d\u2009]+ kg, may load [\d\u2009]+ kg", 10)
+            button(client, "2", "start_loading")
+            demo.wait_for(rf"{plate} is loaded", 20)
+            button(client, "2", "load_complete", visit=waiting[0]["visit"])
+        with logged_in(demo, url, "G01") as client:
+            code = demo.wait_for(r"scan at the gate: (.{150,152})\n", 20)[1]
+            assert client.post("/gate/south/scan", data={"code": code}).json()["ok"]
+        demo.wait_for(rf"{plate} released", 10)
         began = time.monotonic()
         os.killpg(demo.process.pid, signal.SIGINT)
         status = demo.process.wait(10)
