@@ -16,7 +16,8 @@ from edge.demo.world import World
 
 PERSON_STAYS_S = 60.0
 _PRESSED = {
-    ("admitted", "tared"), ("tared", "loading"), ("loading", "held"), ("loading", "sealed"), ("held", "loading"),
+    ("", "admitted"), ("sealed", "admitted"), ("admitted", "tared"), ("tared", "loading"), ("loading", "held"),
+    ("loading", "sealed"), ("held", "loading"),
 }  # fmt: skip
 """Changes of a visit that somebody pressed a button for."""
 _RESCANS = 3
@@ -159,6 +160,8 @@ class Guard:
         self._world = world
         self._pages = pages
         self._manners = None if patience_s is None else Manners(patience_s)
+        self._mine: dict[str, Any] | None = None
+        """Our own last verdict: the stream may show it after the next truck came."""
 
     async def register(self, plate: str) -> bool:
         """登记到达: True once the truck has its queue number; False while its notice has not come."""
@@ -177,19 +180,21 @@ class Guard:
                 break
         if _reason(verdict) in ("plate_not_read", "barrier_failed"):
             answer = await self._pages.press(f"/gate/{GATE}/override", name="赵门卫", reason="人工核对车牌无误")
-            verdict = answer.body.get("verdict") or verdict
+            self._mine = answer.body.get("verdict") or self._mine
+            verdict = self._mine or verdict
         return verdict
 
     async def _scan(self, code: str) -> dict[str, Any]:
         answer = await self._pages.press(f"/gate/{GATE}/scan", code=code)
-        return answer.body.get("verdict") or {"verdict": "refuse", "why": answer.body.get("why")}
+        self._mine = answer.body.get("verdict")
+        return self._mine or {"verdict": "refuse", "why": answer.body.get("why")}
 
     async def _someone_scans(self, before: dict[str, Any] | None) -> dict[str, Any] | None:
         wait_s = None if self._manners is None else self._manners.wait_s
         ends = None if wait_s is None else time.monotonic() + wait_s
         while ends is None or ends > time.monotonic():
             last = self._last()
-            if last is not None and last != before:
+            if last is not None and last not in (before, self._mine):
                 if self._manners is not None:
                     self._manners.person_acted()
                 return last
