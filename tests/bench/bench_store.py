@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from edge.domain.visit import VisitEvent
@@ -71,8 +72,7 @@ def run() -> list[Row]:
     """All figures of the store."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("WEIGHGATE_BENCH_FOLDER")) as root:
         folder = Path(root)
-        small, bare = load_completes(history(folder / "small", SMALL))
-        big, _ = load_completes(history(folder / "big", BIG))
+        small, big, bare = load_completes(history(folder / "small", SMALL), history(folder / "big", BIG))
         start_s = start_after_kill(history(folder / "start", STARTED_WITH))
     few = f"{SMALL:,} tickets"
     return [
@@ -155,26 +155,56 @@ def _one(connection: sqlite3.Connection, query: str, argument: object) -> str:
     return str(connection.execute(query, (argument,)).fetchone()[0])
 
 
-def load_completes(path: Path) -> tuple[list[float], list[float]]:
-    """Seconds of each load complete, and of a bare commit of the same rows into a copy, taken turn by turn."""
-    database = Database(path, Clock())
-    names = [database.transact_now(lambda books, n=n: _loading(books, 5_000_000 + n)) for n in range(SAMPLES + WARM_UP)]  # type: ignore[misc]
-    database.close()
-    twin_path = path.with_name("bare.db")
-    _copy(path, twin_path)
-    database, twin = Database(path, Clock()), connect(twin_path, writable=True)
-    reader = connect(path, writable=False)
-    ours, bare = [], []
-    for name in names:
-        seq = reader.execute("SELECT MAX(seq) FROM ledger").fetchone()[0]
-        begin = time.perf_counter()
-        database.transact_now(lambda books, name=name: complete(books, PLANT, name))  # type: ignore[misc]
-        ours.append(time.perf_counter() - begin)
-        bare.append(_bare_commit(twin, list(_rows_of(reader, seq, name))))
-    for each in (reader, twin, database):
+def load_completes(small: Path, big: Path) -> tuple[list[float], list[float], list[float]]:
+    """Seconds of each load complete in the small and in the big ledger, and of a bare commit of the same rows into a
+    copy of the small one. Taken turn by turn: whatever else the machine does, it does to all three.
+    """
+    plants = [Prepared(small), Prepared(big)]
+    bare_path = small.with_name("bare.db")
+    _copy(small, bare_path)
+    bare = connect(bare_path, writable=True)
+    taken: tuple[list[float], list[float], list[float]] = ([], [], [])
+    for each in plants:
+        each.open()
+    for turn in range(SAMPLES + WARM_UP):
+        for plant, samples in zip(plants, taken, strict=False):
+            samples.append(plant.complete(turn))
+        taken[2].append(_bare_commit(bare, plants[0].written))
+    bare.close()
+    for each in plants:
         each.close()
-    twin_path.unlink()
-    return ours[WARM_UP:], bare[WARM_UP:]
+    return taken[0][WARM_UP:], taken[1][WARM_UP:], taken[2][WARM_UP:]
+
+
+class Prepared:
+    """Books in which many trucks stand loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database = Database(path, Clock())
+        numbers = range(5_000_000, 5_000_000 + SAMPLES + WARM_UP)
+        self._names = [self._database.transact_now(partial(_loading, number=number)) for number in numbers]
+        self._database.close()
+        self.written: list[tuple[str, tuple[object, ...]]] = []
+
+    def open(self) -> None:
+        """After a copy was made."""
+        self._database = Database(self._path, Clock())
+        self._reader = connect(self._path, writable=False)
+
+    def complete(self, turn: int) -> float:
+        """Seconds of one load complete; the rows it wrote are in `written`."""
+        name = self._names[turn]
+        seq = self._reader.execute("SELECT MAX(seq) FROM ledger").fetchone()[0]
+        begin = time.perf_counter()
+        self._database.transact_now(partial(complete, plant=PLANT, name=name))
+        taken_s = time.perf_counter() - begin
+        self.written = list(_rows_of(self._reader, seq, name))
+        return taken_s
+
+    def close(self) -> None:
+        self._reader.close()
+        self._database.close()
 
 
 def _copy(source: Path, target: Path) -> None:
