@@ -1,0 +1,168 @@
+"""Days in which people press anything in any order: whatever happened, the books hold, and no step raises."""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.domain.refusal import Refusal
+from edge.domain.visit import Visit, VisitEvent
+from edge.station import moves, passage, ticket_desk, weighing
+from edge.station.eyes import NOT_SEEN
+from edge.station.notices import end_visit, take_grant
+from edge.station.passage import Scan
+from edge.station.printing import set_job_state, settle_after_crash
+from edge.station.yard import arrive
+from edge.store.books import Books
+from edge.store.clock import Clock
+from edge.store.database import Database
+from edge.store.verify import verify
+from sync.messages import RECORDS
+from tests.edge.station.rig import TARE_KG, make_plant, notice
+from tests.edge.store.books import document, press
+
+PLANT = make_plant()
+STEPS, PLATES = 200, 12
+
+
+class Day:
+    """Random presses on one plant's books."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.done: Counter[str] = Counter()
+        self.notices = 0
+
+    def step(self, books: Books) -> None:
+        """One press of something."""
+        name = self.dice.choice(sorted(each for each in dir(self) if each.startswith("do_")))
+        outcome = getattr(self, name)(books)
+        if not isinstance(outcome, Refusal):
+            self.done[name] += 1
+
+    def visit(self, books: Books) -> Visit | None:
+        visits = books.visits.open()
+        inside = [visit for visit in visits if visit.arrived_at and not visit.ticket]
+        return self.dice.choice(inside if inside and self.dice.random() < 0.9 else visits) if visits else None
+
+    def ticket(self, books: Books) -> str:
+        tickets = books.tickets.recent(6)
+        return self.dice.choice(tickets).ticket.ticket if tickets else "none"
+
+    def do_grant(self, books: Books) -> None:
+        account = self.dice.choice(["A", "B"])
+        more_fen = self.dice.randrange(-1_000_000, 12_000_000)
+        take_grant(books, account, max(0, books.accounts.get(account).granted_fen + more_fen))
+
+    def do_notice(self, books: Books) -> None:
+        old = self.notices and self.dice.random() < 0.3
+        self.notices += not old
+        changed: dict[str, Any] = {
+            "account": self.dice.choice(["A", "A", "B"]),
+            "plate": f"浙A{self.dice.randrange(PLATES):05}",
+            "hold_fen": self.dice.randrange(9_000_000),
+            "price_fen_per_t": self.dice.choice([1, 99_999, 200_000]),
+            "limit_kg": self.dice.choice([None, 20_000, 33_333]),
+            "version": self.dice.randrange(1, 6),
+        }
+        number = self.dice.randrange(1, self.notices + 1) if old else self.notices
+        document(books, "notice", notice(f"N{number}", **changed).model_dump(mode="json"))
+
+    do_another_notice = do_notice
+
+    def do_cancel_notice(self, books: Books) -> None:
+        if self.dice.random() < 0.1:
+            document(
+                books, "notice_cancelled", {"notice": f"N{self.dice.randrange(1, self.notices + 2)}", "reason": "撤"}
+            )
+
+    def do_stock(self, books: Books) -> None:
+        if self.dice.random() < 0.3:
+            document(books, "stock", {"product": "焦炭", "received_kg": (books.stock_kg("焦炭") or 0) + 900_000})
+
+    def do_arrive(self, books: Books) -> object:
+        return arrive(books, PLANT.local, f"浙A{self.dice.randrange(PLATES):05}", "调度")
+
+    def do_move(self, books: Books) -> object:
+        visit = self.visit(books)
+        if visit is None:
+            return None
+        lane = str(self.dice.randrange(6))
+        match self.dice.randrange(16):
+            case 0:
+                return moves.park(books, visit)
+            case 1:
+                return moves.cancel(books, visit.visit, "调度", "不来")
+            case 2:
+                return weighing.unload(books, visit, "调度")
+            case 3:
+                return end_visit(books, visit, VisitEvent.EXPIRE, by="system", reason="过期")
+            case 4 | 5 | 6 | 7 | 8:
+                return moves.step(books, lane, visit.visit, VisitEvent.START_LOADING, "调度")
+            case _:
+                return moves.call_to_lane(books, lane, visit.visit, "调度")
+
+    do_another_move = do_third_move = do_fourth_move = do_move
+
+    def do_tare(self, books: Books) -> object:
+        visit = self.visit(books)
+        return visit and weighing.weigh_tare(books, PLANT, visit, press(TARE_KG + 20 * self.dice.randrange(20)))
+
+    def do_load_complete(self, books: Books) -> object:
+        visit = self.visit(books)
+        weight_kg = TARE_KG + 20 * self.dice.randrange(1_400)
+        return visit and weighing.load_complete(books, PLANT, visit, press(weight_kg))
+
+    do_recheck = do_press_again = do_load_complete
+
+    def do_leave_empty(self, books: Books) -> object:
+        visit = self.visit(books)
+        if visit is None or self.dice.random() < 0.9:
+            return None
+        return weighing.leave_empty(books, PLANT, visit, press(TARE_KG))
+
+    def do_void(self, books: Books) -> object:
+        return ticket_desk.void(books, self.ticket(books), "甲", "乙", "错") if self.dice.random() < 0.4 else None
+
+    def do_reprint(self, books: Books) -> object:
+        return ticket_desk.reprint(books, self.ticket(books), "调度")
+
+    def do_print(self, books: Books) -> None:
+        for job in books.print_jobs.in_state("queued"):
+            set_job_state(books, job, "sending")
+            if self.dice.random() < 0.2:
+                settle_after_crash(books)
+            else:
+                set_job_state(books, job, self.dice.choice(["sent", "sent", "failed", "queued"]))
+
+    def do_leave(self, books: Books) -> object:
+        stored = books.tickets.get(self.ticket(books))
+        if stored is None:
+            return None
+        override = self.dice.choice(["", "plate_not_read", "plate_not_read", "pass_used", "barrier_failed"])
+        scan = Scan("south", PLANT.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王", "对", override)
+        return passage.pass_gate(books, PLANT, scan).decision.why
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_pressed_the_books_hold(tmp_path: Path, seed: int) -> None:
+    day, database = Day(seed), Database(tmp_path / "plant.db", Clock())
+    for _ in range(STEPS):
+        database.transact_now(day.step)
+    database.close()
+    report = verify(tmp_path / "plant.db")
+    assert report.ok, [check for check in report.checks if not check.ok]
+
+
+def test_the_days_are_not_empty(tmp_path: Path) -> None:
+    day, database = Day(100), Database(tmp_path / "plant.db", Clock())
+    for _ in range(1_500):
+        database.transact_now(day.step)
+    kinds = {row.kind for row in database.transact_now(lambda books: books.ledger.rows_after(0, 100_000))}
+    database.close()
+    report = verify(tmp_path / "plant.db")
+    assert report.ok, [check for check in report.checks if not check.ok]
+    assert report.tickets > 8 and min(day.done.values()) > 3
+    assert kinds == RECORDS.keys() - {"alarm", "return"}, "everything that can be written was written"
