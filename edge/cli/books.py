@@ -40,9 +40,12 @@ def ledger() -> None:
 @JSON
 def ledger_verify(database: Path, as_json: bool) -> None:
     """Check chain, numbers, balances and references; exit 0 only if all hold."""
-    from edge.store.verify import verify
+    from edge.store.verify import NotBooks, verify
 
-    report = verify(database)
+    try:
+        report = verify(database)
+    except NotBooks as error:
+        raise Problem(str(error)) from None
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
