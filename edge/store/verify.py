@@ -80,6 +80,8 @@ def verify(path: Path) -> VerifyReport:
             raise NotBooks(f"{path}: not a plant's books: {error}") from error
         findings = Findings(CHECKS)
         findings.say("database", f"cannot be read: {error}")
+        for name in CHECKS:
+            findings.say(name, "not reached, because the file cannot be read")
         return VerifyReport(path, 0, 0, "", _checks(findings))
     finally:
         connection.close()
