@@ -1,6 +1,7 @@
 """Head office as a program sees it: its JSON API with a token. The biller and finance of the demo work through it."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -63,10 +64,11 @@ class HeadOffice:
         self._note(f"{order.customer_id}/prepaid", amount_fen)
 
     async def _approve(self, order: Order) -> None:
+        due = datetime.now(UTC).date() + timedelta(days=30)
         fields = {
             "application": f"SX-{order.notice}", "customer_id": order.customer_id,
             "customer_name": order.customer_name, "product": order.product, "quantity_kg": order.funds_kg,
-            "price_fen_per_t": order.price_fen_per_t, "due": "2099-12-31", "responsible": "王业务",
+            "price_fen_per_t": order.price_fen_per_t, "due": due.isoformat(), "responsible": "王业务",
         }  # fmt: skip
         told = await self._post("/api/credits", fields)
         self._note(told["account"], told["amount_fen"])

@@ -129,7 +129,7 @@ class Dispatcher:
                 return "start_loading", {}
             case "loading" if (truck is None or truck.loaded) and enabled(view, "load_complete"):
                 return "load_complete", {"visit": notice}
-            case "held" if truck is not None and not truck.will_pay:
+            case "held" if truck is not None and truck.wants_unload:
                 return "unload", {}
             case "" | "ticketed" | "sealed":
                 return self._call(lane)

@@ -31,8 +31,8 @@ class Truck:
         self.order = order
         self.loaded = False
         """The loader has finished: now load complete may be pressed."""
-        self.will_pay = False
-        """Over the balance, and on the way to finance."""
+        self.wants_unload = False
+        """Held, and not on the way to finance: the driver asks to take goods off."""
         self._world = world
         self._guard = guard
         self._dispatcher = dispatcher
@@ -93,6 +93,7 @@ class Truck:
             self._state = ""  # a view between two others: look again
 
     async def _load(self, lane: str, limit_kg: int) -> None:
+        self.wants_unload = False
         goal_kg = self._goal_kg(limit_kg)
         unloading = goal_kg < self._weight_kg
         step_kg = -_BUCKET_KG if unloading else _BUCKET_KG
@@ -122,11 +123,12 @@ class Truck:
         world, order = self._world, self.order
         reason = hold["why"]["reason"]
         self._was_held, self.loaded = True, False
-        self.will_pay = order.part is Part.TOPS_UP and reason == "over_balance"
+        pays = order.part is Part.TOPS_UP and reason == "over_balance"
+        self.wants_unload = not pays
         world.tally.held[reason] += 1
         money = f" (¥{format_fen(hold['over_fen'])})" if hold["over_fen"] else ""
         self._say(f"held: {reason.replace('_', ' ')} by {format_kg(hold['over_kg'])} kg{money}")
-        if not self.will_pay:
+        if not pays:
             return
         await world.wait(10)
         visit = self._visit(lane)
