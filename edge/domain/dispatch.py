@@ -6,6 +6,13 @@ from datetime import datetime
 from edge.domain.load_limit import LimitFacts, road_limit_kg
 from edge.domain.ticket import SaleMode
 
+_SEPARATORS = str.maketrans("", "", " ·•.-_\t")
+
+
+def tidy_plate(text: str) -> str:
+    """A plate as people and readers write it, in one form: `浙a·12345` → `浙A12345`."""
+    return text.translate(_SEPARATORS).upper()[:12]
+
 
 @dataclass(frozen=True, slots=True)
 class DispatchNotice:

@@ -78,7 +78,6 @@ TRANSITIONS: dict[tuple[VisitState, VisitEvent], VisitState] = {
     (_S.ADMITTED, _E.WEIGH_TARE): _S.TARED,
     (_S.ADMITTED, _E.CANCEL): _S.CANCELLED,
     (_S.TARED, _E.CALL): _S.TARED,
-    (_S.TARED, _E.WEIGH_TARE): _S.TARED,
     (_S.TARED, _E.START_LOADING): _S.LOADING,
     (_S.TARED, _E.LEAVE_EMPTY): _S.EMPTY_EXIT,
     (_S.LOADING, _E.CALL): _S.LOADING,

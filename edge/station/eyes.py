@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from drivers.ports import Camera, DriverError
 from drivers.readings import Picture
 from drivers.worker import CommandWorker
+from edge.domain.dispatch import tidy_plate
 from edge.domain.refusal import Words
 from edge.station.desk import Desk
 from edge.station.pictures import PictureStore
@@ -52,7 +53,7 @@ class Eyes:
         stored = await self._pictures.keep(picture.jpeg)
         if picture.plate is None:
             return Seen(None, 0, stored)
-        return Seen(picture.plate.text, picture.plate.confidence_permille, stored)
+        return Seen(tidy_plate(picture.plate.text), picture.plate.confidence_permille, stored)
 
     async def stop(self) -> None:
         """End the camera's thread."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from edge.domain.account import lower_hold, place_hold, raise_hold
+from edge.domain.dispatch import tidy_plate
 from edge.domain.refusal import Refusal
 from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent, VisitState, next_state
 from edge.store.books import Books
@@ -125,7 +126,7 @@ def _change_hold(books: Books, visit: Visit) -> None:
 def _amend(books: Books, known: Visit, order: Notice) -> None:
     if order.version <= known.notice.version:
         return
-    other_truck = order.plate != known.plate and known.state is not VisitState.NOTICED
+    other_truck = tidy_plate(order.plate) != known.plate and known.state is not VisitState.NOTICED
     if known.state not in HOLD_OPEN or order.account != known.notice.account or other_truck:
         _refuse(books, order, "amended too late")
         return

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from edge.domain.dispatch import tidy_plate
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
@@ -12,13 +13,6 @@ from edge.station.lane_view import queue_entries
 from edge.station.notices import end_visit, moved
 from edge.station.views import Done, QueueView
 from edge.store.books import Books
-
-_SEPARATORS = str.maketrans("", "", " ·•.-_\t")
-
-
-def tidy_plate(text: str) -> str:
-    """A plate as people and readers write it, in one form: `浙a·12345` → `浙A12345`."""
-    return text.translate(_SEPARATORS).upper()[:12]
 
 
 class Yard:

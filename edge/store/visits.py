@@ -5,7 +5,7 @@ import sqlite3
 from datetime import datetime
 from functools import lru_cache
 
-from edge.domain.dispatch import DispatchNotice
+from edge.domain.dispatch import DispatchNotice, tidy_plate
 from edge.domain.refusal import Reason, Refusal
 from edge.domain.ticket import SaleMode
 from edge.domain.visit import IN_PLANT, HeldLoad, Visit, VisitState
@@ -18,8 +18,8 @@ _OPEN = "state NOT IN ('released', 'closed', 'cancelled', 'empty_exit', 'voided'
 
 def notice_from_wire(body: Notice) -> DispatchNotice:
     """Head office's document as the domain's notice."""
-    fields = body.model_dump(exclude={"issued_at", "issued_by", "mode"})
-    return DispatchNotice(mode=SaleMode(body.mode.value), **fields)
+    fields = body.model_dump(exclude={"issued_at", "issued_by", "mode", "plate"})
+    return DispatchNotice(mode=SaleMode(body.mode.value), plate=tidy_plate(body.plate), **fields)
 
 
 class VisitTable:
@@ -77,7 +77,7 @@ class VisitTable:
         """A higher version of the notice takes the place of the old one; the plate may change, the name may not."""
         self._connection.execute(
             "UPDATE visits SET version = ?, order_body = ?, plate = ?, account = ? WHERE visit = ?",
-            (order.version, order.model_dump_json(), order.plate, order.account, visit.visit),
+            (order.version, order.model_dump_json(), visit.plate, order.account, visit.visit),
         )
 
     def open(self) -> list[Visit]:

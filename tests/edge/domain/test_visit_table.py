@@ -11,7 +11,7 @@ PICTURE = """
 noticed:arrive>queued cancel>cancelled expire>expired
 queued:call>admitted cancel>cancelled expire>expired
 admitted:call>admitted weigh_tare>tared cancel>cancelled
-tared:call>tared weigh_tare>tared start_loading>loading leave_empty>empty_exit
+tared:call>tared start_loading>loading leave_empty>empty_exit
 loading:call>loading hold>held clear>ticketed leave_empty>empty_exit
 held:call>held hold>held clear>ticketed unload>loading leave_empty>empty_exit
 ticketed:seal>sealed void>voided

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from edge.domain.dispatch import tidy_plate
 from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
-from edge.station.yard import tidy_plate
 from tests.edge.station.rig import PLATE, PlantRig, done, notice, refused
 
 pytestmark = pytest.mark.anyio
