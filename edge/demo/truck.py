@@ -38,6 +38,7 @@ class Truck:
         self._dispatcher = dispatcher
         self._weight_kg = order.tare_kg
         self._was_held = False
+        self._paid = False
         self._said_tare = False
         self._state = ""
         self._ticket = ""
@@ -55,6 +56,8 @@ class Truck:
                 await self._on_deck(lane)
         outcome = await self._leave()
         world.tally.outcomes[outcome] += 1
+        if order.part is Part.TOPS_UP and not self._paid:
+            outcome += ", nothing was paid at finance"
         if self._dispatcher is not None and outcome != _EXPECTED.get(order.part, "released"):
             world.tally.surprises.append(f"{order.plate} ({order.part}): {outcome}")
 
@@ -135,6 +138,7 @@ class Truck:
         if visit is not None and visit["state"] == "held":
             paid_fen = await world.office.top_up(order, hold["over_fen"])
             world.tally.topped_up += 1
+            self._paid = True
             self._say(f"paid ¥{format_fen(paid_fen)} more at finance; the hold clears when the grant arrives")
 
     # After the scale.
