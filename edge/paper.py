@@ -7,7 +7,7 @@ fill it in afterwards.
 from datetime import datetime
 
 from drivers.printer.document import Align, Cut, Document, Element, Feed, Qr, Row, Rule, Text
-from edge.domain.ticket import COPIES, OutboundTicket, SaleMode, SealKind, SealMark
+from edge.domain.ticket import COPIES, EmptySlip, OutboundTicket, SaleMode, SealKind, SealMark
 from sync.units import format_fen, format_kg
 
 STRUCK = "—"
@@ -51,7 +51,7 @@ def ticket_document(
             pages += _money(ticket)
         pages += _people(ticket, printed_at, seals)
         if exit_pass:
-            pages += _pass(ticket, pass_code)
+            pages += _pass(pass_code, ticket.plate, f"{format_kg(ticket.net_kg)} kg  {ticket.ticket}")
         else:
             pages += (Feed(1), Row("提货人签字", "________________________"))
         pages += _foot(ledger_mark, software, printed_at, clock_ok)
@@ -59,31 +59,28 @@ def ticket_document(
 
 
 def empty_exit_document(
+    slip: EmptySlip,
     *,
-    visit: str,
-    plate: str,
-    tare_kg: int,
-    exit_kg: int,
-    lane: str,
-    operator: str,
+    pass_code: str,
     plant_name: str,
+    copy_number: int,
+    ledger_mark: str,
     clock_ok: bool,
     software: str,
     printed_at: datetime,
 ) -> Document:
-    """The slip of a truck that leaves without goods: both empty weights, for the guard. It opens no barrier."""
+    """The exit pass of a truck that leaves without goods, with both empty weights; the rest as `ticket_document`."""
     return (
-        *_head(plant_name, "空车出门条", 0, clock_ok),
+        *_head(plant_name, "空车出门证", copy_number, clock_ok),
         Rule("="),
-        Row("车牌", plate, bold=True),
-        Row("进厂单", visit),
-        Row("进厂皮重", f"{format_kg(tare_kg)} kg"),
-        Row("出厂重量", f"{format_kg(exit_kg)} kg"),
-        Row("差", f"{format_kg(exit_kg - tare_kg)} kg"),
-        Row("磅秤 / 司磅员", f"{lane} / {operator}"),
-        Feed(1),
-        Row("门卫签字", "________________________"),
-        *_foot("", software, printed_at, clock_ok),
+        Row("发货通知单", slip.visit),
+        Row("车牌", slip.plate, bold=True),
+        Row("进厂皮重", f"{format_kg(slip.tare_kg)} kg"),
+        Row(f"出厂重量 {_moment(slip.at, printed_at)}", f"{format_kg(slip.exit_kg)} kg"),
+        Row("差", f"{format_kg(slip.exit_kg - slip.tare_kg)} kg"),
+        Row("磅秤 / 司磅员", f"{slip.lane} / {slip.operator}"),
+        *_pass(pass_code, slip.plate, f"空车  {slip.visit}"),
+        *_foot(ledger_mark, software, printed_at, clock_ok),
     )
 
 
@@ -206,11 +203,11 @@ def _people(ticket: OutboundTicket, printed_at: datetime, seals: tuple[SealMark,
     return people
 
 
-def _pass(ticket: OutboundTicket, pass_code: str) -> list[Element]:
+def _pass(pass_code: str, plate: str, load: str) -> list[Element]:
     return [
         Qr(pass_code, module_dots=8),
-        Text(ticket.plate, Align.CENTER, 2, bold=True),
-        Text(f"{format_kg(ticket.net_kg)} kg  {ticket.ticket}", Align.CENTER, bold=True),
+        Text(plate, Align.CENTER, 2, bold=True),
+        Text(load, Align.CENTER, bold=True),
         Text("一次有效 出门扫码", Align.CENTER),
     ]
 

@@ -161,6 +161,21 @@ class Ticketed(Record):
     responsible: str = ""
 
 
+class SlipIssued(Record):
+    """空车出门证: an empty truck may leave; other records name this slip by its visit, in the place of a ticket."""
+
+    KIND = "empty_slip"
+    visit: Name
+    notice: Name
+    plate: Name
+    tare_kg: Kg
+    exit_kg: Kg
+    lane: Name
+    operator: str
+    pass_id: str
+    at: AwareDatetime
+
+
 class Sealed(Record):
     """An electronic seal on a ticket: `enterprise` (企管部) or `finance` (财务)."""
 
@@ -176,6 +191,7 @@ class Exited(Record):
 
     KIND = "exit"
     ticket: Name
+    """The ticket's number; of an empty truck's slip the visit's, so that both fields are the same."""
     visit: str
     pass_id: str
     gate: Name
@@ -265,8 +281,8 @@ class Alarm(Record):
 RECORDS: dict[str, type[Record]] = {
     record.KIND: record
     for record in (
-        NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, Sealed, Exited, GateRefused,
-        Voided, Printed, Granted, Returned, StockSeen, Alarm,
+        NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, SlipIssued, Sealed, Exited,
+        GateRefused, Voided, Printed, Granted, Returned, StockSeen, Alarm,
     )
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from edge.domain.refusal import Refusal
 from edge.settings import PlantSettings
 from edge.signing import PassKey
 from edge.station import ticket_desk
-from edge.station.ticket_view import ticket_view
+from edge.station.ticket_view import paper_view
 from edge.station.views import Done, as_json
 from edge.store.books import Books
 from edge.store.clock import Clock
@@ -68,12 +68,12 @@ def ticket_show(config: Path, number: str, as_json: bool) -> None:
     from edge.main import make_plant  # heavy, and only needed here
 
     settings = read_settings(config)
-    stored = _read(settings, lambda books: books.tickets.get(number))
+    stored = _read(settings, lambda books: books.paper(number))
     if stored is None:
         click.echo(f"no ticket {number}", err=True)
         sys.exit(1)
     plant = make_plant(settings, PassKey(load_private(settings.keys.directory / "plant.key")))
-    _print(_as_dict(ticket_view(plant, stored)), as_json)
+    _print(_as_dict(paper_view(plant, stored)), as_json)
 
 
 @ticket.command("reprint")

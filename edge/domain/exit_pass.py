@@ -33,12 +33,19 @@ class ExitPass:
     ttl_minutes: int
     product_code: int
 
+    @property
+    def empty(self) -> bool:
+        """Of an empty truck: it names no ticket, whose numbers begin with 1, and is known by its id alone."""
+        return self.number == 0
+
 
 @dataclass(frozen=True, slots=True)
 class PassFacts:
-    """What the plant's own ledger says about the ticket of a pass, at the moment of the scan."""
+    """What the plant's own ledger says about the paper of a pass, at the moment of the scan."""
 
     ticket: str
+    """The ticket's number; of an empty truck's slip the visit's."""
+    visit: str
     plate: str
     net_kg: int
     pass_id: str

@@ -1,4 +1,4 @@
-"""The outbound ticket 出库单: one record, five copies. Never edited; corrected by void and a new one."""
+"""The outbound ticket 出库单: one record, five copies; and the empty truck's slip. Never edited."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +51,23 @@ class OutboundTicket:
     freight_fen: int = 0
     credit_due: str = ""
     responsible: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EmptySlip:
+    """空车出门证: a truck weighed again without goods may leave. Its name on paper and in the books is its visit's.
+
+    Masses kg; `at` aware (UTC).
+    """
+
+    visit: str
+    pass_id: str
+    plate: str
+    tare_kg: int
+    exit_kg: int
+    lane: str
+    operator: str
+    at: datetime
 
 
 class SealKind(StrEnum):

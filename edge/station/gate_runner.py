@@ -19,7 +19,7 @@ from edge.station.eyes import NOT_SEEN, Eyes, Seen
 from edge.station.lane_runner import LinkSource
 from edge.station.passage import Outcome, Scan
 from edge.station.pictures import PictureStore
-from edge.station.ticket_view import ticket_view
+from edge.station.ticket_view import paper_view
 from edge.station.views import GateView, PassageView, TicketView, VerdictView, Why, as_json
 from edge.store.crashpoint import crashpoint
 
@@ -186,7 +186,7 @@ class GateRunner:
     def _show(self, scan: Scan, outcome: Outcome, barrier: str) -> None:
         desk, decision, seen = self._desk, outcome.decision, scan.seen
         now = desk.clock.now()
-        view: TicketView | None = ticket_view(desk.plant, outcome.stored) if outcome.stored else None
+        view: TicketView | None = paper_view(desk.plant, outcome.stored) if outcome.stored else None
         self._last = VerdictView(
             verdict=decision.verdict.value,
             why=Why.of(decision.why) if decision.why else None,

@@ -9,9 +9,10 @@ from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.signing import PassForged, PassUnreadable
 from edge.station.eyes import Seen
 from edge.station.plant import Plant
-from edge.station.ticket_view import SEAL_WORDS
+from edge.station.ticket_view import SEAL_WORDS, paper_view
 from edge.station.views import PassageView
 from edge.store.books import Books
+from edge.store.slips import StoredSlip
 from edge.store.tickets import StoredTicket
 from sync.messages import RECORDS, Exited, GateRefused
 
@@ -36,10 +37,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The decision that was committed, and the ticket it is about."""
+    """The decision that was committed, and the ticket or slip it is about."""
 
     decision: GateDecision
-    stored: StoredTicket | None
+    stored: StoredTicket | StoredSlip | None
 
 
 def read_code(plant: Plant, code: str) -> ExitPass | Refusal:
@@ -58,17 +59,16 @@ def read_code(plant: Plant, code: str) -> ExitPass | Refusal:
 def pass_gate(books: Books, plant: Plant, scan: Scan) -> Outcome:
     """Decide and write: a used pass with its exit, or a refusal. Nothing opens before this is committed."""
     if isinstance(scan.exit_pass, Refusal):
-        return _refused(books, scan, GateDecision(Verdict.REFUSE, scan.exit_pass), None)
-    stored = books.tickets.by_number(scan.exit_pass.number)
-    decision = decide_exit(
-        scan.exit_pass, _facts(plant, stored), scan.seen.plate, _expired_at(books, plant, scan.exit_pass)
-    )
+        return _refused(books, scan, GateDecision(Verdict.REFUSE, scan.exit_pass), None, "")
+    stored = books.paper_of(scan.exit_pass)
+    facts = _facts(books, plant, stored) if stored else None
+    decision = decide_exit(scan.exit_pass, facts, scan.seen.plate, _expired_at(books, plant, scan.exit_pass))
     if scan.override_of and decision.why is not None and _may_override(decision.why, scan.override_of):
         decision = GateDecision(Verdict.OPEN)
-    if decision.verdict is not Verdict.OPEN or stored is None:
-        return _refused(books, scan, decision, stored)
-    _release(books, scan, scan.exit_pass, stored)
-    return Outcome(decision, books.tickets.by_number(scan.exit_pass.number))
+    if decision.verdict is not Verdict.OPEN or facts is None:
+        return _refused(books, scan, decision, stored, facts.ticket if facts else "")
+    _release(books, scan, facts)
+    return Outcome(decision, books.paper_of(scan.exit_pass))
 
 
 def _may_override(why: Refusal, override_of: str) -> bool:
@@ -78,19 +78,33 @@ def _may_override(why: Refusal, override_of: str) -> bool:
     return why.reason in OVERRIDABLE and why.reason == override_of
 
 
-def _facts(plant: Plant, stored: StoredTicket | None) -> PassFacts | None:
-    if stored is None:
-        return None
+def _facts(books: Books, plant: Plant, stored: StoredTicket | StoredSlip) -> PassFacts:
+    used_at = plant.local(stored.used_at) if stored.used_at else None
+    if isinstance(stored, StoredSlip):
+        slip = stored.slip
+        return PassFacts(
+            ticket=slip.visit,
+            visit=slip.visit,
+            plate=slip.plate,
+            net_kg=0,
+            pass_id=slip.pass_id,
+            # Its visit is over, so the truck may be registered again and load: then it is not empty any more.
+            voided=books.visits.arrived_since(slip.plate, slip.at),
+            sealed=True,
+            missing_seal=("", ""),
+            used_at=used_at,
+        )
     missing = stored.missing_seal
     return PassFacts(
         ticket=stored.ticket.ticket,
+        visit=stored.ticket.visit,
         plate=stored.ticket.plate,
         net_kg=stored.ticket.net_kg,
         pass_id=stored.ticket.pass_id,
         voided=stored.voided,
         sealed=missing is None,
         missing_seal=SEAL_WORDS[missing] if missing else ("", ""),
-        used_at=plant.local(stored.used_at) if stored.used_at else None,
+        used_at=used_at,
     )
 
 
@@ -102,22 +116,21 @@ def _expired_at(books: Books, plant: Plant, exit_pass: ExitPass) -> str | None:
     return plant.local(ends)
 
 
-def _release(books: Books, scan: Scan, exit_pass: ExitPass, stored: StoredTicket) -> None:
+def _release(books: Books, scan: Scan, facts: PassFacts) -> None:
     now = books.clock.now()
-    ticket = stored.ticket
-    if stored.used_at is None:
-        books.tickets.use_pass(exit_pass.pass_id, ticket.ticket, scan.gate, now)
-    visit = books.visits.get(ticket.visit)
-    assert visit is not None  # a ticket has its visit
+    if facts.used_at is None:
+        books.tickets.use_pass(facts.pass_id, facts.ticket, scan.gate, now)
+    visit = books.visits.get(facts.visit)
+    assert visit is not None  # every paper has its visit
     following = next_state(visit.state, VisitEvent.RELEASE)
     if isinstance(following, VisitState):
         books.visits.put(replace(visit, state=following))
         books.vacate(visit.visit)
     books.ledger.append(
         Exited(
-            ticket=ticket.ticket,
-            visit=ticket.visit,
-            pass_id=exit_pass.pass_id,
+            ticket=facts.ticket,
+            visit=facts.visit,
+            pass_id=facts.pass_id,
             gate=scan.gate,
             plate_seen=scan.seen.plate or "",
             operator=scan.by,
@@ -130,13 +143,15 @@ def _release(books: Books, scan: Scan, exit_pass: ExitPass, stored: StoredTicket
     )
 
 
-def _refused(books: Books, scan: Scan, decision: GateDecision, stored: StoredTicket | None) -> Outcome:
+def _refused(
+    books: Books, scan: Scan, decision: GateDecision, stored: StoredTicket | StoredSlip | None, ticket: str
+) -> Outcome:
     assert decision.why is not None
     books.ledger.append(
         GateRefused(
             gate=scan.gate,
             reason=decision.why.reason.value,
-            ticket=stored.ticket.ticket if stored else "",
+            ticket=ticket,
             pass_id=scan.exit_pass.pass_id if isinstance(scan.exit_pass, ExitPass) else "",
             plate_seen=scan.seen.plate or "",
             operator=scan.by,
@@ -159,9 +174,9 @@ def passages(books: Books, plant: Plant, gate: str, business_date: str) -> list[
 
 
 def _passage(books: Books, plant: Plant, record: Exited | GateRefused) -> PassageView:
-    stored = books.tickets.get(record.ticket) if record.ticket else None
-    plate = stored.ticket.plate if stored else record.plate_seen
-    net_kg = stored.ticket.net_kg if stored else None
+    stored = books.paper(record.ticket) if record.ticket else None
+    view = paper_view(plant, stored) if stored else None
+    plate, net_kg = (view.plate, view.net_kg) if view else (record.plate_seen, None)
     if isinstance(record, Exited):
         return PassageView(plant.local_minute(record.at), plate, net_kg, Verdict.OPEN.value, RELEASED)
     words = reason_title(Reason(record.reason))

@@ -1,4 +1,4 @@
-"""Prints tickets after their commit: QUEUED → SENDING (committed before the first byte) → SENT.
+"""Prints tickets and empty trucks' slips after their commit: QUEUED → SENDING (committed before the first byte) → SENT.
 
 At most one original: a job found in SENDING after a crash is UNKNOWN and never sent again by itself; a person says
 whether the paper came, or a copy marked 补打 n is printed. A printer that cannot print yet keeps its queue and raises
@@ -12,10 +12,11 @@ from drivers.ports import DeviceUnavailable, DriverError, Printer
 from drivers.printer.document import Document
 from drivers.worker import CommandWorker
 from edge.domain.refusal import Refusal, Words
-from edge.paper import ticket_document
+from edge.paper import empty_exit_document, ticket_document
 from edge.station.desk import Desk
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
+from edge.store.slips import StoredSlip
 from edge.store.tickets import PrintJob, StoredTicket
 from sync.messages import Printed
 
@@ -73,9 +74,9 @@ class PrintRunner:
 
     async def _print(self, job: PrintJob) -> bool:
         """False when nothing was sent and it should be tried again later."""
-        stored = await self._desk.database.read(lambda books: books.tickets.get(job.ticket))
+        stored = await self._desk.database.read(lambda books: books.paper(job.ticket))
         if stored is None:
-            raise AssertionError(f"print job {job.job} names ticket {job.ticket}, which does not exist")
+            raise AssertionError(f"print job {job.job} names {job.ticket}, which does not exist")
         document = self._document(stored, job)
         crashpoint("print.before_sending")
         if not await self._claim(job):
@@ -99,7 +100,25 @@ class PrintRunner:
         crashpoint("print.done")
         return True
 
-    def _document(self, stored: StoredTicket, job: PrintJob) -> Document:
+    def _document(self, stored: StoredTicket | StoredSlip, job: PrintJob) -> Document:
+        return self._ticket(stored, job) if isinstance(stored, StoredTicket) else self._slip(stored, job)
+
+    def _slip(self, stored: StoredSlip, job: PrintJob) -> Document:
+        desk, names = self._desk, self._setup.names
+        slip = stored.slip
+        lane, operator = names.get(slip.lane, slip.lane), names.get(slip.operator, slip.operator)
+        return empty_exit_document(
+            replace(slip, lane=lane, operator=operator),
+            pass_code=stored.pass_code,
+            plant_name=desk.plant.name,
+            copy_number=job.copy_number,
+            ledger_mark=stored.ledger_mark,
+            clock_ok=desk.clock.trusted(),
+            software=desk.plant.software,
+            printed_at=desk.clock.now().astimezone(desk.plant.timezone),
+        )
+
+    def _ticket(self, stored: StoredTicket, job: PrintJob) -> Document:
         desk, names = self._desk, self._setup.names
         ticket = stored.ticket
         lane, operator = names.get(ticket.lane, ticket.lane), names.get(ticket.operator, ticket.operator)

@@ -9,10 +9,11 @@ from edge.domain.ticket import SealKind, SealMark
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.printing import set_job_state
-from edge.station.ticket_view import SEAL_WORDS, ticket_view
+from edge.station.ticket_view import SEAL_WORDS, paper_view, ticket_view
 from edge.station.views import Done, TicketView
 from edge.station.weighing import seal_ticket
 from edge.store.books import Books
+from edge.store.slips import StoredSlip
 from edge.store.tickets import StoredTicket
 from sync.messages import Voided
 
@@ -26,14 +27,15 @@ class TicketDesk:
         self._desk = desk
 
     async def recent(self, limit: int = 50) -> list[TicketView]:
-        """The newest tickets first."""
-        stored = await self._desk.database.read(lambda books: books.tickets.recent(limit))
-        return [ticket_view(self._desk.plant, each) for each in stored]
+        """The newest tickets and empty trucks' slips first."""
+        stored = await self._desk.database.read(lambda books: (books.tickets.recent(limit), books.slips.recent(limit)))
+        views = [paper_view(self._desk.plant, each) for papers in stored for each in papers]
+        return sorted(views, key=lambda view: view.gross_at, reverse=True)[:limit]
 
     async def find(self, ticket: str) -> TicketView | None:
-        """One ticket by its printed number."""
-        stored = await self._desk.database.read(lambda books: books.tickets.get(ticket))
-        return ticket_view(self._desk.plant, stored) if stored else None
+        """One ticket by its printed number, one slip by its visit."""
+        stored = await self._desk.database.read(lambda books: books.paper(ticket))
+        return paper_view(self._desk.plant, stored) if stored else None
 
     async def reprint(self, ticket: str, by: str) -> Done | Refusal:
         """Queue a copy marked 补打 n: the same pass, so it opens the gate once."""
@@ -82,14 +84,14 @@ class TicketDesk:
 
 
 def reprint(books: Books, ticket: str, by: str) -> Done | Refusal:
-    """Queue the next marked copy."""
-    stored = books.tickets.get(ticket)
+    """Queue the next marked copy of a ticket or an empty truck's slip."""
+    stored = books.paper(ticket)
     if (barred := _barred(stored, ticket)) is not None:
         return barred
     assert stored is not None
     if stored.print_state in _PRINTING:
         return refuse(Reason.PRINT_PENDING, ticket=ticket)
-    job = books.print_jobs.add(ticket, stored.ticket.lane, by)
+    job = books.print_jobs.add(ticket, stored.lane, by)
     return Done(Words(f"{ticket} 补打 {job.copy_number}", f"{ticket}: copy {job.copy_number}"), ticket)
 
 
@@ -159,7 +161,8 @@ def _seal(books: Books, ticket: str, kind: SealKind, by: str) -> Done | Refusal:
     return Done(Words(f"{ticket} 已盖{words.zh}章", f"{ticket}: {words.en} seal set"), ticket)
 
 
-def _barred(stored: StoredTicket | None, ticket: str) -> Refusal | None:
+def _barred(stored: StoredTicket | StoredSlip | None, ticket: str) -> Refusal | None:
     if stored is None:
         return refuse(Reason.TICKET_UNKNOWN, ticket=ticket)
-    return refuse(Reason.TICKET_VOIDED, ticket=ticket) if stored.voided else None
+    voided = isinstance(stored, StoredTicket) and stored.voided
+    return refuse(Reason.TICKET_VOIDED, ticket=ticket) if voided else None

@@ -173,7 +173,7 @@ class LaneView:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A ticket in lists and on the gate page."""
+    """A ticket in lists and on the gate page; or an empty truck's slip: mode `empty`, 0 kg, its visit as `ticket`."""
 
     ticket: str
     visit: str
@@ -184,7 +184,7 @@ class TicketView:
     amount_fen: int
     gross_at: str
     state: str
-    """ticketed sealed released voided."""
+    """ticketed sealed released voided; of a slip empty_exit or released."""
     state_words: Words
     enterprise_seal: str
     finance_seal: str

@@ -4,21 +4,22 @@ Each function asks the domain, then writes weighing, decision, ticket, hold, pas
 that a commit has all of them or none. Nothing here prints, opens or sends.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 
 from edge.domain.account import post_hold, spendable_fen
 from edge.domain.decision import HOLDS, Cleared, LoadFacts, decide
 from edge.domain.exit_pass import ExitPass
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import Capture, ScaleRules
-from edge.domain.ticket import OutboundTicket, SealKind, SealMark
+from edge.domain.ticket import EmptySlip, OutboundTicket, SealKind, SealMark
 from edge.domain.visit import HeldLoad, Visit, VisitEvent, VisitState, next_state
 from edge.signing import new_pass_id
 from edge.station.notices import end_visit, moved
 from edge.station.plant import Plant
 from edge.station.views import Done
 from edge.store.books import Books
-from sync.messages import Held, Mode, Sealed, Ticketed, Weighed
+from sync.messages import Held, Mode, Sealed, SlipIssued, Ticketed, Weighed
 from sync.units import format_fen, format_kg
 
 
@@ -74,17 +75,20 @@ def load_complete(books: Books, plant: Plant, visit: Visit, press: Press) -> Don
 
 
 def leave_empty(books: Books, plant: Plant, visit: Visit, press: Press) -> Done | Refusal:
-    """The truck goes without goods: weighed again, it must be as light as it came."""
+    """The truck goes without goods: weighed again, it must be as light as it came. Its slip opens the gate once."""
     permitted = next_state(visit.state, VisitEvent.LEAVE_EMPTY)
     if isinstance(permitted, Refusal):
         return permitted
-    over_kg = press.capture.gross_kg - (visit.tare_kg or 0)
+    if visit.tare_kg is None:
+        raise AssertionError(f"{visit.visit} is {visit.state} without a tare")
+    over_kg = press.capture.gross_kg - visit.tare_kg
     if over_kg > plant.empty_tolerance_kg:
         return refuse(Reason.NOT_EMPTY, over_kg=over_kg, allowed_kg=plant.empty_tolerance_kg)
     books.ledger.append(_weighed(plant, books, visit, press, "empty"))
+    _issue_slip(books, plant, visit, visit.tare_kg, press)
     end_visit(books, visit, VisitEvent.LEAVE_EMPTY, by=press.by, reason="空车出门")
     books.captured(press.lane, visit.visit)
-    return Done(Words(f"{visit.plate} 空车,可出门", f"{visit.plate} is empty and may leave"))
+    return Done(Words(f"{visit.plate} 空车,请取空车出门证", f"{visit.plate} is empty: take the slip to the gate"))
 
 
 def unload(books: Books, visit: Visit, by: str) -> Done | Refusal:
@@ -150,7 +154,11 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
     books.stock_moved(ticket.product, ticket.net_kg)
     books.ledger.append(_weighed(plant, books, visit, press, "gross"))
     row = books.ledger.append(_ticketed(ticket))
-    books.tickets.add(ticket, plant.pass_key.write(_exit_pass(plant, ticket)), row.mark)
+    exit_pass = _exit_pass(
+        plant, ticket.pass_id, ticket.plate, ticket.gross_at,
+        number=ticket.number, net_kg=ticket.net_kg, product_code=ticket.product_code,
+    )  # fmt: skip
+    books.tickets.add(ticket, plant.pass_key.write(exit_pass), row.mark)
     seal_ticket(books, ticket.ticket, SealMark(SealKind.ENTERPRISE, press.by, ticket.gross_at))
     state = VisitState.TICKETED
     if plant.finance_seals_by_rule:
@@ -166,6 +174,23 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
         ),
         ticket.ticket,
     )
+
+
+def _issue_slip(books: Books, plant: Plant, visit: Visit, tare_kg: int, press: Press) -> None:
+    slip = EmptySlip(
+        visit=visit.visit,
+        pass_id=new_pass_id(),
+        plate=visit.plate,
+        tare_kg=tare_kg,
+        exit_kg=press.capture.gross_kg,
+        lane=press.lane,
+        operator=press.by,
+        at=books.clock.now(),
+    )
+    row = books.ledger.append(SlipIssued(notice=visit.notice.notice, **asdict(slip)))
+    exit_pass = _exit_pass(plant, slip.pass_id, slip.plate, slip.at, number=0, net_kg=0, product_code=0)
+    books.slips.add(slip, plant.pass_key.write(exit_pass), row.mark)
+    books.print_jobs.add(slip.visit, press.lane, press.by)
 
 
 def seal_ticket(books: Books, ticket: str, seal: SealMark) -> None:
@@ -216,17 +241,19 @@ def _ticketed(ticket: OutboundTicket) -> Ticketed:
     return Ticketed(mode=Mode(ticket.mode.value), **fields)
 
 
-def _exit_pass(plant: Plant, ticket: OutboundTicket) -> ExitPass:
+def _exit_pass(
+    plant: Plant, pass_id: str, plate: str, at: datetime, *, number: int, net_kg: int, product_code: int
+) -> ExitPass:
     return ExitPass(
         plant_number=plant.number,
         epoch=plant.epoch,
-        number=ticket.number,
-        pass_id=ticket.pass_id,
-        net_kg=ticket.net_kg,
-        plate_hash=plant.pass_key.plate_hash(ticket.plate),
-        issued_at=ticket.gross_at,
+        number=number,
+        pass_id=pass_id,
+        net_kg=net_kg,
+        plate_hash=plant.pass_key.plate_hash(plate),
+        issued_at=at,
         ttl_minutes=plant.pass_minutes,
-        product_code=ticket.product_code,
+        product_code=product_code,
     )
 
 

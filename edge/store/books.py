@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from edge.domain.exit_pass import ExitPass
 from edge.store.clock import Clock
 from edge.store.ledger import Ledger
-from edge.store.tickets import PrintJobs, TicketTable
+from edge.store.slips import SlipTable, StoredSlip
+from edge.store.tickets import PrintJobs, StoredTicket, TicketTable
 from edge.store.visits import AccountTable, VisitTable
 
 
@@ -31,7 +33,16 @@ class Books:
         self.accounts = AccountTable(connection)
         self.visits = VisitTable(connection)
         self.tickets = TicketTable(connection)
+        self.slips = SlipTable(connection)
         self.print_jobs = PrintJobs(connection)
+
+    def paper(self, name: str) -> StoredTicket | StoredSlip | None:
+        """What was printed under this name: a ticket's number, or the visit of an empty slip."""
+        return self.tickets.get(name) or self.slips.get(name)
+
+    def paper_of(self, exit_pass: ExitPass) -> StoredTicket | StoredSlip | None:
+        """What a pass was printed on."""
+        return self.slips.by_pass(exit_pass.pass_id) if exit_pass.empty else self.tickets.by_number(exit_pass.number)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

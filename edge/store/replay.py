@@ -23,6 +23,7 @@ from sync.messages import (
     Record,
     Returned,
     Sealed,
+    SlipIssued,
     StockSeen,
     Ticketed,
     VisitMoved,
@@ -93,16 +94,19 @@ class Replay:
                 more = returned_fen - self._accounts[account].returned_fen
                 self._accounts[account] = self._accounts[account].give_back(more)
             case _:
-                self._afterwards(seq, record)
+                self._afterwards(seq, record, row_hash)
 
-    def _afterwards(self, seq: int, record: Record) -> None:
-        """Records about a ticket that stands already, and stock."""
+    def _afterwards(self, seq: int, record: Record, row_hash: str) -> None:
+        """Records about a ticket that stands already, an empty truck's slip, and stock."""
         match record:
             case Sealed():
                 self._sealed(seq, record)
             case Exited():
                 if self.tickets.left(seq, record):
                     self._end(seq, record.visit, "released")
+            case SlipIssued():
+                if (visit := self._open(seq, record.visit)) is not None:
+                    self.tickets.slips.issued(seq, record, row_hash, visit.weighings)
             case Voided():
                 self._voided(seq, record)
             case Printed():

@@ -1,4 +1,4 @@
-"""The part of the replay about tickets: numbers, contents, seals, prints, exits and voids, each against its table."""
+"""The part of the replay about papers: numbers, contents, seals, prints, exits and voids, each against its table."""
 
 import json
 import sqlite3
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.store.findings import Findings
+from edge.store.replay_slips import SlipReplay
 from sync.messages import Exited, Printed, Sealed, Ticketed, Voided
 from sync.units import amount_fen
 
@@ -20,8 +21,9 @@ _PRINT_RULES = (
         " (SELECT 1 FROM print_jobs p WHERE p.ticket = t.ticket AND p.copy_number = 0) LIMIT 1",
     ),
     (
-        "has print jobs, but no ticket",
-        "SELECT ticket FROM print_jobs p WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.ticket = p.ticket) LIMIT 1",
+        "has print jobs, but is no ticket or slip",
+        "SELECT ticket FROM print_jobs p WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.ticket = p.ticket)"
+        " AND NOT EXISTS (SELECT 1 FROM {slips} s WHERE s.visit = p.ticket) LIMIT 1",
     ),
     (
         "has two originals",
@@ -36,6 +38,7 @@ class TicketReplay:
     def __init__(self, connection: sqlite3.Connection, findings: Findings) -> None:
         self._connection = connection
         self._findings = findings
+        self.slips = SlipReplay(connection, findings)
         self._facts = bytearray(1)
         self._jobs = bytearray(1)
         self._exits = 0
@@ -94,7 +97,10 @@ class TicketReplay:
         return str(row["visit"])
 
     def left(self, seq: int, record: Exited) -> bool:
-        """An exit record; True for the first one of its ticket."""
+        """An exit record; True for the first one of its ticket. With a slip the visit has ended before."""
+        if record.ticket in self.slips:
+            self.slips.left(seq, record)
+            return False
         row = self._row(seq, record.ticket)
         if row is None:
             return False
@@ -137,10 +143,11 @@ class TicketReplay:
 
     def printed(self, seq: int, record: Printed) -> None:
         """A print record: a job ended."""
-        row = self._row(seq, record.ticket)
-        if row is None:
+        if record.ticket in self.slips:
+            self.slips.printed(seq, record)
+        elif (row := self._row(seq, record.ticket)) is None:
             return
-        if record.result == "sent" and record.copy_number == 0:
+        elif record.result == "sent" and record.copy_number == 0:
             if self._fact(row["number"]) & _ORIGINAL_SENT:
                 self._findings.say("prints", f"ledger row {seq}: a second original of {record.ticket} was printed")
             self._add(row["number"], _ORIGINAL_SENT)
@@ -153,12 +160,14 @@ class TicketReplay:
         """Compare what is counted, and what only tables know."""
         one = self._one
         self._findings.differ("numbers", "number of tickets", one("SELECT COUNT(*) FROM tickets"), self.count)
-        self._findings.differ("exits", "used passes", one("SELECT COUNT(*) FROM passes_used"), self._exits)
+        exits = self._exits + self.slips.exits
+        self._findings.differ("exits", "used passes", one("SELECT COUNT(*) FROM passes_used"), exits)
         void = sum(1 for facts in self._facts if facts & _VOIDED)
         self._findings.differ("voids", "void tickets", one("SELECT COUNT(*) FROM tickets WHERE void_seq > 0"), void)
         seals = one("SELECT COALESCE(SUM((enterprise_seal <> '') + (finance_seal <> '')), 0) FROM tickets")
         self._findings.differ("seals", "seals", seals, self._seals)
         self._finish_prints()
+        self.slips.finish()
 
     def _finish_prints(self) -> None:
         for row in self._connection.execute("SELECT job, ticket, copy_number, state FROM print_jobs ORDER BY job"):
@@ -168,7 +177,7 @@ class TicketReplay:
                     "prints", f"print job {row['job']} of {row['ticket']} is {row['state']}, the ledger knows otherwise"
                 )
         for problem, query in _PRINT_RULES:
-            row = self._connection.execute(query).fetchone()
+            row = self._connection.execute(query.format(slips=self.slips.table)).fetchone()
             if row is not None:
                 self._findings.say("prints", f"{row['ticket']} {problem}")
 

@@ -107,11 +107,34 @@ CREATE TABLE stock (
 CREATE TABLE lanes (lane TEXT PRIMARY KEY, visit TEXT NOT NULL, captured_visit TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+_SLIPS = """
+CREATE TABLE empty_slips (
+    pass_id TEXT PRIMARY KEY,
+    visit TEXT NOT NULL UNIQUE,
+    plate TEXT NOT NULL,
+    tare_kg INTEGER NOT NULL CHECK (tare_kg >= 0),
+    exit_kg INTEGER NOT NULL CHECK (exit_kg >= 0),
+    lane TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    pass_code TEXT NOT NULL,
+    ledger_mark TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX empty_slips_at ON empty_slips (at);
+"""
+
 
 @migrations()
 def m001_ledger_and_books(db: SqliteUtils) -> None:
     """The first release's tables."""
     for statement in _statements(_LEDGER + _BOOKS):
+        db.execute(statement)
+
+
+@migrations()
+def m002_empty_slips(db: SqliteUtils) -> None:
+    """Exit passes of empty trucks. Their print jobs and their use stand under the visit's name."""
+    for statement in _statements(_SLIPS):
         db.execute(statement)
 
 

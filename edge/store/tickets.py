@@ -23,6 +23,11 @@ class StoredTicket:
     print_state: str
 
     @property
+    def lane(self) -> str:
+        """Where it was weighed, and is printed."""
+        return self.ticket.lane
+
+    @property
     def missing_seal(self) -> SealKind | None:
         """The first seal that is still missing."""
         present = {seal.kind for seal in self.seals}
@@ -128,7 +133,7 @@ _OPEN_JOB = "state <> 'sent'"  # the partial index's own words: without them eve
 
 @dataclass(frozen=True, slots=True)
 class PrintJob:
-    """One printing of one ticket: copy 0 is the original, n is 补打 n."""
+    """One printing of one ticket, or of a visit's empty slip: copy 0 is the original, n is 补打 n."""
 
     job: int
     ticket: str

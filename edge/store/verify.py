@@ -1,7 +1,8 @@
 """`weighgate ledger verify`: is everything in a plant's books true? Reads only; works on a live file and on a copy.
 
 The ledger is replayed from its first row and every table is compared with what it says. Rows are streamed: memory does
-not grow with the ledger, but for one byte a ticket, one byte a print job and the visits that are open.
+not grow with the ledger, but for one byte a ticket, one byte a print job, the names of empty slips and of open
+visits.
 """
 
 import sqlite3
@@ -17,8 +18,8 @@ from edge.store.tail_check import check_link
 from sync.chain import GENESIS_HASH
 
 CHECKS = (
-    "database", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments", "voids",
-    "exits", "prints", "seals", "stock", "outbox",
+    "database", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments", "slips",
+    "voids", "exits", "prints", "seals", "stock", "outbox",
 )  # fmt: skip
 """The names of the checks, in the order of the report."""
 

@@ -93,6 +93,13 @@ class VisitTable:
         ).fetchone()
         return _visit(row) if row else None
 
+    def arrived_since(self, plate: str, moment: datetime) -> bool:
+        """Whether a truck with this plate has been registered again after a moment."""
+        row = self._connection.execute(
+            "SELECT 1 FROM visits WHERE plate = ? AND arrived_at > ? LIMIT 1", (plate, moment.isoformat())
+        ).fetchone()
+        return row is not None
+
     def noticed(self, plate: str) -> list[Visit]:
         """Notices waiting for this plate to arrive, oldest first."""
         rows = self._connection.execute(

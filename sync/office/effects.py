@@ -194,9 +194,17 @@ class Effects:
         )  # fmt: skip
         self.sums[record.account].spent_fen += record.amount_fen
 
+    def _slip_issued(self, seq: int, record: wire.SlipIssued, _at: str) -> None:
+        self._change(
+            record.visit, seq, time_text(record.at), notice=record.notice, plate=record.plate, lane=record.lane,
+            pass_id=record.pass_id, tare_kg=record.tare_kg,
+        )  # fmt: skip
+
     def _exited(self, seq: int, record: wire.Exited, _at: str) -> None:
         moment = time_text(record.at)
-        self._change(record.visit, seq, moment, state="released", exit_at=moment)
+        before = self.shipments.get(record.visit, Shipment(record.visit))
+        state = "empty" if before.state == "empty" else "released"  # an empty truck leaves with its slip, without goods
+        self._change(record.visit, seq, moment, state=state, exit_at=moment)
         if record.override_name:
             said = f"{record.ticket}: {record.override_name}: {record.override_reason} ({record.override_of})"
             self.incidents.append(Incident(seq, "override", moment, said))
@@ -231,8 +239,8 @@ class Effects:
     _HANDLERS: ClassVar[dict[type[wire.Record], Callable[["Effects", int, Any, str], None]]] = {
         wire.NoticeTaken: _notice_taken, wire.NoticeRefused: _notice_refused, wire.HoldChanged: _hold,
         wire.VisitMoved: _moved, wire.Weighed: _weighed, wire.Held: _held, wire.Ticketed: _ticketed,
-        wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided, wire.Printed: _printed,
-        wire.Returned: _returned, wire.Alarm: _alarm,
+        wire.SlipIssued: _slip_issued, wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided,
+        wire.Printed: _printed, wire.Returned: _returned, wire.Alarm: _alarm,
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from drivers.printer.document import Document, Qr
 from drivers.printer.escpos_reader import plain_text
 from drivers.printer.escpos_writer import QrMode, encode
 from drivers.printer.render import render
-from edge.domain.ticket import COPIES, OutboundTicket, SaleMode, SealKind, SealMark
+from edge.domain.ticket import COPIES, EmptySlip, OutboundTicket, SaleMode, SealKind, SealMark
 from edge.paper import capitals, empty_exit_document, ticket_document
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -151,15 +151,18 @@ def test_a_name_cannot_forge_a_line_or_steer_the_printer() -> None:
 
 
 def test_the_empty_trucks_slip() -> None:
-    document = empty_exit_document(
-        visit="V1", plate="浙E·K3269", tare_kg=14520, exit_kg=14540, lane="一号磅", operator="李调度",
-        plant_name="示例焦化一厂", clock_ok=True, software="weighgate 0.1.0",
-        printed_at=datetime(2026, 11, 23, 10, 1, 13, tzinfo=CHINA),
-    )  # fmt: skip
-    (text,) = copies(document)
-    for value in ("空车出门条", "浙E·K3269", "14 520 kg", "14 540 kg", " 20 kg"):
-        assert value in text
-    assert "[QR" not in text
+    at = datetime(2026, 11, 23, 10, 1, 13, tzinfo=CHINA)
+    slip = EmptySlip("FH20261123-018", "ab" * 8, "浙E·K3269", 14520, 14540, "一号磅", "李调度", at)
+    for copy_number in (0, 2):
+        document = empty_exit_document(
+            slip, pass_code=PASS, plant_name="示例焦化一厂", copy_number=copy_number, ledger_mark="ABCDEF0123",
+            clock_ok=True, software="weighgate 0.1.0", printed_at=at,
+        )  # fmt: skip
+        (text,) = copies(document)
+        for value in ("空车出门证", "浙E·K3269", "14 520 kg", "14 540 kg", " 20 kg", "FH20261123-018", "ABCDEF01"):
+            assert value in text
+        assert text.count("[QR") == 1 and Qr(PASS, module_dots=8) in document
+        assert ("补打 2" in text) == bool(copy_number)
 
 
 @pytest.mark.parametrize(

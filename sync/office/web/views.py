@@ -67,6 +67,8 @@ class Words:
                 text += f" {format_kg(row['over_kg'])} kg"
         elif row.get("mode") == "credit" and row["state"] == "released" and row.get("credit_due"):
             return f"{text} · {self('credit')} {row['credit_due'][5:]} {self('due')}", "amber"
+        elif row["state"] == "empty" and row.get("exit_at"):
+            text += f" {self.time(row['exit_at'], '%H:%M')}"
         return text, colour
 
     def incident(self, kind: str) -> tuple[str, str]:

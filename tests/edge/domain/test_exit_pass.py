@@ -11,7 +11,7 @@ from edge.domain.exit_pass import OVERRIDABLE, ExitPass, PassFacts, Verdict, dec
 from edge.domain.refusal import Reason
 
 PASS = ExitPass(1, 3, 7, "ab" * 8, 18_000, b"8 bytes!", datetime(2026, 11, 23, tzinfo=UTC), 720, 1)
-FACTS = PassFacts("HX01-03-0000007", "浙A12345", 18_000, "ab" * 8, False, True, ("", ""), None)
+FACTS = PassFacts("HX01-03-0000007", "N1", "浙A12345", 18_000, "ab" * 8, False, True, ("", ""), None)
 WRONG: tuple[tuple[Reason, dict[str, Any]], ...] = (
     (Reason.PASS_UNKNOWN, {"net_kg": 18_020}),
     (Reason.PASS_VOIDED, {"voided": True}),

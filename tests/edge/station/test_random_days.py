@@ -119,7 +119,7 @@ class Day:
 
     def do_leave_empty(self, books: Books) -> object:
         visit = self.visit(books)
-        if visit is None or self.dice.random() < 0.9:
+        if visit is None or self.dice.random() < 0.6:
             return None
         return weighing.leave_empty(books, PLANT, visit, press(TARE_KG))
 
@@ -138,7 +138,10 @@ class Day:
                 set_job_state(books, job, self.dice.choice(["sent", "sent", "failed", "queued"]))
 
     def do_leave(self, books: Books) -> object:
-        stored = books.tickets.get(self.ticket(books))
+        slips = books.slips.recent(3)
+        stored = (
+            self.dice.choice(slips) if slips and self.dice.random() < 0.2 else books.tickets.get(self.ticket(books))
+        )
         if stored is None:
             return None
         override = self.dice.choice(["", "plate_not_read", "plate_not_read", "pass_used", "barrier_failed"])

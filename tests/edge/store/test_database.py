@@ -202,7 +202,7 @@ def test_a_full_disk_at_the_start(small_disk: Path) -> None:
     Database(small_disk / "plant.db", Clock()).close()
 
 
-@pytest.mark.parametrize("limit_bytes", range(225_000, 450_000, 17_456))
+@pytest.mark.parametrize("limit_bytes", range(242_456, 450_000, 17_456))
 def test_wherever_writing_stops_old_tickets_stand(tmp_path: Path, limit_bytes: int) -> None:
     """RLIMIT_FSIZE in a forked child: every write past the limit fails, wherever in the file it falls."""
     path = tmp_path / "plant.db"
