@@ -49,6 +49,18 @@ class PlantBooks:
         """Dispatched, fen."""
         return sum(each["amount_fen"] for each in self.standing)
 
+    @property
+    def ticket_exits(self) -> list[Body]:
+        """Exits of loaded trucks."""
+        tickets = {each["ticket"] for each in self.of("ticket")}
+        return [each for each in self.of("exit") if each["ticket"] in tickets]
+
+    @property
+    def papers(self) -> list[tuple[str, str]]:
+        """Everything that was to be printed once: its name in the journal, and its notice."""
+        tickets = [(each["ticket"], each["notice"]) for each in self.of("ticket")]
+        return tickets + [(each["visit"], each["notice"]) for each in self.of("empty_slip")]
+
     def spent_by_account(self) -> Counter[str]:
         """Fen of standing tickets for each account."""
         spent: Counter[str] = Counter()
@@ -110,7 +122,7 @@ def _plant_rules(plant: PlantBooks) -> dict[str, bool]:
     numbers = [int(each["ticket"].rsplit("-", 1)[1]) for each in tickets]
     exits = Counter(each["pass_id"] for each in plant.of("exit"))
     originals = Counter(each["ticket"] for each in plant.of("print") if each["copy_number"] == 0)
-    passes = {each["pass_id"] for each in plant.standing}
+    passes = {each["pass_id"] for each in (*plant.standing, *plant.of("empty_slip"))}
     return {
         "ledger_verifies": plant.verified,
         "numbers_gapless": numbers == list(range(1, len(tickets) + 1)),
@@ -121,8 +133,7 @@ def _plant_rules(plant: PlantBooks) -> dict[str, bool]:
             for each in tickets
         ),
         "one_exit_per_pass": all(count == 1 for count in exits.values()) and set(exits) <= passes,
-        "one_original_per_ticket": set(originals) == {each["ticket"] for each in tickets}
-        and all(count == 1 for count in originals.values()),
+        "one_original_per_ticket": originals == Counter(name for name, _ in plant.papers),
     }
 
 
@@ -134,7 +145,7 @@ def _office_rules(plant: PlantBooks, office: OfficeBooks) -> dict[str, bool]:
         "office_has_the_same_chain": [(each["last_seq"], each["last_hash"]) for each in office.plants]
         == [(plant.head_seq, plant.head_hash)],
         "office_equals_plant_tickets": totals["shipments"] == len(plant.of("ticket"))
-        and totals["released"] == len(plant.of("exit"))
+        and totals["released"] == len(plant.ticket_exits)
         and totals["voided"] == len(plant.of("void")),
         "office_equals_plant_kg": totals["net_kg"] == plant.net_kg,
         "office_equals_plant_fen": totals["amount_fen"] == plant.amount_fen
@@ -147,10 +158,9 @@ def _office_rules(plant: PlantBooks, office: OfficeBooks) -> dict[str, bool]:
 
 
 def _world_rules(plant: PlantBooks, seen: Seen) -> dict[str, bool]:
-    tickets = plant.of("ticket")
     return {
         "every_truck_as_planned": not seen.surprises,
-        "one_paper_per_ticket": seen.papers == Counter({each["notice"]: 1 for each in tickets}),
+        "one_paper_per_ticket": seen.papers == Counter(notice for _, notice in plant.papers),
         "barrier_opened_once_per_exit": seen.barrier_pulses == len(plant.of("exit")),
         "sold_while_cut": seen.tickets_while_cut is None or seen.tickets_while_cut > 0,
         "programs_ended_cleanly": set(seen.exit_statuses.values()) == {0},

@@ -1,6 +1,7 @@
 """The plant's devices at the wire: indicators on ptys, printers and a relay module on TCP, cameras over HTTP."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,20 +62,33 @@ class Devices:
         """Let go of every wire."""
         self._stack.close()
 
-    def pass_code(self, notice: str) -> str | None:
-        """What the scanner reads on the exit pass that a printer gave out for this notice; None while none did."""
+    def paper(self, notice: str) -> "Paper | None":
+        """The exit pass that a printer gave out for this notice; None while none did."""
         for printer in self.printers.values():
             for document in reversed(printer.documents[-_RECENT:]):
                 # The number is plain ASCII on the paper, so most papers need no reading.
-                if notice.encode() in document and (code := codes_on(document).get(notice)):
-                    return code
+                if notice.encode() in document and (paper := read_paper(document)) and paper.notice == notice:
+                    return paper
         return None
 
 
-def codes_on(document: bytes) -> dict[str, str]:
-    """Notice number → pass code of one printed ticket; empty for any other paper."""
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a driver takes out of the printer."""
+
+    notice: str
+    code: str
+    """What a scanner reads on it."""
+    empty: bool
+    """The pass of a truck without goods."""
+
+
+def read_paper(document: bytes) -> Paper | None:
+    """A printed ticket or pass as a person and a scanner read it; None for any other paper."""
     operations = read(document)
     codes = [each.data for each in operations if isinstance(each, NativeQr)]
-    lines = [each.text.split() for each in operations if isinstance(each, Line)]
-    notices = [words[1] for words in lines if len(words) == 2 and words[0] == "发货通知单"]
-    return {notices[0]: codes[0]} if codes and notices else {}
+    lines = [each.text for each in operations if isinstance(each, Line)]
+    notices = [words[1] for words in map(str.split, lines) if len(words) == 2 and words[0] == "发货通知单"]
+    if not codes or not notices:
+        return None
+    return Paper(notices[0], codes[0], any("空车" in line for line in lines))

@@ -36,7 +36,9 @@ class Manners:
 
     @property
     def wait_s(self) -> float:
-        """How long to leave the next button to a person."""
+        """How long to leave the next button to a person; no time at all where nobody watches."""
+        if not self.patience_s:
+            return 0.0
         return self.patience_s if time.monotonic() > self._person_until else max(self.patience_s, PERSON_STAYS_S)
 
 
@@ -104,15 +106,21 @@ class Dispatcher:
             at.mine = False
             await asyncio.sleep(0.05)  # a weight that was not stable any more, or somebody was faster
             return
-        await self._see(lane, at.seen)
+        await self._see(lane, at, fields["visit"] if name == "call" else "")
 
-    async def _see(self, lane: str, before: tuple[str, str]) -> None:
-        """Wait until the page shows what the button did."""
+    async def _see(self, lane: str, at: _Lane, called: str) -> None:
+        """Wait until the page shows what the button did; a lane may be freed before it shows the truck called."""
         pages = self.world.pages
+
+        def shown() -> tuple[str, str] | None:
+            now = _standing(pages.lane(lane))
+            return now if now != at.seen and called in ("", now[0]) else None
+
         try:
-            await pages.until(lambda: _standing(pages.lane(lane)) != before or None, timeout_s=2)
+            at.seen = await pages.until(shown, timeout_s=2)
         except TimeoutError:
             return
+        at.mine = False
 
     def _step(self, lane: str) -> tuple[str, dict[str, str]] | None:
         """The button to press now, with its fields."""

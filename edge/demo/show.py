@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from edge.demo.audit import OfficeBooks, Seen, invariants, read_plant
-from edge.demo.devices import GATE, LANES, codes_on
+from edge.demo.devices import GATE, LANES, read_paper
 from edge.demo.office import HeadOffice
 from edge.demo.pages import Pages
 from edge.demo.people import Dispatcher, Guard
@@ -156,7 +156,7 @@ def summarise(books: Path, office: OfficeBooks, seen: Seen, tally: Tally) -> dic
         "unloaded": tally.unloaded,
         "tickets": len(plant.of("ticket")),
         "voided": len(plant.of("void")),
-        "released": len(plant.of("exit")),
+        "released": len(plant.ticket_exits),
         "refused": dict(sorted(Counter(each["reason"] for each in plant.of("gate_refused")).items())),
         "kg": plant.net_kg,
         "fen": plant.amount_fen,
@@ -228,7 +228,8 @@ def _printed(world: World) -> int:
 
 def _papers(stage: Stage) -> Counter[str]:
     documents = [each for printer in stage.devices.printers.values() for each in printer.documents]
-    return Counter(notice for document in documents for notice in codes_on(document))
+    papers = [read_paper(document) for document in documents]
+    return Counter(paper.notice for paper in papers if paper is not None)
 
 
 async def _settled(traffic: Traffic, stage: Stage) -> OfficeBooks:

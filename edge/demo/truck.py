@@ -6,7 +6,7 @@ It obeys whoever presses the buttons, automatic or not: what it does next follow
 import asyncio
 from typing import Any
 
-from edge.demo.devices import GATE, LANES
+from edge.demo.devices import GATE, LANES, Paper
 from edge.demo.people import Dispatcher, Guard
 from edge.demo.plan import DIVISION_KG, Order, Part
 from edge.demo.world import World
@@ -146,16 +146,20 @@ class Truck:
     async def _leave(self) -> str:
         world, order = self._world, self.order
         # The next truck may have been called before we saw our own ticket; then the paper tells.
-        code = await self._paper(_PAPER_S if self._ticket else 1.5)
-        if code is None:
-            empty = self._state == "tared" or self._said_tare
-            self._say("left empty" if empty else "was cancelled; the money is free again")
-            return "left_empty" if empty else "cancelled"
+        paper = await self._paper(_PAPER_S if self._ticket or self._said_tare else 1.5)
+        if paper is None:
+            self._say("was cancelled; the money is free again")
+            return "cancelled"
+        if paper.empty:
+            self._say("drives empty to the gate; the money is free again")
+            await world.wait(6)
+            released = await self._at_gate(paper.code) == "released"
+            return "left_empty" if released else "turned_back"
         self._say(f"ticket {self._ticket or order.notice} printed, drives to the gate")
         if order.part is Part.VOIDED and self._dispatcher is not None and await self._dispatcher.void(self._ticket):
             self._say(f"ticket {self._ticket} made void by two persons before the exit")
         await world.wait(6)
-        return await self._at_gate(code)
+        return await self._at_gate(paper.code)
 
     async def _at_gate(self, code: str) -> str:
         order = self.order
@@ -179,7 +183,8 @@ class Truck:
         verdict = await self._guard.check(code)
         if verdict["verdict"] == "open":
             ticket = verdict["ticket"]
-            world.say(f"{plate} released with {format_kg(ticket['net_kg'])} kg, ticket {ticket['ticket']}")
+            load = f"with {format_kg(ticket['net_kg'])} kg, ticket {ticket['ticket']}" if ticket else "empty"
+            world.say(f"{plate} released {load}")
             while world.devices.barrier.inputs.vehicle_on_loop:  # noqa: ASYNC110 - a device, played in another thread
                 await asyncio.sleep(0.02)
         else:
@@ -190,12 +195,12 @@ class Truck:
         world.devices.cameras[GATE].set_scene(None)
         return verdict
 
-    async def _paper(self, within_s: float) -> str | None:
+    async def _paper(self, within_s: float) -> Paper | None:
         try:
             async with asyncio.timeout(within_s):
-                while (code := self._world.devices.pass_code(self.order.notice)) is None:  # noqa: ASYNC110 - as above
+                while (paper := self._world.devices.paper(self.order.notice)) is None:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.03)
-                return code
+                return paper
         except TimeoutError:
             return None
 
