@@ -153,6 +153,8 @@ _LABELS: dict[str, tuple[str, str]] = {
     "paper_no": ("没有，补打", "No, reprint"),
     "ticket": ("出库单", "Ticket"),
     # the gate
+    "truck_empty": ("空车", "EMPTY"),
+    "slip": ("空车出门证", "Empty truck's pass"),
     "verdict_open": ("放行", "OPEN"),
     "verdict_ask_guard": ("请核对", "CHECK"),
     "verdict_refuse": ("不放行", "STOP"),

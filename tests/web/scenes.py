@@ -121,6 +121,15 @@ def ticket(**changes: Any) -> TicketView:
     return replace(plain, **changes)
 
 
+def slip(**changes: Any) -> TicketView:
+    """An empty truck's pass."""
+    plain = ticket(
+        ticket="HX01-2611-0433", customer_name="", product="", net_kg=0, amount_fen=0, state="empty_exit",
+        state_words=VisitState.EMPTY_EXIT.words, enterprise_seal="", finance_seal="", mode="empty",
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
 def verdict(kind: str, **changes: Any) -> VerdictView:
     """The answer to a scan made just now."""
     why = {

@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from edge.domain.refusal import Reason, Words, refuse
 from edge.domain.visit import VisitState
-from edge.station.views import Done, LaneView
-from tests.web.scenes import ALARM, SCALE, actions, hold_view, idle_view, loading_view, queue, verdict, visit
+from edge.station.views import Done, LaneView, PassageView
+from tests.web.scenes import ALARM, SCALE, actions, hold_view, idle_view, loading_view, queue, slip, verdict, visit
 from tests.web.stage import Served, Stage
 from tests.web.talk import session_of
 
@@ -211,6 +211,23 @@ def test_a_pass_is_scanned_and_the_verdict_read(screen: Page, served: Served, st
     screen.keyboard.press("Enter")
     expect(screen.locator("#verdict-main")).to_have_text("不放行")
     expect(screen.locator("#reason")).to_contain_text("14:02:11")
+
+
+def test_an_empty_trucks_pass_shows_no_goods_and_no_ticket(screen: Page, served: Served, stage: Stage) -> None:
+    """空车 where the net stands otherwise, no ticket number, no seals that could be missing."""
+    stage.verdict = verdict("open", ticket=slip())
+    gate = stage.gates["south"]
+    gate.shown = replace(gate.shown, today=(PassageView("14:29", "浙A5K326", 0, "open", Words("放行", "released")),))
+    enter(screen, served, "G02", "/gate/south")
+    screen.keyboard.type("WG1:ABC")
+    screen.keyboard.press("Enter")
+    expect(screen.locator("#verdict-main")).to_have_text("放行")
+    expect(screen.locator("#verdict-net")).to_have_text("空车 EMPTY")
+    expect(screen.locator("#verdict-goods")).to_have_text("")
+    expect(screen.locator("#ticket")).to_have_text("空车出门证")
+    expect(screen.locator("#customer")).to_have_text("—")
+    expect(screen.locator("#seals")).to_have_text("—")
+    expect(screen.locator("#today .num")).to_have_text(["空车"])
 
 
 def test_a_truck_arrives(screen: Page, served: Served, stage: Stage) -> None:

@@ -9,7 +9,7 @@ from httpx import Client
 from edge.domain.refusal import Reason, refuse
 from edge.domain.visit import VisitState
 from edge.station.views import as_json
-from tests.web.scenes import loading_view, ticket, verdict
+from tests.web.scenes import loading_view, slip, ticket, verdict
 from tests.web.stage import Stage
 from tests.web.talk import JSON, log_in
 
@@ -160,6 +160,17 @@ def test_ticket_pages(client: Client, stage: Stage) -> None:
     page = client.get(TICKET).text
     assert "取到票了吗" in page and "未盖" in page and "您的岗位不能做此操作" in page
     assert client.get("/tickets/NONE").status_code == 404
+
+
+def test_an_empty_trucks_pass_has_no_seals_and_no_void(client: Client, stage: Stage) -> None:
+    """It stands among the tickets, to be asked for and reprinted; there is nothing to seal or to take back."""
+    stage.shown_tickets = [slip(print_state="unknown")]
+    log_in(client, "D01")
+    page = client.get("/tickets").text
+    assert "空车" in page and "/tickets/HX01-2611-0433" in page
+    page = client.get("/tickets/HX01-2611-0433").text
+    assert "取到票了吗" in page and "/reprint" in page and "空车" in page
+    assert "/seal" not in page and "/void" not in page and "未盖" not in page
 
 
 def test_language_is_one_click_away_and_stays(client: Client) -> None:

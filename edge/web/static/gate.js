@@ -33,7 +33,7 @@ function show() {
   setText("verdict-second", second(label));
   reason(verdict, kind);
   const ticket = verdict && verdict.ticket;
-  setText("verdict-net", ticket ? `${word("net_kg")} ${kg(ticket.net_kg)} kg` : "");
+  setText("verdict-net", !ticket ? "" : isEmpty(ticket) ? `${word("truck_empty")} ${second("truck_empty")}` : `${word("net_kg")} ${kg(ticket.net_kg)} kg`);
   setText("verdict-goods", ticket ? ticket.product : "");
   setText("barrier-said", verdict && verdict.barrier ? `${verdict.barrier === "opened" ? "✓" : "✕"} ${word("barrier_" + verdict.barrier)} ${second("barrier_" + verdict.barrier)}` : "");
   byId("barrier-said").classList.toggle("bad", Boolean(verdict) && verdict.barrier === "failed");
@@ -42,6 +42,11 @@ function show() {
   today();
   chips();
   overridable(verdict);
+}
+
+// An empty truck's pass: no goods, no ticket, no seals; the guard looks into the body.
+function isEmpty(ticket) {
+  return ticket.mode === "empty";
 }
 
 function reason(verdict, kind) {
@@ -63,11 +68,11 @@ function facts(verdict, ticket) {
   const sure = seen ? ` ${Math.floor(verdict.confidence_permille / 10)}%` : "";
   setText("plate-seen", verdict ? (seen ? `${plate(verdict.plate_seen)} ${agrees ? "✓" : "✕"}${sure}` : word("not_read")) : "—");
   setClass("plate-seen", !verdict ? "" : agrees ? "good" : "bad");
-  setText("ticket", ticket ? ticket.ticket : "—");
-  setText("customer", ticket ? ticket.customer_name : "—");
+  setText("ticket", !ticket ? "—" : isEmpty(ticket) ? word("slip") : ticket.ticket);
+  setText("customer", (ticket && ticket.customer_name) || "—");
   setText("gross-at", ticket ? clock(ticket.gross_at) : "—");
   const seal = (kind) => `${word("seal_" + kind)} ${ticket[kind + "_seal"] ? "✓" : "✕ " + word("missing")}`;
-  setText("seals", ticket ? `${seal("enterprise")}  ${seal("finance")}` : "—");
+  setText("seals", ticket && !isEmpty(ticket) ? `${seal("enterprise")}  ${seal("finance")}` : "—");
 }
 
 function picture(verdict) {
@@ -88,7 +93,7 @@ function today() {
   setRows("today", view.today.length ? view.today : [null], (row) => {
     if (!row) return make("li", "empty", word("nothing_yet"));
     const line = make("li", row.verdict);
-    line.append(make("time", "", clock(row.at, false)), make("b", "", plate(row.plate)), make("span", "num", row.net_kg === null ? "—" : `${kg(row.net_kg)} kg`),
+    line.append(make("time", "", clock(row.at, false)), make("b", "", plate(row.plate)), make("span", "num", row.net_kg === null ? "—" : row.net_kg === 0 ? word("truck_empty") : `${kg(row.net_kg)} kg`),
       make("em", "", `${MARKS[row.verdict] || "·"} ${pick(row.words)}`));
     return line;
   });
