@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from edge.demo.audit import OfficeBooks, Seen, invariants, read_plant
-from edge.demo.devices import GATE, LANES, read_paper
+from edge.demo.devices import GATE, LANES, Paper, read_paper
 from edge.demo.office import HeadOffice
 from edge.demo.pages import Pages
 from edge.demo.people import Dispatcher, Guard
@@ -127,7 +127,7 @@ async def headless(wish: Wish, write: Callable[[str], object]) -> dict[str, Any]
             cut = await _three_thirds(traffic, orders)
             office = await _settled(traffic, stage)
         pulses = stage.devices.barrier.pulses
-        papers = _papers(stage)
+        papers = Counter(paper.notice for paper in _papers(stage))
         await stage.stop_programs(_PATIENT_S)
         tally = traffic.world.tally
         seen = Seen(trucks, tally.surprises, papers, pulses, dict(stage.exit_statuses), cut.tickets if cut else None)
@@ -223,13 +223,12 @@ async def _all(traffic: Traffic, orders: Sequence[Order]) -> None:
 
 
 def _printed(world: World) -> int:
-    return sum(len(printer.documents) for printer in world.devices.printers.values())
+    return sum(1 for paper in _papers(world.stage) if not paper.empty)
 
 
-def _papers(stage: Stage) -> Counter[str]:
+def _papers(stage: Stage) -> list[Paper]:
     documents = [each for printer in stage.devices.printers.values() for each in printer.documents]
-    papers = [read_paper(document) for document in documents]
-    return Counter(paper.notice for paper in papers if paper is not None)
+    return [paper for document in documents if (paper := read_paper(document)) is not None]
 
 
 async def _settled(traffic: Traffic, stage: Stage) -> OfficeBooks:

@@ -178,7 +178,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "plate_pass": ("出门证车牌", "Plate on the pass"),
     "plate_seen": ("摄像识别", "Plate seen"),
     "not_read": ("未识别", "not read"),
-    "gross_at": ("出库时间", "Loaded at"),
+    "gross_at": ("过磅时间", "Weighed at"),
     "seals": ("印章", "Seals"),
     "seal_enterprise": ("企管", "Enterprise"),
     "seal_finance": ("财务", "Finance"),
