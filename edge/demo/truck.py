@@ -183,8 +183,8 @@ class Truck:
         verdict = await self._guard.check(code)
         if verdict["verdict"] == "open":
             ticket = verdict["ticket"]
-            load = f"with {format_kg(ticket['net_kg'])} kg, ticket {ticket['ticket']}" if ticket else "empty"
-            world.say(f"{plate} released {load}")
+            load = f"with {format_kg(ticket['net_kg'])} kg" if ticket["net_kg"] else "empty"
+            world.say(f"{plate} released {load}, {ticket['ticket']}")
             while world.devices.barrier.inputs.vehicle_on_loop:  # noqa: ASYNC110 - a device, played in another thread
                 await asyncio.sleep(0.02)
         else:
