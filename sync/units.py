@@ -6,7 +6,7 @@ Kilograms `_kg`, fen `_fen` (1/100 yuan), prices in fen per tonne.
 import re
 
 _THIN_SPACE = "\u2009"
-_YUAN = re.compile(r"\s*(?P<yuan>\d{1,12})(?:\.(?P<fen>\d{1,2}))?\s*")
+_YUAN = re.compile(r"\s*(?P<yuan>\d{1,3}(?:,\d{3}){1,3}|\d{1,12})(?:\.(?P<fen>\d{1,2}))?\s*")
 
 
 def amount_fen(net_kg: int, price_fen_per_t: int) -> int:
@@ -37,8 +37,11 @@ def format_fen(money_fen: int) -> str:
 
 
 def parse_yuan(text: str) -> int:
-    """Yuan as people type it (`56,680.5`, `￥ 100`) to fen; ValueError says what is allowed."""
-    match = _YUAN.fullmatch(text.replace(",", "").replace("￥", "").replace("¥", ""))
+    """Yuan as people type it (`56,680.5`, `￥ 100`) to fen; ValueError says what is allowed.
+
+    A comma groups three digits and nothing else: `56,5` meant as a decimal would be ten times the money.
+    """
+    match = _YUAN.fullmatch(text.replace("￥", "").replace("¥", ""))
     if match is None:
         raise ValueError(f"{text!r} is not an amount: digits with at most two decimals, like 56680.50")
-    return int(match["yuan"]) * 100 + int((match["fen"] or "").ljust(2, "0"))
+    return int(match["yuan"].replace(",", "")) * 100 + int((match["fen"] or "").ljust(2, "0"))

@@ -61,7 +61,9 @@ def test_amounts_are_read_as_people_type_them(text: str, fen: int) -> None:
     assert parse_yuan(text) == fen
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.234", "1e3", "abc", "1.", ".5", "1" * 13, "１00x", "NaN"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1.234", "1e3", "abc", "1.", ".5", "1" * 13, "１00x", "NaN", "56,5", "1000,50", "1,23,456", ","]
+)
 def test_anything_else_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="is not an amount"):
         parse_yuan(text)
