@@ -64,6 +64,12 @@ class Attempts:
             self.wrong.pop(next(iter(self.wrong)))
         self.wrong[key].append(now_s)
 
+    def forget(self, key: str, now_s: float) -> None:
+        """The attempt noted then was right after all."""
+        recent = self.wrong.get(key)
+        if recent is not None and now_s in recent:
+            recent.remove(now_s)
+
 
 class Access:
     """The configured people and tokens, and who is signed in."""
@@ -85,21 +91,21 @@ class Access:
     async def sign_in(self, name: str, pin: str, address: str) -> str | int:
         """A session's secret, 0 when name or PIN is wrong, or the seconds to wait."""
         now_s = time.monotonic()
-        known = name if name in self._people else "?"
-        wait_s = max(
-            self._attempts.wait_s(f"name {known}", _TRIES_PER_NAME, now_s),
-            self._attempts.wait_s(f"address {address}", _TRIES_PER_ADDRESS, now_s),
-        )
-        if wait_s:
+        limits = {f"name {name if name in self._people else '?'}": _TRIES_PER_NAME,
+                  f"address {address}": _TRIES_PER_ADDRESS}  # fmt: skip
+        if wait_s := max(self._attempts.wait_s(key, most, now_s) for key, most in limits.items()):
             return wait_s
+        # Counted before it is known to be wrong: a hundred PINs sent at once are still a hundred attempts.
+        for key in limits:
+            self._attempts.note(key, now_s)
         person = self._people.get(name)
         # An unknown name takes as long as a wrong PIN, so that nobody can ask which names exist.
         async with self._slow:
             good = await asyncio.to_thread(matches, pin, person.pin_hash if person else self._nobody)
         if person is None or not good:
-            self._attempts.note(f"name {known}", now_s)
-            self._attempts.note(f"address {address}", now_s)
             return 0
+        for key in limits:
+            self._attempts.forget(key, now_s)
         secret = secrets.token_urlsafe(32)
         while len(self._sessions) >= _MOST_SESSIONS:
             self._sessions.pop(next(iter(self._sessions)))
@@ -133,15 +139,16 @@ class Access:
             return None
         if (known := self._good_tokens.get(_digest(text))) is not None:
             return known
-        address = client_address(request)
-        if self._attempts.wait_s(f"address {address}", _TRIES_PER_ADDRESS, time.monotonic()):
+        now_s, key = time.monotonic(), f"address {client_address(request)}"
+        if self._attempts.wait_s(key, _TRIES_PER_ADDRESS, now_s):
             return None
+        self._attempts.note(key, now_s)
         for token in self._tokens:
             async with self._slow:
                 good = await asyncio.to_thread(matches, text, token.token_hash)
             if good:
+                self._attempts.forget(key, now_s)
                 return self._good_tokens.setdefault(_digest(text), User(token.name, token.role))
-        self._attempts.note(f"address {address}", time.monotonic())
         return None
 
 

@@ -86,7 +86,7 @@ def api_routes(office: Office) -> list[Route]:
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "200")
-    if not text.isdigit() or not 1 <= int(text) <= _LONGEST_LIST:
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_LIST:
         raise NotAllowed("limit", text[:20], f"1 至 {_LONGEST_LIST}", f"allowed: 1 to {_LONGEST_LIST}")
     return int(text)
 

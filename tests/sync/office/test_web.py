@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -77,7 +78,8 @@ def test_the_api_books_once_and_words_its_refusals(api: httpx.Client) -> None:
     assert api.get("/api/plants").json()[0]["plant"] == "HX01"
     assert api.get("/api/totals").json()["shipments"] == 0
     assert api.get("/api/verify").json()["ok"]
-    assert api.get("/api/shipments?limit=x").status_code == 422
+    for limit in ("x", "0", "²"):
+        assert api.get("/api/shipments", params={"limit": limit}).status_code == 422
 
 
 def test_nobody_gets_in_without_a_name(office: Office) -> None:
@@ -112,6 +114,16 @@ def test_wrong_pins_are_slowed_down(office: Office) -> None:
         good = client.post("/login", data={"name": BILLER, "pin": office.pins[BILLER]})
         cookie = good.headers["set-cookie"].lower()
         assert good.status_code == 303 and "httponly" in cookie and "samesite=strict" in cookie
+
+
+def test_pins_tried_all_at_once_are_no_more_tries(office: Office) -> None:
+    def attempt(pin: int) -> int:
+        with anonymous(office) as client:
+            return client.post("/login", data={"name": "nobody", "pin": str(pin)}).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = sorted(pool.map(attempt, range(12)))
+    assert answers == [403] * 5 + [429] * 7
 
 
 def test_rows_arrive_without_reload_and_html_stays_text(
