@@ -83,6 +83,7 @@ _STATES = {
 }  # fmt: skip
 """A plant's own visit states, as head office shows them."""
 _BEFORE_TICKET = frozenset({"noticed", "yard", "tared", "loaded", "held"})
+_REFUSED = ("refused", "")
 _NOTICE_STATES = {"noticed": "taken", "yard": "taken", "tared": "loading", "loaded": "loading"}
 
 
@@ -108,10 +109,14 @@ class Effects:
             return
         try:
             record = known.model_validate_json(body)
+            _check_times(record)
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(str(part) for part in problem["loc"])
             self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: {where}: {problem['msg']}"))
+            return
+        except OverflowError:
+            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: a time outside the years 1 to 9999"))
             return
         handler = self._HANDLERS.get(type(record))
         if handler is not None:
@@ -135,10 +140,12 @@ class Effects:
             record.visit, seq, at, state=state, notice=record.notice, account=record.account, plate=record.plate,
             hold_fen=record.hold_fen,
         )  # fmt: skip
-        self.notices.setdefault(record.notice, (_NOTICE_STATES.get(state, state), ""))
+        if self.notices.get(record.notice, _REFUSED)[0] == "refused":
+            self.notices[record.notice] = (_NOTICE_STATES.get(state, state), "")
 
     def _notice_refused(self, seq: int, record: wire.NoticeRefused, at: str) -> None:
-        self.notices[record.notice] = ("refused", record.reason)
+        # Only when nothing else was heard: a truck that is loading goes on, whatever came too late for it.
+        self.notices.setdefault(record.notice, ("refused", record.reason))
         self.incidents.append(
             Incident(seq, "notice_refused", at, f"{record.notice} v{record.version}: {record.reason}")
         )
@@ -242,6 +249,14 @@ class Effects:
         wire.SlipIssued: _slip_issued, wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided,
         wire.Printed: _printed, wire.Returned: _returned, wire.Alarm: _alarm,
     }  # fmt: skip
+
+
+def _check_times(record: wire.Record) -> None:
+    """OverflowError for a moment that has no UTC: year 1 east of Greenwich, year 9999 west of it."""
+    for name in ("at", "tare_at", "gross_at"):
+        moment = getattr(record, name, None)
+        if moment is not None:
+            time_text(moment)
 
 
 def visits_named(rows: Iterable[tuple[str, str]]) -> set[str]:

@@ -228,7 +228,8 @@ def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tup
     """Add to the counters; what cannot be right is booked all the same, and told: the goods are gone already."""
     named = sorted(account for account, each in sums.items() if each != Sums())
     known = set(tx.execute(select(accounts.c.account).where(accounts.c.account.in_(named)).with_for_update()).scalars())
-    odd = [("unknown_account", f"{account}: no such account here") for account in named if account not in known]
+    strange = [f"{account}: no such account here" for account in named if account not in known]
+    over = []
     row = allotments.c
     for account in sorted(known):
         each = sums[account]
@@ -243,8 +244,10 @@ def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tup
         tx.execute(update(allotments).where(*mine).values(**after))
         over_fen = after["spent_fen"] - after["voided_fen"] - (before["granted_fen"] - after["returned_seen_fen"])
         if over_fen > 0 and each.spent_fen:
-            odd.append(("over_allotment", f"{account}: tickets exceed the allotment by ¥{format_fen(over_fen)}"))
-    return odd
+            over.append(f"{account}: tickets exceed the allotment by ¥{format_fen(over_fen)}")
+    # One incident of a kind per row: an account each would push the others out.
+    found = (("unknown_account", strange), ("over_allotment", over))
+    return [(kind, "; ".join(said)) for kind, said in found if said]
 
 
 def _save_notices(tx: Connection, instance: str, effects: Effects) -> None:

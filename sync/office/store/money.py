@@ -235,9 +235,8 @@ def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) 
 
 def note_state(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]) -> bool:
     """A plant's STATE, account → (returned, wanted), cumulative fen: note it, grant what is free; whether granted."""
-    known = set(tx.execute(select(accounts.c.account).where(accounts.c.account.in_(list(wanted)))).scalars())
     granted = False
-    for account in sorted(known):
+    for account in _with_news(tx, instance, wanted):
         returned_fen, wanted_fen = wanted[account]
         before = load_account(tx, account)
         if before is None:
@@ -255,3 +254,19 @@ def note_state(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]
         if wanted_fen > allotment.counters.granted_fen:
             granted = grant_wanted(tx, account) or granted
     return granted
+
+
+def _with_news(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]) -> list[str]:
+    """The accounts of a STATE that say something new or wait for money. STATE names every account and comes often:
+    each of the others would cost a lock and a look at all its allotments."""
+    row = allotments.c
+    listed = tx.execute(
+        select(row.account, row.granted_fen, row.returned_seen_fen, row.wanted_fen).where(row.instance == instance)
+    )
+    kept = {account: (granted_fen, (seen_fen, wanted_fen)) for account, granted_fen, seen_fen, wanted_fen in listed}
+    news = []
+    for account, told in sorted(wanted.items()):
+        granted_fen, before = kept.get(account, (0, (0, 0)))
+        if told != before or told[1] > granted_fen:
+            news.append(account)
+    return news

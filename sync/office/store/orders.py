@@ -51,6 +51,7 @@ def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notic
 def amend_notice(tx: Connection, number: str, changes: dict[str, Any], now: datetime) -> Notice:
     """The same notice with a higher version: limit, price, expiry, plate, vehicle. Its hold is planned anew."""
     row = _changeable(tx, number)
+    _may_grow(tx, row["instance"])
     old = Notice.model_validate_json(row["body"])
     fields = {**old.model_dump(), **changes, "version": old.version + 1, "issued_at": now}
     application = old.account.partition("/credit-")[2]
@@ -118,6 +119,19 @@ def open_instance(tx: Connection, plant: str) -> str:
     if row[1]:
         raise NotAllowed("plant", plant, f"已冻结:{row[1]}", f"is frozen: {row[1]}")
     return str(row[0])
+
+
+def _may_grow(tx: Connection, instance: str) -> None:
+    """An amendment may grant money: never to a closed epoch, never to a ledger that forked."""
+    state, frozen = tx.execute(
+        select(instances.c.state, instances.c.frozen).where(instances.c.instance == instance)
+    ).one()
+    if state != "open":
+        raise NotAllowed(
+            "plant", instance, "该期账本已关闭;请取消后另开通知单", f"is {state}; cancel it and issue a new notice"
+        )
+    if frozen:
+        raise NotAllowed("plant", instance, f"已冻结:{frozen}", f"is frozen: {frozen}")
 
 
 def _changeable(tx: Connection, number: str) -> Any:

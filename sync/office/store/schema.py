@@ -165,7 +165,9 @@ notices = Table(
     Column("body", Text, nullable=False),
     Column("issued_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
-    Index("notices_by_plant", "instance", "account", "state"),
+    Index("notices_by_state", "state", "account"),
+    Index("notices_by_plate", "plate", "state"),
+    Index("notices_by_time", "issued_at", "notice"),
 )
 
 shipments = Table(
@@ -206,6 +208,8 @@ shipments = Table(
     Index("shipments_by_date", "business_date"),
     Index("shipments_by_ticket", "instance", "ticket"),
     Index("shipments_by_notice", "notice"),
+    Index("shipments_by_state", "state"),
+    Index("shipments_by_change", "changed_at", "changed_seq"),
 )
 
 incidents = Table(
