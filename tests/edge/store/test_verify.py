@@ -126,6 +126,17 @@ TAMPERED = {
     "a print forgotten": (("UPDATE print_jobs SET state = 'queued' WHERE job = 1",), False, "prints"),
     "an original removed": (("DELETE FROM print_jobs WHERE job = 2",), False, "prints"),
     "a second original, chain recomputed": ((IN_BODY.format(field="copy_number", value=0, pick="MAX") + " WHERE kind = 'print')",), True, "prints"),
+    "a slip removed": (("DELETE FROM empty_slips WHERE visit = 'N8'",), False, "slips"),
+    "a slip added": (("INSERT INTO empty_slips SELECT 'ff', 'N5', plate, tare_kg, exit_kg, lane, operator, pass_code, ledger_mark, at FROM empty_slips LIMIT 1",), False, "slips"),
+    "a slip for another truck": (("UPDATE empty_slips SET plate = '浙A99999' WHERE visit = 'N8'",), False, "slips"),
+    "an empty truck's visit changed": (("UPDATE visits SET state = 'cancelled' WHERE visit = 'N8'",), False, "slips"),
+    "an empty weighing left out, chain recomputed": (("UPDATE ledger SET kind = 'weighment?' WHERE kind = 'weighment' AND body LIKE '%\"empty\"%'",), True, "weighments"),
+    "a slip's tare changed, chain recomputed": ((IN_BODY.format(field="tare_kg", value=33000, pick="MIN") + " WHERE kind = 'empty_slip')",), True, "weighments"),
+    "a slip left out, chain recomputed": (("UPDATE ledger SET kind = 'empty?' WHERE seq = (SELECT MAX(seq) FROM ledger WHERE kind = 'empty_slip')",), True, "slips"),
+    "a slip made usable again": (("DELETE FROM passes_used WHERE ticket = 'N7'",), False, "exits"),
+    "a slip used without an exit": (("INSERT INTO passes_used SELECT pass_id, visit, 'south', at, 1 FROM empty_slips WHERE visit = 'N8'",), False, "exits"),
+    "a slip used twice, chain recomputed": (("UPDATE ledger SET body = replace(body, 'HX01-03-0000003', 'N7') WHERE kind = 'exit'", "UPDATE ledger SET body = json_replace(body, '$.visit', 'N7') WHERE kind = 'exit' AND body LIKE '%\"N7\"%'"), True, "exits"),
+    "a slip's print forgotten": (("DELETE FROM print_jobs WHERE ticket = 'N8'",), False, "slips"),
     "stock changed": (("UPDATE stock SET sold_kg = 0",), False, "stock"),
     "an ACK beyond the end": (("UPDATE meta SET value = '99999' WHERE key = 'acked_seq'",), False, "outbox"),
 }  # fmt: skip
@@ -146,6 +157,7 @@ PROTECTED = (
     "SELECT * FROM accounts",
     "SELECT visit, state, hold_fen FROM visits",
     "SELECT pass_id, ticket FROM passes_used",
+    "SELECT pass_id, visit, plate, tare_kg, exit_kg, lane, operator, ledger_mark, at FROM empty_slips",
 )
 
 

@@ -57,7 +57,7 @@ class FakePlant:
         )
         return visit
 
-    def weigh(self, visit: str, role: Literal["tare", "gross"], gross_kg: int) -> None:
+    def weigh(self, visit: str, role: Literal["tare", "gross", "empty"], gross_kg: int) -> None:
         self.write(
             wire.Weighed(
                 weighment=f"{visit}-{role}", visit=visit, role=role, gross_kg=gross_kg, lane="lane1",
@@ -99,6 +99,25 @@ class FakePlant:
                 override_of="plate_differs" if override else "",
             )
         )  # fmt: skip
+
+    def empty(self, notice: str, account: str, hold_fen: int) -> str:
+        """A truck that is tared and goes without goods, up to its slip; the visit's name."""
+        visit = self.taken(notice, account, hold_fen)
+        self.weigh(visit, "tare", 14_520)
+        self.weigh(visit, "empty", 14_540)
+        self.write(
+            wire.SlipIssued(
+                visit=visit, notice=notice, plate="浙A12345", tare_kg=14_520, exit_kg=14_540, lane="lane1",
+                operator="D01", pass_id=f"slip-{notice}", at=self.now(),
+            )
+        )  # fmt: skip
+        self.write(
+            wire.VisitMoved(
+                visit=visit, notice=notice, plate="浙A12345", event="leave_empty", state="empty_exit", at=self.now(),
+                operator="D01", reason="空车出门", account=account, released_fen=hold_fen,
+            )
+        )  # fmt: skip
+        return visit
 
     def void(self, visit: str, ticket: str, account: str, amount: int) -> None:
         self.write(

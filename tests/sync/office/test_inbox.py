@@ -141,6 +141,27 @@ def test_voids_overrides_reprints_and_unreadable_rows_are_told(store: Store, pla
     assert check(store) == []
 
 
+def test_an_empty_truck_leaves_with_its_slip_and_counts_nowhere(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    plant.truck("N1", ACCOUNT, 200_000, 1000, PRICE)
+    visit = plant.empty("N2", ACCOUNT, 5_000_000)
+    take(store, plant, plant.rows)
+    with store.read() as tx:
+        row = next(row for row in views.list_shipments(tx) if row["visit"] == visit)
+    assert (row["state"], row["exit_at"], row["hold_fen"], row["pass_id"]) == ("empty", "", 0, "slip-N2")
+    plant.exit(visit, visit, override="王五")
+    take(store, plant, plant.rows)
+    with store.read() as tx:
+        row = next(row for row in views.list_shipments(tx) if row["visit"] == visit)
+        sums = views.totals(tx)
+        (incident,) = views.list_incidents(tx)
+    assert (row["state"], row["ticket"], row["net_kg"], row["amount_fen"]) == ("empty", "", 0, 0)
+    assert row["exit_at"] and row["exit_at"] == row["changed_at"]
+    assert (incident["kind"], visit in incident["what"]) == ("override", True)
+    assert (sums["shipments"], sums["released"], sums["amount_fen"]) == (1, 1, 200_000)
+    assert check(store) == []
+
+
 def test_a_held_truck_shows_what_is_over_until_it_is_cleared(store: Store, plant: FakePlant) -> None:
     fund(store, plant, 10_000_000)
     visit = plant.taken("N1", ACCOUNT, 5_000_000)
