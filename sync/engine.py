@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
+from sync.envelope import Envelope, EnvelopeError, Kind, Message, MessageTooBig, kind_of, open_, seal
 from sync.keys import Instance
 from sync.messages import Ack, Docs, Grant, State, WireDocument, WireRecord
 from sync.session import Acked, Fork, PlantSession, Tuning
@@ -204,7 +204,13 @@ class PlantEngine:
 
     async def _send(self, body: Message) -> None:
         kind = kind_of(body)
-        payload = seal(kind, self.instance, body, self._key)
+        try:
+            payload = seal(kind, self.instance, body, self._key)
+        except MessageTooBig as error:
+            # The plant must go on weighing; what cannot be told stays in the books.
+            self.dropped["too big to send"] += 1
+            _log.error("message not sent", kind=kind.value, why=str(error))
+            return
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
                 await self._transport.send(f"up/{self.instance.plant}/{kind.value.lower()}", payload)

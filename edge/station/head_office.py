@@ -121,9 +121,9 @@ def _apply(books: Books, wire: WireDocument) -> None:
 
 
 def _state(books: Books) -> State:
-    accounts = {}
+    accounts, short_fen = {}, missing_fen(books)
     for name, counters in books.accounts.all().items():
-        missing = max(0, missing_fen(books, name) - counters.available_fen)
+        missing = max(0, short_fen[name] - counters.available_fen)
         accounts[name] = AccountState(
             granted_fen=counters.granted_fen,
             returned_fen=counters.returned_fen,

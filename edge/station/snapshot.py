@@ -1,5 +1,6 @@
 """What the books say right now, read in one go after each commit: the source of all views."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -58,10 +59,11 @@ def read_snapshot(books: Books) -> Snapshot:
     )
 
 
-def missing_fen(books: Books, account: str) -> int:
-    """How much more an account's open visits would need here: short holds, and what held loads are over."""
-    missing = 0
+def missing_fen(books: Books) -> Counter[str]:
+    """How much more each account's open visits would need here: short holds, and what held loads are over."""
+    missing: Counter[str] = Counter()
     for visit in books.visits.open():
-        if visit.notice.account == account and visit.state in HOLD_OPEN:
-            missing += max(0, visit.wanted_fen - visit.hold_fen, visit.held_amount_fen - visit.hold_fen)
+        if visit.state in HOLD_OPEN:
+            wanted_fen = max(visit.wanted_fen, visit.held_amount_fen)
+            missing[visit.notice.account] += max(0, wanted_fen - visit.hold_fen)
     return missing

@@ -96,5 +96,6 @@ def _queue(books: Books, visit: Visit, now: datetime, by: str) -> Done | Refusal
 
 def _expire(books: Books, name: str) -> None:
     visit = books.visits.get(name)
-    if visit is not None:
+    # Looked at again: an amendment may have come since the snapshot.
+    if visit is not None and visit.notice.expires_at <= books.clock.now():
         end_visit(books, visit, VisitEvent.EXPIRE, by="system", reason="通知单过期")

@@ -176,6 +176,17 @@ async def test_a_failing_store_ends_the_pump_loudly() -> None:
     assert caught.group_contains(OSError, match="disk gone")
 
 
+async def test_a_state_that_fits_no_message_ends_nothing() -> None:
+    net, books = HostileNet(FAIR, 0), MemoryBooks(3)
+    books.granted_fen = {f"C{number:06}/credit-2611-{number:06}": 10**12 for number in range(9_000)}
+    plant, office = make_pair(net, books)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(plant.run()), group.create_task(office.run())]
+        await until(lambda: plant.dropped["too big to send"] and books.acked_rows == 3)
+        for task in tasks:
+            task.cancel()
+
+
 async def test_a_key_of_another_instance_is_refused() -> None:
     with pytest.raises(ValueError, match="not the owner"):
         PlantEngine(HX01, OFFICE_KEY, OFFICE_KEY.public_key(), MemoryBooks(), HostileNet(FAIR, 0).end("down/HX01/"))

@@ -1,0 +1,80 @@
+"""The plant's books as the synchronisation sees them: what STATE says and costs, and documents that cross."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from edge.domain.visit import VisitState
+from edge.station import yard
+from edge.store.books import Books
+from edge.store.database import connect
+from edge.store.visits import VisitTable
+from tests.edge.station.rig import PlantRig, notice
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_state_asks_for_what_each_account_lacks(rig: PlantRig) -> None:
+    await rig.send(
+        notice(hold_fen=4_000_000), notice("N2", plate="浙B00002", hold_fen=9_000_000),
+        notice("N3", plate="浙C00003", account="C2/coke", hold_fen=500),
+    )  # fmt: skip
+    await rig.grant(100, "C2/coke")
+    await rig.grant(7, "C3/coke")
+    told = (await rig.station.head_office.state()).accounts
+    assert {name: each.want_granted_fen for name, each in told.items()} == {
+        "C1/coke": 13_000_000, "C2/coke": 500, "C3/coke": 0,
+    }  # fmt: skip
+
+
+async def test_state_reads_the_open_visits_once_however_many_accounts_there_are(
+    rig: PlantRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        await rig.grant(100, f"C{number}/coke")
+    reads: list[str] = []
+    was = VisitTable.open
+
+    def counted(table: VisitTable) -> list[object]:
+        reads.append("open")
+        return was(table)  # type: ignore[return-value]
+
+    monkeypatch.setattr(VisitTable, "open", counted)
+    await rig.station.head_office.state()
+    assert len(reads) <= 2, "once for what is missing, once for who waits"
+
+
+async def test_an_amendment_that_comes_while_notices_are_being_ended_wins(rig: PlantRig) -> None:
+    now = datetime.now(UTC)
+    await rig.send(notice(expires_at=now + timedelta(hours=1)))
+    expire = getattr(yard, "_expire")  # noqa: B009 - the step behind a snapshot that is older than the amendment
+    await rig.desk.commit(lambda books: expire(books, "N1"))
+    assert (await rig.visit()).state is VisitState.NOTICED
+
+
+async def test_no_daily_query_of_the_plant_reads_a_whole_table(rig: PlantRig) -> None:
+    """With a million tickets a scan is seconds; `Books` on a traced connection says what it asks."""
+    await rig.send(notice())
+    ticket = await rig.ticketed()
+    asked: list[str] = []
+    connection = connect(rig.path, writable=False)
+    connection.set_trace_callback(asked.append)
+    books = Books(connection, rig.desk.clock)
+    books.visits.open()
+    books.visits.in_plant("浙A12345")
+    books.visits.noticed("浙A12345")
+    books.visits.arrived_since("浙A12345", datetime.now(UTC))
+    books.tickets.get(ticket)
+    books.tickets.by_number(1)
+    books.tickets.of_day("2026-11-23")
+    books.tickets.next_number()
+    books.print_jobs.latest(ticket)
+    books.print_jobs.next_queued(("1",))
+    books.print_jobs.in_state("queued")
+    books.ledger.rows_after(3, 10)
+    books.ledger.bodies("exit", 10)
+    connection.set_trace_callback(None)
+    plans = [row[3] for text in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+    connection.close()
+    assert len(asked) >= 13
+    assert [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "CONSTANT" not in plan] == []
