@@ -85,7 +85,8 @@ def problems(folder: Path) -> list[str]:
     report = verify(folder / "plant.db")
     found = [f"{check.name}: {check.problem}" for check in report.checks if not check.ok]
     connection = connect(folder / "plant.db", writable=False)
-    tickets = dict(connection.execute("SELECT visit, ticket FROM tickets").fetchall())
+    papers = "SELECT visit, ticket FROM tickets UNION ALL SELECT visit, visit FROM empty_slips"
+    tickets = dict(connection.execute(papers).fetchall())
     exits = connection.execute("SELECT COUNT(*) FROM ledger WHERE kind = 'exit'").fetchone()[0]
     used = {row[0] for row in connection.execute("SELECT ticket FROM passes_used")}
     connection.close()
