@@ -70,8 +70,8 @@ class PassKey:
     def read(self, code: str) -> ExitPass:
         """The content of a scanned code; PassUnreadable or PassForged when it must not be believed."""
         # Base45 knows the space, and scanners, forms and people drop one that leads. Only the first character can be
-        # one at an end: the second and the last encode values that are too small. A scanner behind Caps Lock types small
-        # letters, which base45 does not have.
+        # one at an end: the second and the last encode values that are too small. A scanner behind Caps Lock types
+        # small letters, which base45 does not have.
         try:
             raw = base45_decode(code.strip().upper().rjust(CODE_CHARACTERS))
         except ValueError as error:

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     VISIT_OPEN = "visit_open"
     VISIT_UNKNOWN = "visit_unknown"
     LANE_BUSY = "lane_busy"
+    LANE_CHANGED = "lane_changed"
     NO_VISIT = "no_visit"
     QUEUE_EMPTY = "queue_empty"
     SCALE_LOST = "scale_lost"
@@ -58,6 +59,7 @@ class Reason(StrEnum):
     NOTHING_TO_OVERRIDE = "nothing_to_override"
     NOT_OVERRIDABLE = "not_overridable"
     NAME_AND_REASON = "name_and_reason"
+    REASON_MISSING = "reason_missing"
     BARRIER_FAILED = "barrier_failed"
     TICKET_UNKNOWN = "ticket_unknown"
     TICKET_LEFT = "ticket_left"
@@ -81,6 +83,9 @@ _WORDS: dict[Reason, Words] = {
     Reason.VISIT_UNKNOWN: Words("没有这个车次 {visit}", "There is no visit {visit}"),
     Reason.LANE_BUSY: Words(
         "磅上已有 {plate},请先完成或移出", "{plate} is on this lane; finish it or move it away first"
+    ),
+    Reason.LANE_CHANGED: Words(
+        "磅上已不是 {visit} 的车,请看清再按", "{visit} is no longer on this lane; look, then press again"
     ),
     Reason.NO_VISIT: Words("还没有叫车上磅", "No truck has been called to this lane"),
     Reason.QUEUE_EMPTY: Words("没有车在排队", "No truck is waiting"),
@@ -139,6 +144,7 @@ _WORDS: dict[Reason, Words] = {
     Reason.NOTHING_TO_OVERRIDE: Words("没有可人工放行的扫描", "There is no scan to override"),
     Reason.NOT_OVERRIDABLE: Words("这种情况不得人工放行:{why}", "This cannot be overridden: {why_en}"),
     Reason.NAME_AND_REASON: Words("人工放行须写明姓名与理由", "Give your name and the reason"),
+    Reason.REASON_MISSING: Words("请写明理由", "Give the reason"),
     Reason.BARRIER_FAILED: Words("道闸没有动作:{what}", "The barrier did not act: {what_en}"),
     Reason.TICKET_UNKNOWN: Words("没有出库单 {ticket}", "There is no ticket {ticket}"),
     Reason.TICKET_LEFT: Words("{ticket} 已出门,只能由总部红冲", "{ticket} has left; only head office can credit it"),

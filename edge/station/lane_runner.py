@@ -106,55 +106,56 @@ class LaneRunner:
         """Let go of the devices."""
         await asyncio.gather(self._reader.stop(), self._eyes.stop())
 
-    # Commands of the page. Each answers Done or a Refusal, and remembers it for the screen.
+    # Commands of the page. Each answers Done or a Refusal, and remembers it for the screen. `visit` is the one the
+    # page showed: a press meant for it never acts on the next truck. Empty means whichever stands here.
 
     async def call(self, visit: str, by: str) -> Outcome:
         """Call a truck to this lane: from the queue, or back from loading elsewhere."""
         return await self._command(lambda: self._call(visit, by))
 
-    async def tare(self, by: str) -> Outcome:
+    async def tare(self, by: str, visit: str = "") -> Outcome:
         """称皮重: weigh the empty truck."""
-        return await self._command(lambda: self._weigh(by, weighing.weigh_tare))
+        return await self._command(lambda: self._weigh(by, weighing.weigh_tare), visit)
 
-    async def start_loading(self, by: str) -> Outcome:
+    async def start_loading(self, by: str, visit: str = "") -> Outcome:
         """开始装车: only after the tare, only with a notice (Art 21)."""
-        return await self._command(lambda: self._move(by, VisitEvent.START_LOADING))
+        return await self._command(lambda: self._move(by, VisitEvent.START_LOADING), visit)
 
     async def load_complete(self, by: str, visit: str) -> Outcome:
         """装车完成 for the visit that the page showed; pressing twice answers with the same ticket."""
         return await self._command(lambda: self._load_complete(by, visit))
 
-    async def recheck(self, by: str) -> Outcome:
-        """Weigh and decide again, after a top-up or an amendment."""
-        return await self._command(lambda: self._weigh(by, weighing.load_complete))
+    async def recheck(self, by: str, visit: str = "") -> Outcome:
+        """Weigh a held load and decide again, after a top-up or an amendment."""
+        return await self._command(lambda: self._weigh(by, weighing.recheck), visit)
 
-    async def unload(self, by: str) -> Outcome:
+    async def unload(self, by: str, visit: str = "") -> Outcome:
         """卸货重磅: back to loading."""
-        return await self._command(
-            lambda: self._with_visit(
-                lambda visit: self._commit(lambda books: weighing.unload(books, moves.fresh(books, visit.visit), by))
-            )
-        )
 
-    async def cancel(self, by: str, reason: str) -> Outcome:
+        async def back(held: Visit) -> Outcome:
+            return await self._commit(lambda books: weighing.unload(books, moves.fresh(books, held.visit), by))
+
+        return await self._command(lambda: self._with_visit(back), visit)
+
+    async def cancel(self, by: str, reason: str, visit: str = "") -> Outcome:
         """取消: the notice's money goes back."""
 
-        async def end(visit: Visit) -> Outcome:
-            return await self._commit(lambda books: moves.cancel(books, visit.visit, by, reason or "调度取消"))
+        async def end(standing: Visit) -> Outcome:
+            return await self._commit(lambda books: moves.cancel(books, standing.visit, by, reason or "调度取消"))
 
-        return await self._command(lambda: self._with_visit(end))
+        return await self._command(lambda: self._with_visit(end), visit)
 
-    async def empty_exit(self, by: str) -> Outcome:
+    async def empty_exit(self, by: str, visit: str = "") -> Outcome:
         """空车出门: weighed again and as light as it came."""
-        return await self._command(lambda: self._weigh(by, weighing.leave_empty))
+        return await self._command(lambda: self._weigh(by, weighing.leave_empty), visit)
 
-    async def park(self, by: str) -> Outcome:
+    async def park(self, by: str, visit: str = "") -> Outcome:
         """Drive off to load elsewhere; the lane is free for the next truck."""
 
-        async def leave(visit: Visit) -> Outcome:
-            return await self._commit(lambda books: moves.park(books, visit))
+        async def leave(standing: Visit) -> Outcome:
+            return await self._commit(lambda books: moves.park(books, standing))
 
-        return await self._command(lambda: self._with_visit(leave))
+        return await self._command(lambda: self._with_visit(leave), visit)
 
     def view(self) -> LaneView:
         """The lane now."""
@@ -190,13 +191,19 @@ class LaneRunner:
         """The books changed: show it."""
         self._publish()
 
-    async def _command(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def _command(self, work: Callable[[], Awaitable[Outcome]], shown: str = "") -> Outcome:
         async with self._lock:
-            outcome = await work()
+            outcome = self._changed_since(shown) or await work()
             self._last = outcome if isinstance(outcome, Refusal) else None
             self._done = None if isinstance(outcome, Refusal) else outcome.words
             self._publish()
             return outcome
+
+    def _changed_since(self, shown: str) -> Refusal | None:
+        standing = self._desk.snapshot.on_lane(self.setup.lane)
+        if not shown or standing is None or standing.visit == shown:
+            return None
+        return refuse(Reason.LANE_CHANGED, visit=shown)
 
     async def _commit(self, work: Callable[[Books], Outcome]) -> Outcome:
         return await self._desk.commit(work)
@@ -218,7 +225,7 @@ class LaneRunner:
             ticketed = await self._desk.database.read(lambda books: books.visits.get(shown))
             if ticketed is not None and ticketed.ticket and ticketed.state is not VisitState.VOIDED:
                 return weighing.already_ticketed(ticketed)
-            return refuse(Reason.VISIT_UNKNOWN, visit=shown) if visit else refuse(Reason.NO_VISIT)
+            return refuse(Reason.LANE_CHANGED, visit=shown) if visit else refuse(Reason.NO_VISIT)
         if visit.ticket:
             return weighing.already_ticketed(visit)
         return await self._weigh(by, weighing.load_complete)

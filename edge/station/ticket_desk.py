@@ -52,7 +52,7 @@ class TicketDesk:
         if not first or not second or first == second:
             return refuse(Reason.SAME_PERSON)
         if not reason.strip():
-            return refuse(Reason.NAME_AND_REASON)
+            return refuse(Reason.REASON_MISSING)
         return await self._desk.commit(lambda books: void(books, ticket, first, second, reason.strip()[:120]))
 
     async def seal(self, ticket: str, seal: str, by: str) -> Done | Refusal:

@@ -74,6 +74,14 @@ def load_complete(books: Books, plant: Plant, visit: Visit, press: Press) -> Don
     return outcome
 
 
+def recheck(books: Books, plant: Plant, visit: Visit, press: Press) -> Done | Refusal:
+    """再核对: load complete once more, of a load that was held. A load nobody completed is not checked again."""
+    if visit.state is VisitState.HELD or visit.ticket:
+        return load_complete(books, plant, visit, press)
+    words = visit.state.words
+    return refuse(Reason.NOT_NOW, event="再核对", event_en="check again", state=words.zh, state_en=words.en)
+
+
 def leave_empty(books: Books, plant: Plant, visit: Visit, press: Press) -> Done | Refusal:
     """The truck goes without goods: weighed again, it must be as light as it came. Its slip opens the gate once."""
     permitted = next_state(visit.state, VisitEvent.LEAVE_EMPTY)

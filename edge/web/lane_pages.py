@@ -17,14 +17,14 @@ Do = Callable[[str, Fields], Awaitable[Done | Refusal]]
 
 LIMITS: dict[str, dict[str, int]] = {
     "call": {"visit": 80},
-    "tare": {},
-    "start_loading": {},
+    "tare": {"visit": 80},
+    "start_loading": {"visit": 80},
     "load_complete": {"visit": 80},
-    "unload": {},
-    "recheck": {},
-    "park": {},
-    "cancel": {"reason": 200},
-    "empty_exit": {},
+    "unload": {"visit": 80},
+    "recheck": {"visit": 80},
+    "park": {"visit": 80},
+    "cancel": {"visit": 80, "reason": 200},
+    "empty_exit": {"visit": 80},
 }
 """The commands of a lane, each with its form fields and their most characters."""
 
@@ -105,13 +105,13 @@ def _doing(lane: Lane, command: str) -> Do:
     """The lane's method for a command, called with who and the form."""
     table: dict[str, Do] = {
         "call": lambda by, form: lane.call(form["visit"], by),
-        "tare": lambda by, form: lane.tare(by),
-        "start_loading": lambda by, form: lane.start_loading(by),
+        "tare": lambda by, form: lane.tare(by, form["visit"]),
+        "start_loading": lambda by, form: lane.start_loading(by, form["visit"]),
         "load_complete": lambda by, form: lane.load_complete(by, form["visit"]),
-        "unload": lambda by, form: lane.unload(by),
-        "recheck": lambda by, form: lane.recheck(by),
-        "park": lambda by, form: lane.park(by),
-        "cancel": lambda by, form: lane.cancel(by, form["reason"]),
-        "empty_exit": lambda by, form: lane.empty_exit(by),
+        "unload": lambda by, form: lane.unload(by, form["visit"]),
+        "recheck": lambda by, form: lane.recheck(by, form["visit"]),
+        "park": lambda by, form: lane.park(by, form["visit"]),
+        "cancel": lambda by, form: lane.cancel(by, form["reason"], form["visit"]),
+        "empty_exit": lambda by, form: lane.empty_exit(by, form["visit"]),
     }
     return table[command]

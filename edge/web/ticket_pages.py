@@ -104,7 +104,7 @@ class TicketPages:
         if form["second"] == by:
             return refuse(Reason.SAME_PERSON)
         if not form["reason"]:
-            return refuse(Reason.NAME_AND_REASON)
+            return refuse(Reason.REASON_MISSING)
         second = await self._site.pins.check(form["second"], form["pin"])
         if isinstance(second, Words):
             return second

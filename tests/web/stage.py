@@ -91,7 +91,9 @@ class Stage:
     def queue_view(self) -> QueueView:
         """The board."""
         called = VisitState.ADMITTED
-        first = QueueEntry("V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0, Words("", ""))
+        first = QueueEntry(
+            "V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0, Words("", "")
+        )
         return QueueView(self.name, queue(6), (first,))
 
     def hear(self, *command: str) -> Done | Refusal:
@@ -115,29 +117,29 @@ class StageLane:
     async def call(self, visit: str, by: str) -> Done | Refusal:
         return self.stage.hear("call", visit, by)
 
-    async def tare(self, by: str) -> Done | Refusal:
-        return self.stage.hear("tare", by)
+    async def tare(self, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("tare", by, visit)
 
-    async def start_loading(self, by: str) -> Done | Refusal:
-        return self.stage.hear("start_loading", by)
+    async def start_loading(self, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("start_loading", by, visit)
 
     async def load_complete(self, by: str, visit: str) -> Done | Refusal:
         return self.stage.hear("load_complete", by, visit)
 
-    async def unload(self, by: str) -> Done | Refusal:
-        return self.stage.hear("unload", by)
+    async def unload(self, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("unload", by, visit)
 
-    async def recheck(self, by: str) -> Done | Refusal:
-        return self.stage.hear("recheck", by)
+    async def recheck(self, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("recheck", by, visit)
 
-    async def park(self, by: str) -> Done | Refusal:
-        return self.stage.hear("park", by)
+    async def park(self, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("park", by, visit)
 
-    async def cancel(self, by: str, reason: str) -> Done | Refusal:
-        return self.stage.hear("cancel", by, reason)
+    async def cancel(self, by: str, reason: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("cancel", by, reason, visit)
 
-    async def empty_exit(self, by: str) -> Done | Refusal:
-        return self.stage.hear("empty_exit", by)
+    async def empty_exit(self, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("empty_exit", by, visit)
 
 
 @dataclass

@@ -75,11 +75,11 @@ def test_the_pedal_is_the_big_button(screen: Page, served: Served, stage: Stage,
     screen.keyboard.press(key)
     expect(screen.locator("#main-label")).to_have_text("开始装车")
     screen.keyboard.press(key)
-    assert stage.heard == [("tare", "D01")]
+    assert stage.heard == [("tare", "D01", "V7")]
     screen.wait_for_timeout(1300)
     screen.keyboard.press(key)
     expect(screen.locator("#said")).to_contain_text("已完成")
-    assert stage.heard == [("tare", "D01"), ("start_loading", "D01")]
+    assert stage.heard == [("tare", "D01", "V7"), ("start_loading", "D01", "V7")]
 
 
 def test_the_hold_shows_its_numbers_and_two_ways_out(screen: Page, served: Served, stage: Stage) -> None:
@@ -96,7 +96,7 @@ def test_the_hold_shows_its_numbers_and_two_ways_out(screen: Page, served: Serve
     screen.tap("[data-way=topup] button")
     screen.tap("[data-way=unload] button")
     expect(screen.locator("#said")).to_contain_text("已完成")
-    assert ("recheck", "D01") in stage.heard
+    assert ("recheck", "D01", "V7") in stage.heard
     put(served, hold_view("overload"))
     expect(screen.locator("#hold-title")).to_have_text("超限超载，必须卸货")
     expect(screen.locator("[data-way=topup]")).to_be_hidden()
@@ -161,7 +161,7 @@ def test_call_from_the_queue_and_cancel_with_a_reason(screen: Page, served: Serv
     screen.tap("#ask-cancel [value=yes]")
     expect(screen.locator("#ask-cancel")).to_be_hidden()
     screen.wait_for_timeout(200)
-    assert stage.heard == [("call", "V21", "D01"), ("cancel", "D01", "车辆故障")]
+    assert stage.heard == [("call", "V21", "D01"), ("cancel", "D01", "车辆故障", "V7")]
 
 
 def test_the_question_after_a_failed_print(screen: Page, served: Served, stage: Stage) -> None:

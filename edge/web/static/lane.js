@@ -81,19 +81,23 @@ function pressMain() {
   if (performance.now() - mainSince < SETTLE_MS) {
     return refuse(inBoth("just_changed"));
   }
-  return send(action.name, action.visit ? { visit: action.visit } : {});
+  return send(action.name, { visit: action.visit || standing() });
 }
 
+// The truck that the page shows: a press, or a dialog left open, never acts on the next one.
+const standing = () => (view.visit ? view.visit.visit : "");
+
 async function pressOther(name) {
+  const visit = standing();
   const action = view.actions.find((one) => one.name === name) || { name, enabled: false, why: boot.not_allowed };
   const no = why(action);
   if (no) return refuse(no);
   if (name === "cancel") {
     byId("cancel-reason").value = "";
-    return (await ask("ask-cancel")) ? send(name, { reason: byId("cancel-reason").value }) : undefined;
+    return (await ask("ask-cancel")) ? send(name, { visit, reason: byId("cancel-reason").value }) : undefined;
   }
-  if (name === "empty_exit") return (await ask("ask-empty")) ? send(name) : undefined;
-  return send(name);
+  if (name === "empty_exit") return (await ask("ask-empty")) ? send(name, { visit }) : undefined;
+  return send(name, { visit });
 }
 
 // The pedal is a keyboard with one key, F9 or Enter. A key held down is one press.

@@ -103,7 +103,7 @@ async def test_void_by_two_persons_before_the_exit(rig: PlantRig) -> None:
     ticket = await rig.ticketed()
     refused(await rig.station.tickets.void(ticket, "甲", "甲", "装错货"), Reason.SAME_PERSON)
     refused(await rig.station.tickets.void(ticket, "甲", "", "装错货"), Reason.SAME_PERSON)
-    refused(await rig.station.tickets.void(ticket, "甲", "乙", " "), Reason.NAME_AND_REASON)
+    refused(await rig.station.tickets.void(ticket, "甲", "乙", " "), Reason.REASON_MISSING)
     refused(await rig.station.tickets.void("HX01-03-0000009", "甲", "乙", "装错货"), Reason.TICKET_UNKNOWN)
     done(await rig.station.tickets.void(ticket, "甲", "乙", "装错货"))
     refused(await rig.station.tickets.void(ticket, "甲", "乙", "装错货"), Reason.TICKET_VOIDED)

@@ -37,8 +37,8 @@ async def test_two_browsers_showing_different_trucks(rig: PlantRig) -> None:
     await rig.send(notice(), notice("N2", plate="浙B00002"))
     lane = await rig.loading()
     await lane.stand(TARE_KG + 18_000)
-    refused(await lane.runner.load_complete("旧页面", "N2"), Reason.VISIT_UNKNOWN)
-    refused(await lane.runner.load_complete("旧页面", "不存在"), Reason.VISIT_UNKNOWN)
+    refused(await lane.runner.load_complete("旧页面", "N2"), Reason.LANE_CHANGED)
+    refused(await lane.runner.load_complete("旧页面", "不存在"), Reason.LANE_CHANGED)
     assert "ticket" not in await rig.kinds()
 
 
@@ -110,6 +110,31 @@ async def test_the_wrong_truck_on_the_deck(rig: PlantRig) -> None:
     assert (await rig.visit()).state is VisitState.HELD
     lane.camera.seen = None  # dirt on the plate: the dispatcher's own eyes count
     assert isinstance(await lane.runner.recheck("调度"), Done)
+
+
+async def test_a_press_on_an_old_page_does_not_touch_the_next_truck(rig: PlantRig) -> None:
+    """A dialog left open, a second browser: what was meant for the truck before is refused for this one."""
+    await rig.send(notice())
+    done(await rig.station.yard.arrive(PLATE, "调度"))
+    lane = rig.lane.runner
+    done(await lane.call("N1", "调度"))
+    for old in (
+        lane.tare("旧页面", "N0"), lane.start_loading("旧页面", "N0"), lane.unload("旧页面", "N0"),
+        lane.recheck("旧页面", "N0"), lane.park("旧页面", "N0"), lane.cancel("旧页面", "司机放弃", "N0"),
+        lane.empty_exit("旧页面", "N0"),
+    ):  # fmt: skip
+        refused(await old, Reason.LANE_CHANGED)
+    assert (await rig.visit()).state is VisitState.ADMITTED
+    done(await lane.cancel("调度", "司机放弃", "N1"))
+
+
+async def test_only_a_held_load_is_checked_again(rig: PlantRig) -> None:
+    """A biller may ask for it; that must not be another way to press load complete."""
+    await rig.send(notice())
+    lane = await rig.loading()
+    await lane.stand(TARE_KG + 18_000)
+    refused(await lane.runner.recheck("开票", "N1"), Reason.NOT_NOW)
+    assert (await rig.visit()).state is VisitState.LOADING
 
 
 async def test_commands_without_a_truck(rig: PlantRig) -> None:
