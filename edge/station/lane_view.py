@@ -130,7 +130,7 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
         "recheck": _may(visit, VisitEvent.UNLOAD) or weight,
         "cancel": _may(visit, VisitEvent.CANCEL),
         "empty_exit": _may(visit, VisitEvent.LEAVE_EMPTY) or weight,
-        "park": None if visit is not None and visit.state in _SERVED else refuse(Reason.NO_VISIT),
+        "park": _may_park(visit),
     }
     return tuple(ActionView(name, why is None, why.words if why else NOTHING) for name, why in answers.items())
 
@@ -147,6 +147,15 @@ def _may(visit: Visit | None, event: VisitEvent) -> Refusal | None:
         return refuse(Reason.NO_VISIT)
     following = next_state(visit.state, event)
     return following if isinstance(following, Refusal) else None
+
+
+def _may_park(visit: Visit | None) -> Refusal | None:
+    if visit is None:
+        return refuse(Reason.NO_VISIT)
+    if visit.state in _SERVED:
+        return None
+    words = visit.state.words
+    return refuse(Reason.NOT_NOW, event="移车", event_en="drive off", state=words.zh, state_en=words.en)
 
 
 def _weight(
