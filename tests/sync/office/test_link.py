@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,6 +21,7 @@ from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.plants import enrol
 from sync.session import Fork, Tuning
+from sync.transport import Listener
 from tests.sync.office.plant import FakePlant
 from tests.sync.support import until
 
@@ -191,6 +192,33 @@ async def test_head_office_started_long_after_the_plant_catches_up_through_a_kil
     with office_store.read() as tx:
         assert views.totals(tx)["shipments"] == 300
     assert books.forks == []
+
+
+async def test_what_was_written_while_only_the_offices_link_was_down_goes_out_at_once(
+    office_store: Store, books: Books
+) -> None:
+    class Pipe:
+        sent: ClassVar[list[str]] = []
+
+        async def run(self, listener: Listener) -> None:
+            await asyncio.Event().wait()
+
+        async def send(self, topic: str, payload: bytes) -> None:
+            self.sent.append(topic)
+
+    pipe = Pipe()
+    link = OfficeLink(office_store, pipe, OFFICE_KEY, lambda: None)
+    link.connected()
+    async with running(link.run()):
+        link.message("up/HX01/state", seal(Kind.STATE, books.plant.instance, books.plant.state(), books.plant.key))
+        await until(lambda: "down/HX01/ack" in pipe.sent)
+        link.disconnected("cable")
+        pay(office_store, 10_000_000)
+        issue(office_store)
+        await asyncio.sleep(0.7)
+        assert "down/HX01/docs" not in pipe.sent
+        link.connected()
+        await until(lambda: {"down/HX01/docs", "down/HX01/grant"} <= set(pipe.sent), 2.0)
 
 
 async def test_what_is_not_ours_is_counted_shown_and_dropped(
