@@ -5,31 +5,16 @@ Amounts int fen, masses int kg, times ISO 8601 with zone. A reader ignores field
 stored, shown and otherwise ignored, so an older head office can serve a newer plant.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from sync.canonical import canonical
-
-Fen = Annotated[int, Field(ge=0, le=10**15)]
-Kg = Annotated[int, Field(ge=0, le=10**6)]
-Name = Annotated[str, Field(min_length=1, max_length=120)]
+from sync.fields import Fen, Kg, Name, Wire
+from sync.fields import Mode as Mode
 
 
-class Mode(StrEnum):
-    """How a sale is paid: 预付 prepaid, 赊销 credit, 代办托运 consigned transport."""
-
-    PREPAID = "prepaid"
-    CREDIT = "credit"
-    CONSIGNED = "consigned"
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
-
-
-class Record(_Wire):
+class Record(Wire):
     """A ledger row's body. `KIND` is its name in the ledger and on the wire."""
 
     KIND: ClassVar[str]
@@ -287,7 +272,7 @@ RECORDS: dict[str, type[Record]] = {
 }  # fmt: skip
 
 
-class Document(_Wire):
+class Document(Wire):
     """What head office sends down; `KIND` names it."""
 
     KIND: ClassVar[str]
@@ -344,7 +329,7 @@ class Stock(Document):
 DOCUMENTS: dict[str, type[Document]] = {document.KIND: document for document in (Notice, NoticeCancelled, Stock)}
 
 
-class WireRecord(_Wire):
+class WireRecord(Wire):
     """A ledger row as it travels in REC."""
 
     seq: int
@@ -354,7 +339,7 @@ class WireRecord(_Wire):
     hash: str
 
 
-class WireDocument(_Wire):
+class WireDocument(Wire):
     """A document as it travels in DOCS; `number` counts from 1 without gaps for one plant epoch."""
 
     number: int
@@ -362,7 +347,7 @@ class WireDocument(_Wire):
     body: dict[str, Any]
 
 
-class AccountState(_Wire):
+class AccountState(Wire):
     """One account in STATE: the plant's cumulative counters, and how much it would like to have been granted."""
 
     granted_fen: Fen
@@ -373,13 +358,13 @@ class AccountState(_Wire):
     want_granted_fen: Fen = 0
 
 
-class Rec(_Wire):
+class Rec(Wire):
     """REC plant → head office: consecutive ledger rows."""
 
     records: tuple[WireRecord, ...]
 
 
-class State(_Wire):
+class State(Wire):
     """STATE plant → head office, at connect, every 60 s and after changes. Asks, by what it lacks, for a resend."""
 
     accounts: dict[str, AccountState]
@@ -392,21 +377,21 @@ class State(_Wire):
     """Trucks in HOLD, for the office page."""
 
 
-class Grant(_Wire):
+class Grant(Wire):
     """GRANT head office → plant: the cumulative grant of one account."""
 
     account: Name
     granted_fen: Fen
 
 
-class Ack(_Wire):
+class Ack(Wire):
     """ACK head office → plant: every row up to `last_seq` is committed there. Nothing else ends an outbox row."""
 
     last_seq: int
     last_hash: str
 
 
-class Docs(_Wire):
+class Docs(Wire):
     """DOCS head office → plant: consecutive documents."""
 
     documents: tuple[WireDocument, ...]

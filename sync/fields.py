@@ -1,0 +1,24 @@
+"""What all messages on the wire are made of: amounts, masses, names, and how a reader takes them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fen = Annotated[int, Field(ge=0, le=10**15)]
+Kg = Annotated[int, Field(ge=0, le=10**6)]
+Name = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+class Mode(StrEnum):
+    """How a sale is paid: 预付 prepaid, 赊销 credit, 代办托运 consigned transport."""
+
+    PREPAID = "prepaid"
+    CREDIT = "credit"
+    CONSIGNED = "consigned"
+
+
+class Wire(BaseModel):
+    """Frozen; a reader ignores fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
