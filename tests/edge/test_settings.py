@@ -1,0 +1,62 @@
+"""A plant's configuration with one mistake each: one line that names file, path, value and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.settings import SettingsError, load_settings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "plant.example.toml"
+
+
+def problems(tmp_path: Path, old: str, new: str) -> list[str]:
+    """The lines about the example with one text replaced, without the file's name."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert old in text, f"the example no longer has {old!r}"
+    file = tmp_path / "plant.toml"
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    return [line.removeprefix(f"{file}: ") for line in lines]
+
+
+def test_the_example_is_right() -> None:
+    settings = load_settings(EXAMPLE)
+    assert settings.books_file == EXAMPLE.parent / "data" / "plant.db"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "allowed"),
+    [
+        ("minimum_net_kg", "minimum_kg", "plant.minimum_kg", "unknown key — allowed here: code, data,"),
+        ("number = 1\n", 'number = "one"\n', "plant.number", "'one' — "),
+        ('code = "HX01"', 'code = "hx 1"', "plant.code", "'hx 1' — "),
+        ('"Asia/Shanghai"', '"Asia/Shanghia"', "plant.timezone", "a time zone name such as Asia/Shanghai"),
+        ('finance = "rule"', 'finance = "nobody"', "seals.finance", "'rule' or 'person'"),
+        ('type = "serial"', 'type = "serail"', "lane[0].indicator", "type = 'serail' — allowed: 'serial', 'simulated'"),
+        ('type = "serial"', 'type = "serial"\nbuad = 9600', "lane[0].indicator.buad", "allowed here: accept_net, baud"),
+        ("division_kg = 20", "division_kg = 0", "lane[0].scale.division_kg", "greater than or equal to 1"),
+        ("division_kg = 20", "division_kg = 2.5", "lane[0].scale.division_kg", "2.5 — "),
+    ],
+)
+def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, path: str, allowed: str) -> None:
+    (line,) = problems(tmp_path, old, new)
+    assert line.startswith(f"{path}: ")
+    assert allowed in line
+
+
+def test_a_missing_key_says_that_it_is_required(tmp_path: Path) -> None:
+    assert problems(tmp_path, 'code = "HX01"\n', "") == ["plant.code: is missing — this key is required"]
+
+
+def test_an_unknown_indicator_names_the_known_ones(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, 'indicator = "toledo"', 'indicator = "toleda"')
+    assert "unknown indicator 'toleda'; valid: " in line
+    assert "yaohua_tf0" in line
+
+
+def test_two_lanes_of_one_name(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, 'id = "2"', 'id = "1"')
+    assert "every lane.id must be different; 1 stands twice" in line
