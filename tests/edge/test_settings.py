@@ -52,7 +52,7 @@ def test_a_missing_key_says_that_it_is_required(tmp_path: Path) -> None:
 
 
 def test_an_unknown_indicator_names_the_known_ones(tmp_path: Path) -> None:
-    (line,) = problems(tmp_path, 'indicator = "toledo"', 'indicator = "toleda"')
+    (line,) = problems(tmp_path, '\nindicator = "toledo"', '\nindicator = "toleda"')
     assert "unknown indicator 'toleda'; valid: " in line
     assert "yaohua_tf0" in line
 
