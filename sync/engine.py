@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from sync.chain import GENESIS_HASH
 from sync.envelope import Envelope, EnvelopeError, Kind, Message, MessageTooBig, kind_of, open_, seal
 from sync.keys import Instance
 from sync.messages import Ack, Docs, Grant, State, WireDocument, WireRecord
@@ -108,6 +109,7 @@ class PlantEngine:
         self._why = "not connected yet"
         self._last_ack_at: datetime | None = None
         self._last_seq = 0
+        self._kept_seq = 0
         self._fork: Fork | None = None
 
     def wake(self) -> None:
@@ -129,7 +131,8 @@ class PlantEngine:
 
     async def run(self) -> None:
         """Pump until cancelled. A bug, or a failing store, ends it with an exception; a bad message never does."""
-        self._session = PlantSession(await self._books.acked_seq(), self._tuning, self._jitter)
+        self._kept_seq = await self._books.acked_seq()
+        self._session = PlantSession(self._kept_seq, self._tuning, self._jitter)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._transport.run(self))
             group.create_task(self._pump())
@@ -250,19 +253,23 @@ class PlantEngine:
                     self.wake()
 
     async def _acknowledge(self, ack: Ack) -> None:
-        own_hash = None
-        if ack.last_seq > self._session.acked_seq:
+        own_hash: str | None = GENESIS_HASH
+        if ack.last_seq > 0:
             rows = await self._books.pending(ack.last_seq - 1, 1)
             own_hash = rows[0].hash if rows else None
         self._last_ack_at = self._now()
+        before = self._session.acked_seq
         result = self._session.ack(ack, own_hash, _ms())
+        if self._session.acked_seq < before:
+            _log.warning("head office lost rows it had, sending them again", had=before, has=ack.last_seq)
         if isinstance(result, Fork) and result != self._fork:
             # Each answer of head office shows the same fork again; one alarm is enough.
             self._fork = result
             _log.error("fork", what=str(result))
             await self._books.forked(result)
-        elif isinstance(result, Acked):
+        elif isinstance(result, Acked) and result.last_seq > self._kept_seq:
             await self._books.acked(result.last_seq, result.last_hash)
+            self._kept_seq = result.last_seq
 
 
 def _ms() -> int:

@@ -82,6 +82,7 @@ class PlantSession:
         self._retries = 0
         self._retry_jitter = 0.0
         self._progress_ms = 0
+        self._stuck = False
         self._state_ms: int | None = None
         self._changed_ms: int | None = None
         self._link_is_new = False
@@ -170,6 +171,7 @@ class PlantSession:
             return False
         self._retries += 1
         self._retry_jitter = self._jitter()
+        self._stuck = True
         self._go_back(now_ms)
         return True
 
@@ -180,12 +182,20 @@ class PlantSession:
     def ack(self, ack: Ack, own_hash: str | None, now_ms: int) -> Acked | Fork | None:
         """An ACK arrived; `own_hash` is the hash of our row `ack.last_seq`, None if there is no such row.
 
-        None: it tells nothing new (late or doubled). A `Fork` changes nothing here.
+        None: it tells nothing new (late or doubled). A `Fork` changes nothing here. An ACK below our last one, while
+        sending again did not help, is no late one: head office was restored from a copy, and gets its rows again.
         """
-        if ack.last_seq <= self.acked_seq:
+        if ack.last_seq == self.acked_seq:
             return None
         if own_hash != ack.last_hash:
             return Fork(ack.last_seq, own_hash, ack.last_hash)
+        if ack.last_seq < self.acked_seq:
+            if self._stuck:
+                self._stuck = False
+                self.acked_seq = ack.last_seq
+                self._go_back(now_ms)
+            return None
+        self._stuck = False
         self._measure(ack.last_seq, now_ms)
         self.acked_seq = ack.last_seq
         self._sent_seq = max(self._sent_seq, ack.last_seq)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from sync.chain import GENESIS_HASH
 from sync.engine import BooksUnavailable, PlantEngine
 from sync.envelope import Kind, seal
 from sync.keys import Instance
@@ -174,6 +175,25 @@ async def test_a_failing_store_ends_the_pump_loudly() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await asyncio.wait_for(plant.run(), 5)
     assert caught.group_contains(OSError, match="disk gone")
+
+
+async def test_head_office_restored_from_a_copy_gets_its_rows_again() -> None:
+    net, books = HostileNet(FAIR, 0), MemoryBooks(60)
+    plant, office = make_pair(net, books)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(plant.run()), group.create_task(office.run())]
+        await until(lambda: books.acked_rows == 60)
+        account = office.plants[HX01]
+        for kept in (20, 0):
+            del account.rows[kept:]
+            account.last_hash = account.rows[-1].hash if account.rows else GENESIS_HASH
+            books.write(5)
+            plant.wake()
+            await until(lambda: account.rows == books.rows)
+        await until(lambda: plant.status.pending == 0)
+        for task in tasks:
+            task.cancel()
+    assert (books.acked_rows, account.forks, books.forks) == (70, 0, [])
 
 
 async def test_a_state_that_fits_no_message_ends_nothing() -> None:
