@@ -272,6 +272,21 @@ def test_pages_fit(screen: Page, served: Served, stage: Stage, size: tuple[int, 
         assert small == [], path
 
 
+def test_a_long_day_does_not_push_the_guards_scan_field_off_the_screen(
+    screen: Page, served: Served, stage: Stage
+) -> None:
+    """Thirty trucks later the list scrolls in its own place; verdict, field and buttons stay where they were."""
+    gate = stage.gates["south"]
+    passed = PassageView("14:29", "浙A5K326", 31_220, "open", Words("放行", "released"))
+    gate.shown = replace(gate.shown, today=(passed,) * 30)
+    screen.set_viewport_size({"width": 1024, "height": 768})
+    enter(screen, served, "G02", "/gate/south")
+    expect(screen.locator("#today li")).to_have_count(30)
+    assert screen.evaluate("document.documentElement.scrollHeight") <= 768
+    for place in ("#code", "#override", "#arrive"):
+        expect(screen.locator(place)).to_be_in_viewport(ratio=1)
+
+
 def test_the_layout_does_not_jump_when_digits_change(screen: Page, served: Served, stage: Stage) -> None:
     """Unit, bar and button stand where they stood, from 0 to 100 000 kg."""
     put(served, loading_view())
