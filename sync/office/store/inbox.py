@@ -141,6 +141,12 @@ def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, st
         insert_new(tx, incidents, [_incident_row(plant, instance, Incident(last_seq, "fewer", now_text(), what))])
 
 
+def tell_restored(tx: Connection, plant: str, instance: str, last_seq: int, lost: str) -> None:
+    """The plant has what these books do not hold: they were restored from an older copy."""
+    what = f"head office forgot what the plant has from it: {lost}"
+    insert_new(tx, incidents, [_incident_row(plant, instance, Incident(last_seq, "restored", now_text(), what))])
+
+
 def _incident_row(plant: str, instance: str, incident: Incident) -> dict[str, Any]:
     return {"instance": instance, "plant": plant, **asdict(incident)}
 

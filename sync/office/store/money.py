@@ -182,6 +182,8 @@ def read_accounts(tx: Connection, account: str | None = None) -> list[Account]:
 
 def save_grants(tx: Connection, before: Account, after: Account) -> bool:
     """Write the grants that `after` has more than `before`; whether there were any."""
+    if after == before:
+        return False
     after.check()
     changed = False
     for instance, allotment in after.allotments.items():
@@ -254,6 +256,25 @@ def note_state(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]
         if wanted_fen > allotment.counters.granted_fen:
             granted = grant_wanted(tx, account) or granted
     return granted
+
+
+def recall_grants(tx: Connection, instance: str, seen: dict[str, int]) -> list[str]:
+    """Take over grants that a plant has seen and these books do not hold, account → cumulative fen; which they are.
+
+    Only books restored from an older copy have forgotten a grant. The plant may have spent it, so it counts again
+    before anything more is granted from that account; the free part may become negative by it, and then nothing is.
+    """
+    row = allotments.c
+    listed = tx.execute(select(row.account, row.granted_fen).where(row.instance == instance))
+    kept = {account: granted_fen for account, granted_fen in listed}
+    forgotten = [account for account, seen_fen in sorted(seen.items()) if seen_fen > kept.get(account, 0)]
+    for account in forgotten:
+        if _lock(tx, account) is None:
+            continue  # its payments are forgotten too: it holds nothing that could be granted
+        insert_new(tx, allotments, [{"account": account, "instance": instance}])
+        mine = (row.account == account, row.instance == instance, row.granted_fen < seen[account])
+        tx.execute(update(allotments).where(*mine).values(granted_fen=seen[account]))
+    return forgotten
 
 
 def _with_news(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]) -> list[str]:

@@ -13,8 +13,8 @@ from sync.messages import State, WireDocument
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import next_change, put
-from sync.office.store.inbox import compare_ledgers
-from sync.office.store.money import note_state
+from sync.office.store.inbox import compare_ledgers, tell_restored
+from sync.office.store.money import note_state, recall_grants
 from sync.office.store.schema import allotments, documents, dropped, instances
 
 
@@ -76,6 +76,7 @@ def hear_state(tx: Connection, instance: str, state: State) -> bool:
     if head is None:
         return False
     compare_ledgers(tx, head["plant"], instance, head["last_seq"], state)
+    _remember(tx, head, state)
     told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
     granted = note_state(tx, instance, told)
     status = canonical(state.model_dump(mode="json"))
@@ -83,6 +84,18 @@ def hear_state(tx: Connection, instance: str, state: State) -> bool:
     if granted:
         next_change(tx)
     return granted
+
+
+def _remember(tx: Connection, head: Any, state: State) -> None:
+    """What the plant has from us and these books do not know, after they were restored from a copy: grants count
+    again, document numbers are not used again, and a person is told."""
+    instance, applied = head["instance"], state.documents_applied
+    lost = recall_grants(tx, instance, {name: each.granted_fen for name, each in state.accounts.items()})
+    if applied > head["documents"]:
+        tx.execute(update(instances).where(instances.c.instance == instance).values(documents=applied))
+        lost.append(f"documents {head['documents'] + 1} to {applied}")
+    if lost:
+        tell_restored(tx, head["plant"], instance, head["last_seq"], ", ".join(lost[-20:]))
 
 
 def lacking(tx: Connection, instance: str, documents_applied: int, granted_seen: dict[str, int], most: int) -> Lacking:

@@ -186,6 +186,7 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "chain": ("哈希链断裂", "Chain broken", "red"),
     "unknown_account": ("账户不存在", "Unknown account", "red"),
     "fewer": ("账本变短", "Ledger shorter", "amber"),
+    "restored": ("总部账本由备份恢复", "Head office restored", "red"),
     "over_allotment": ("超出额度", "Over the allotment", "red"),
 }
 

@@ -13,6 +13,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
+from sync.office.store.money import grant_by_hand
 from sync.office.store.orders import amend_notice
 from sync.office.store.plants import enrol, hear_state
 from sync.office.store.schema import instances, notices
@@ -119,6 +120,35 @@ def test_a_state_costs_the_same_with_many_accounts(store: Store, plant: FakePlan
     for number in range(40):
         pay(store, 100, f"B{number}", customer_id=f"C{number:03}", customer_name=f"客户{number}")
     assert statements(40) == statements(1)
+
+
+def test_books_restored_from_a_copy_do_not_grant_the_same_money_twice(store: Store, plant: FakePlant) -> None:
+    """Everything after the payment is forgotten: a grant of all of it to HX01, and two documents."""
+    pay(store, 10_000_000)
+    other = FakePlant(code="HX02")
+    seen = AccountState(granted_fen=9_000_000, returned_fen=0, spent_fen=9_000_000, voided_fen=0, held_fen=0)
+    with store.write() as tx:
+        enrol(tx, "HX02", "二厂", other.key.public_key())
+        hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: seen, "C9/prepaid": seen}, documents=2))
+        with pytest.raises(NotAllowed, match="at most ¥10,000.00 free"):
+            grant_by_hand(tx, ACCOUNT, other.instance.wire_id, 2_000_000)
+    issue(store, limit_kg=1_000)
+    with store.read() as tx:
+        assert [row["number"] for row in views.documents_of(tx, plant.instance.wire_id)] == [3]
+        told = [row["what"] for row in views.list_incidents(tx) if row["kind"] == "restored"]
+    assert len(told) == 1 and "C001/prepaid, C9/prepaid, documents 1 to 2" in told[0]
+
+
+def test_a_payment_is_booked_although_more_is_out_than_was_paid(store: Store, plant: FakePlant) -> None:
+    pay(store, 1_000)
+    seen = AccountState(granted_fen=9_000, returned_fen=0, spent_fen=0, voided_fen=0, held_fen=0)
+    asking = seen.model_copy(update={"want_granted_fen": 9_500})
+    with store.write() as tx:
+        hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: asking}))
+    assert pay(store, 2_000, "B2")
+    assert granted(store) == {"HX01": 9_000}, "what is out is more than the fund: nothing is free"
+    assert pay(store, 6_200, "B3")
+    assert granted(store) == {"HX01": 9_200}
 
 
 def test_no_daily_work_reads_all_notices(tmp_path: Any) -> None:
