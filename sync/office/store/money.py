@@ -266,7 +266,7 @@ def recall_grants(tx: Connection, instance: str, seen: dict[str, int]) -> list[s
     """
     row = allotments.c
     listed = tx.execute(select(row.account, row.granted_fen).where(row.instance == instance))
-    kept = {account: granted_fen for account, granted_fen in listed}
+    kept: dict[str, int] = {each.account: each.granted_fen for each in listed}
     forgotten = [account for account, seen_fen in sorted(seen.items()) if seen_fen > kept.get(account, 0)]
     for account in forgotten:
         if _lock(tx, account) is None:
