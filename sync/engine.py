@@ -57,7 +57,7 @@ class PlantBooks(Protocol):
         """Apply consecutive documents that follow the last one applied, in one transaction with that number."""
 
     async def forked(self, fork: Fork) -> None:
-        """Head office and this plant hold different rows: raise an alarm."""
+        """Head office and this plant hold different rows: sell nothing more, raise an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +264,9 @@ class PlantEngine:
             _log.warning("head office lost rows it had, sending them again", had=before, has=ack.last_seq)
         if isinstance(result, Fork) and result != self._fork:
             # Each answer of head office shows the same fork again; one alarm is enough.
-            self._fork = result
             _log.error("fork", what=str(result))
             await self._books.forked(result)
+            self._fork = result
         elif isinstance(result, Acked) and result.last_seq > self._kept_seq:
             await self._books.acked(result.last_seq, result.last_hash)
             self._kept_seq = result.last_seq

@@ -71,7 +71,8 @@ class HeadOffice:
         await self._write(lambda books: apply_documents(books, documents))
 
     async def forked(self, fork: Fork) -> None:
-        """Head office holds other rows than we do: a person must look."""
+        """Head office holds other rows than we do: nothing more is sold from these books, and a person must look."""
+        await self._write(lambda books: books.fence(str(fork)))
         self._desk.raise_alarm(
             "ledger", Words(f"账本与总部不一致:{fork}", f"the ledger differs from head office: {fork}")
         )
@@ -139,6 +140,7 @@ def _state(books: Books) -> State:
         last_seq=head.seq,
         last_hash=head.hash,
         documents_applied=books.number(DOCUMENTS_APPLIED),
+        mode="fenced" if books.fenced else "live",
         at=books.clock.now(),
         waiting=waiting,
     )

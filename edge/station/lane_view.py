@@ -121,13 +121,14 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
         call: Refusal | None = refuse(Reason.LANE_BUSY, plate=visit.plate)
     else:
         call = None if callable_now else refuse(Reason.QUEUE_EMPTY)
+    fenced = refuse(Reason.FENCED) if desk.snapshot.fenced else None
     answers: dict[str, Refusal | None] = {
         "call": call,
         "tare": _may(visit, VisitEvent.WEIGH_TARE) or weight,
         "start_loading": _may(visit, VisitEvent.START_LOADING),
-        "load_complete": _may(visit, VisitEvent.CLEAR) or weight,
+        "load_complete": fenced or _may(visit, VisitEvent.CLEAR) or weight,
         "unload": _may(visit, VisitEvent.UNLOAD),
-        "recheck": _may(visit, VisitEvent.UNLOAD) or weight,
+        "recheck": fenced or _may(visit, VisitEvent.UNLOAD) or weight,
         "cancel": _may(visit, VisitEvent.CANCEL),
         "empty_exit": _may(visit, VisitEvent.LEAVE_EMPTY) or weight,
         "park": _may_park(visit),

@@ -86,11 +86,11 @@ def moved(
 
 def take_grant(books: Books, account: str, granted_fen: int) -> bool:
     """Head office's cumulative grant; True when it raised ours. Short holds of this account are filled,
-    oldest first.
+    oldest first. Fenced books take no money.
     """
     before = books.accounts.get(account)
     after = before.grant(granted_fen)
-    if after == before:
+    if after == before or books.fenced:
         return False
     books.accounts.put(account, after)
     books.ledger.append(Granted(account=account, granted_fen=after.granted_fen))

@@ -21,6 +21,7 @@ class Snapshot:
     print_states: dict[str, str] = field(default_factory=dict)
     waiting_records: int = 0
     oldest_waiting_at: datetime | None = None
+    fenced: bool = False
 
     def on_lane(self, lane: str) -> Visit | None:
         """The visit standing on a lane, finished or not known any more = None."""
@@ -56,6 +57,7 @@ def read_snapshot(books: Books) -> Snapshot:
         print_states={ticket: job.state for ticket, job in jobs.items() if job},
         waiting_records=head - acked,
         oldest_waiting_at=books.ledger.at(acked + 1),
+        fenced=bool(books.fenced),
     )
 
 

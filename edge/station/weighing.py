@@ -59,6 +59,8 @@ def load_complete(books: Books, plant: Plant, visit: Visit, press: Press) -> Don
     """
     if visit.ticket:
         return already_ticketed(visit)
+    if books.fenced:
+        return refuse(Reason.FENCED)
     permitted = next_state(visit.state, VisitEvent.CLEAR)
     if isinstance(permitted, Refusal):
         return permitted

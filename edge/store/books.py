@@ -69,6 +69,18 @@ class Books:
         """Keep a number or text."""
         self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, str(value)))
 
+    @property
+    def fenced(self) -> str:
+        """Why these books may not sell any more, '' while they may. What is committed stands; there is no way back."""
+        return self.text("fenced")
+
+    def fence(self, why: str) -> None:
+        """Head office holds rows that these books lack or tell otherwise: they are an old copy, or not the only one.
+
+        What was spent since is not in them, and would be spent a second time.
+        """
+        self.keep("fenced", why)
+
     def stock_kg(self, product: str) -> int | None:
         """What the yard has left of a product; None when no stock is kept for it."""
         row = self._connection.execute(

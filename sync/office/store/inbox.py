@@ -131,11 +131,16 @@ def _freeze(tx: Connection, plant: str, instance: str, kind: str, seq: int, what
 
 
 def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, state: State) -> None:
-    """Hold a STATE against the inbox: another hash under its number is a FORK; fewer rows than it sent are told."""
+    """Hold a STATE against the inbox: another hash under its number is a FORK; fewer rows than it sent are told.
+
+    A plant that fenced itself was told of more rows than it has, or of others: no late message, so it is frozen here.
+    """
     mine = (inbox.c.instance == instance, inbox.c.seq == state.last_seq)
     kept = tx.execute(select(inbox.c.hash).where(*mine)).scalar()
     if kept is not None and kept != state.last_hash:
         _freeze(tx, plant, instance, "fork", state.last_seq, f"row {state.last_seq} is another one at the plant")
+    elif state.mode == "fenced":
+        _freeze(tx, plant, instance, "fork", last_seq, "the plant lacks rows that came from it, or has others")
     elif state.last_seq < last_seq:
         what = f"the plant tells of {state.last_seq} rows, {last_seq} came: a restored copy, or a late message"
         insert_new(tx, incidents, [_incident_row(plant, instance, Incident(last_seq, "fewer", now_text(), what))])

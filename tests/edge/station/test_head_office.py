@@ -1,15 +1,19 @@
 """The plant's books as the synchronisation sees them: what STATE says and costs, and documents that cross."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
 from edge.station import yard
+from edge.station.views import LaneView
 from edge.store.books import Books
 from edge.store.database import connect
 from edge.store.visits import VisitTable
-from tests.edge.station.rig import PlantRig, notice
+from sync.session import Fork
+from tests.edge.station.rig import PLATE, TARE_KG, PlantRig, notice, refused, running
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +54,38 @@ async def test_an_amendment_that_comes_while_notices_are_being_ended_wins(rig: P
     expire = getattr(yard, "_expire")  # noqa: B009 - the step behind a snapshot that is older than the amendment
     await rig.desk.commit(lambda books: expire(books, "N1"))
     assert (await rig.visit()).state is VisitState.NOTICED
+
+
+async def test_books_that_lack_rows_which_head_office_holds_sell_nothing_more(rig: PlantRig) -> None:
+    """Restored from a copy, they would spend a second time what they spent after it was made."""
+    await rig.send(notice())
+    lane = await rig.loading()
+    await lane.stand(TARE_KG + 18_000)
+    assert enabled(lane.runner.view(), "load_complete")
+    await rig.station.head_office.forked(Fork(900, None, "f" * 64))
+    assert not enabled(lane.runner.view(), "load_complete")
+    refused(await lane.runner.load_complete("调度", "N1"), Reason.FENCED)
+    await rig.station.head_office.granted("C1/coke", 99_000_000)
+    counters = await rig.database.read(lambda books: books.accounts.get("C1/coke"))
+    assert (counters.granted_fen, counters.spent_fen) == (10_000_000, 0)
+    assert (await rig.station.head_office.state()).mode == "fenced"
+    assert [alarm.source for alarm in rig.desk.alarms] == ["ledger"]
+
+
+async def test_a_fence_outlives_a_restart_and_lets_ticketed_trucks_out(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.grant(10_000_000)
+        await rig.send(notice())
+        code = await rig.pass_code(await rig.ticketed())
+        await rig.station.head_office.forked(Fork(2, "a" * 64, "b" * 64))
+    async with running(tmp_path) as rig:
+        assert (await rig.station.head_office.state()).mode == "fenced"
+        rig.gate_camera.seen = PLATE
+        assert (await rig.gate.scan(code, "门卫")).verdict == "open"
+
+
+def enabled(view: LaneView, action: str) -> bool:
+    return next(each.enabled for each in view.actions if each.name == action)
 
 
 async def test_no_daily_query_of_the_plant_reads_a_whole_table(rig: PlantRig) -> None:

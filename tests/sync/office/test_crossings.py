@@ -48,6 +48,19 @@ def test_an_amendment_grants_nothing_to_a_frozen_plant(store: Store, plant: Fake
     assert granted(store) == {"HX01": 2_000_000}
 
 
+def test_a_plant_that_fenced_itself_gets_nothing_more(store: Store, plant: FakePlant) -> None:
+    pay(store, 10_000_000)
+    asking = AccountState(
+        granted_fen=0, returned_fen=0, spent_fen=0, voided_fen=0, held_fen=0, want_granted_fen=5_000_000
+    )
+    with store.write() as tx:
+        state = plant.state({ACCOUNT: asking}).model_copy(update={"mode": "fenced"})
+        hear_state(tx, plant.instance.wire_id, state)
+    assert granted(store).get("HX01", 0) == 0
+    with pytest.raises(NotAllowed, match="frozen: the plant lacks rows"):
+        issue(store)
+
+
 def test_a_notice_of_a_closed_epoch_cannot_grow_but_can_be_cancelled(store: Store, plant: FakePlant) -> None:
     pay(store, 10_000_000)
     issue(store, limit_kg=10_000)
