@@ -131,7 +131,8 @@ def _sums(config: Path, period: str, as_json: bool) -> None:
     sums = _read(read_settings(config), lambda books: books.tickets.sums(period))
     facts: dict[str, Any] = {"period": period, **sums}
     if not as_json:
-        facts["net_kg"], facts["amount_fen"] = format_kg(sums["net_kg"]), format_fen(sums["amount_fen"])
+        facts["net_kg"] = format_kg(sums["net_kg"])
+        facts["amount"] = f"¥{format_fen(facts.pop('amount_fen'))}"
     _print(facts, as_json)
 
 

@@ -162,16 +162,16 @@ def parse_moment(field: str, text: str, utc_offset_hours: int = 0) -> datetime:
     """ISO 8601, with a zone or on the office's wall clock, to an aware UTC moment; NotAllowed names the field."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC) - timedelta(hours=utc_offset_hours)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the year 1 in a zone east of Greenwich has no UTC
         raise NotAllowed(
             field,
             text,
             "时间写成 2026-11-30T18:00",
             "allowed: ISO 8601 like 2026-11-30T18:00 or 2026-11-30T18:00+08:00",
         ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC) - timedelta(hours=utc_offset_hours)
-    return moment.astimezone(UTC)
 
 
 def parse_date(field: str, text: str) -> date:

@@ -66,7 +66,9 @@ def api_routes(office: Office) -> list[Route]:
         return lambda store: requests.change_notice(store, number, body, hours).model_dump(mode="json")
 
     def cancel(request: Request, fields: Any, user: User) -> Work:
-        number, reason = request.path_params["number"], str(fields.get("reason", ""))
+        number, reason = request.path_params["number"], fields.get("reason", "")
+        if not isinstance(reason, str):
+            raise NotAllowed("reason", str(reason)[:60], "须为文字", "should be text")
 
         def work(store: Store) -> dict[str, str]:
             requests.withdraw_notice(store, number, reason)
@@ -126,6 +128,7 @@ def _write(office: Office, what: str, make: Callable[[Request, Any, User], Work]
             return _error(403, "role", f"{user.role} may not do this")
         try:
             fields = json.loads(await request.body() or b"{}")
+            json.dumps(fields, ensure_ascii=False).encode()  # half of a surrogate pair is no text
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):

@@ -73,6 +73,11 @@ def test_the_api_books_once_and_words_its_refusals(api: httpx.Client) -> None:
     }  # fmt: skip
     assert api.post("/api/notices", content=b"[1]").status_code == 422
     assert api.post("/api/notices", content=b"{" * 70_000).status_code == 413
+    half = b'{"reference": "B2", "customer_id": "C001", "amount_fen": 1, "customer_name": "\\ud800"}'
+    assert api.post("/api/payments", content=half).json()["error"]["field"] == "body"
+    early = api.post("/api/notices", json={**notice, "notice": "N2", "expires_at": "0001-01-01T00:00"})
+    assert early.json()["error"]["field"] == "expires_at"
+    assert api.post("/api/notices/N1/cancel", json={"reason": {"why": 1}}).json()["error"]["field"] == "reason"
     (row,) = [row for row in api.get("/api/balances").json() if row["account"] == "C001/prepaid"]
     assert row["agrees"] and row["free_fen"] == 6_000_000
     assert api.get("/api/plants").json()[0]["plant"] == "HX01"
