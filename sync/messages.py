@@ -186,7 +186,7 @@ class Exited(Record):
     override_name: str = ""
     override_reason: str = ""
     override_of: str = ""
-    """The reason the gate had said no, when it was overridden."""
+    """The reasons the gate had said no for, when they were overridden, with spaces between them."""
     picture_sha256: str = ""
 
 

@@ -72,22 +72,31 @@ OVERRIDABLE = frozenset(
 
 
 def decide_exit(
-    exit_pass: ExitPass, facts: PassFacts | None, plate_seen: str | None, expired_at: str | None
+    exit_pass: ExitPass,
+    facts: PassFacts | None,
+    plate_seen: str | None,
+    expired_at: str | None,
+    overruled: frozenset[Reason] = frozenset(),
 ) -> GateDecision:
-    """The verdict on a pass whose signature holds. `expired_at` is its local end time if it has passed, else None."""
+    """The verdict on a pass whose signature holds. `expired_at` is its local end time if it has passed, else None.
+
+    `overruled`: what the guard was shown and overrode. Only that is passed over: what comes behind it is answered next.
+    A barrier that failed left the pass used.
+    """
+    overruled &= OVERRIDABLE
     if facts is None or facts.pass_id != exit_pass.pass_id or facts.net_kg != exit_pass.net_kg:
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_UNKNOWN))
     if facts.voided:
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_VOIDED, ticket=facts.ticket))
-    if facts.used_at is not None:
+    if facts.used_at is not None and not overruled & {Reason.PASS_USED, Reason.BARRIER_FAILED}:
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_USED, used_at=facts.used_at))
     if not facts.sealed:
         zh, en = facts.missing_seal
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_UNSEALED, ticket=facts.ticket, seal=zh, seal_en=en))
-    if expired_at is not None:
+    if expired_at is not None and Reason.PASS_EXPIRED not in overruled:
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_EXPIRED, expired_at=expired_at))
-    if plate_seen is None:
+    if plate_seen is None and Reason.PLATE_NOT_READ not in overruled:
         return GateDecision(Verdict.ASK_GUARD, refuse(Reason.PLATE_NOT_READ, plate=facts.plate))
-    if plate_seen != facts.plate:
-        return GateDecision(Verdict.REFUSE, refuse(Reason.PLATE_DIFFERS, seen=plate_seen, plate=facts.plate))
+    if plate_seen not in (None, facts.plate) and Reason.PLATE_DIFFERS not in overruled:
+        return GateDecision(Verdict.REFUSE, refuse(Reason.PLATE_DIFFERS, seen=plate_seen or "", plate=facts.plate))
     return GateDecision(Verdict.OPEN)

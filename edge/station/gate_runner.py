@@ -98,13 +98,14 @@ class GateRunner:
                 return refuse(Reason.NOTHING_TO_OVERRIDE)
             if not name.strip() or not reason.strip():
                 return refuse(Reason.NAME_AND_REASON)
-            if Reason(last.why.reason) not in OVERRIDABLE:
+            why = Reason(last.why.reason)
+            if why not in OVERRIDABLE:
                 return refuse(Reason.NOT_OVERRIDABLE, why=last.why.zh, why_en=last.why.en)
-            overriding = replace(
+            self._scan = replace(
                 scan, by=by, override_name=name.strip()[:60], override_reason=reason.strip()[:120],
-                override_of=last.why.reason,
+                overruled=(*scan.overruled, why),
             )  # fmt: skip
-            return await self._answer(overriding)
+            return await self._answer(self._scan)
 
     def picture(self, key: str) -> bytes | None:
         """The JPEG of a scan."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from edge.domain.exit_pass import OVERRIDABLE, ExitPass, GateDecision, PassFacts, Verdict, decide_exit
+from edge.domain.exit_pass import ExitPass, GateDecision, PassFacts, Verdict, decide_exit
 from edge.domain.refusal import Reason, Refusal, Words, reason_title, refuse
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.signing import PassForged, PassUnreadable
@@ -32,7 +32,8 @@ class Scan:
     by: str
     override_name: str = ""
     override_reason: str = ""
-    override_of: str = ""
+    overruled: tuple[Reason, ...] = ()
+    """What the gate had said no for, in the order in which it was shown and overridden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +63,12 @@ def pass_gate(books: Books, plant: Plant, scan: Scan) -> Outcome:
         return _refused(books, scan, GateDecision(Verdict.REFUSE, scan.exit_pass), None, "")
     stored = books.paper_of(scan.exit_pass)
     facts = _facts(books, plant, stored) if stored else None
-    decision = decide_exit(scan.exit_pass, facts, scan.seen.plate, _expired_at(books, plant, scan.exit_pass))
-    if scan.override_of and decision.why is not None and _may_override(decision.why, scan.override_of):
-        decision = GateDecision(Verdict.OPEN)
+    expired_at = _expired_at(books, plant, scan.exit_pass)
+    decision = decide_exit(scan.exit_pass, facts, scan.seen.plate, expired_at, frozenset(scan.overruled))
     if decision.verdict is not Verdict.OPEN or facts is None:
         return _refused(books, scan, decision, stored, facts.ticket if facts else "")
     _release(books, scan, facts)
     return Outcome(decision, books.paper_of(scan.exit_pass))
-
-
-def _may_override(why: Refusal, override_of: str) -> bool:
-    """The guard overrides what was shown. A barrier that failed left the pass used: that is what is found now."""
-    if override_of == Reason.BARRIER_FAILED:
-        return why.reason is Reason.PASS_USED
-    return why.reason in OVERRIDABLE and why.reason == override_of
 
 
 def _facts(books: Books, plant: Plant, stored: StoredTicket | StoredSlip) -> PassFacts:
@@ -137,7 +130,7 @@ def _release(books: Books, scan: Scan, facts: PassFacts) -> None:
             at=now,
             override_name=scan.override_name,
             override_reason=scan.override_reason,
-            override_of=scan.override_of,
+            override_of=" ".join(scan.overruled),
             picture_sha256=scan.seen.picture,
         )
     )

@@ -83,6 +83,21 @@ async def test_another_plate_needs_a_person_with_name_and_reason(rig: PlantRig) 
     assert rig.barrier.model.pulses == 1
 
 
+async def test_overriding_one_reason_shows_the_next_before_anything_opens(rig: PlantRig) -> None:
+    """A copied pass on another truck: who thinks the barrier had failed must still see that the plate differs."""
+    code = await released(rig)
+    assert (await rig.gate.scan(code, "门卫")).verdict == "open"
+    rig.gate_camera.seen = "浙C99999"
+    assert why(await rig.gate.scan(code, "门卫")) == "pass_used"
+    again = await rig.gate.override("门卫", "王五", "刚才没抬杆")
+    assert isinstance(again, VerdictView) and why(again) == "plate_differs" and again.overridable
+    assert rig.barrier.model.pulses == 1
+    opened = await rig.gate.override("门卫", "王五", "挂车车牌")
+    assert isinstance(opened, VerdictView) and opened.verdict == "open"
+    (last, *_) = await rig.database.read(lambda books: books.ledger.bodies("exit", 5))
+    assert '"override_of":"pass_used plate_differs"' in last[1]
+
+
 async def test_a_plate_that_was_not_read_asks_the_guard(rig: PlantRig) -> None:
     code = await released(rig)
     rig.gate_camera.seen = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.domain.refusal import Refusal
+from edge.domain.refusal import Reason, Refusal
 from edge.domain.visit import Visit, VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
 from edge.station.eyes import NOT_SEEN
@@ -144,8 +144,11 @@ class Day:
         )
         if stored is None:
             return None
-        override = self.dice.choice(["", "plate_not_read", "plate_not_read", "pass_used", "barrier_failed"])
-        scan = Scan("south", PLANT.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王", "对", override)
+        unread = Reason.PLATE_NOT_READ
+        overruled = self.dice.choice(
+            [(), (unread,), (unread,), (Reason.PASS_USED, unread), (Reason.BARRIER_FAILED, unread)]
+        )
+        scan = Scan("south", PLANT.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王", "对", overruled)
         return passage.pass_gate(books, PLANT, scan).decision.why
 
 
@@ -161,7 +164,7 @@ def test_whatever_is_pressed_the_books_hold(tmp_path: Path, seed: int) -> None:
 
 def test_the_days_are_not_empty(tmp_path: Path) -> None:
     day, database = Day(100), Database(tmp_path / "plant.db", Clock())
-    for _ in range(1_500):
+    for _ in range(2_500):
         database.transact_now(day.step)
     kinds = {row.kind for row in database.transact_now(lambda books: books.ledger.rows_after(0, 100_000))}
     database.close()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edge.domain.refusal import Reason
 from edge.domain.scale_monitor import Capture
 from edge.domain.visit import VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
@@ -70,7 +71,9 @@ def leave(books: Books, plant: Plant, ticket: str) -> None:
     """Through the gate; an empty truck's slip goes by its visit."""
     stored = books.paper(ticket)
     assert stored is not None
-    scan = Scan("south", plant.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王五", "核对", "plate_not_read")
+    scan = Scan(
+        "south", plant.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王五", "核对", (Reason.PLATE_NOT_READ,)
+    )
     assert passage.pass_gate(books, plant, scan).decision.why is None
 
 
