@@ -45,6 +45,11 @@ class OpenVisit:
     weighings: list[tuple[str, int]] = field(default_factory=list)
     seals: set[str] = field(default_factory=set)
 
+    @property
+    def tare_kg(self) -> int | None:
+        """As weighed last; None before."""
+        return next((mass_kg for role, mass_kg in reversed(self.weighings) if role == "tare"), None)
+
 
 class Replay:
     """Feed it every ledger row in order, then `finish`."""
@@ -227,6 +232,7 @@ class Replay:
             self._findings.differ("visits", f"state of {name}", row["state"], visit.state)
             self._findings.differ("visits", f"hold of {name} in fen", row["hold_fen"], visit.hold_fen)
             self._findings.differ("visits", f"account of {name}", row["account"], visit.account)
+            self._findings.differ("visits", f"tare of {name} in kg", row["tare_kg"], visit.tare_kg)
         count = self._connection.execute("SELECT COUNT(*) FROM visits").fetchone()[0]
         self._findings.differ("visits", "number of visits", count, self._finished + len(self._visits))
         self._compare_accounts()

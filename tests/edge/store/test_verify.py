@@ -113,6 +113,7 @@ TAMPERED = {
     "more money on an account": (("UPDATE accounts SET granted_fen = granted_fen + 1",), False, "accounts"),
     "less spent": (("UPDATE accounts SET spent_fen = spent_fen - 1",), False, "accounts"),
     "a hold raised": (("UPDATE visits SET hold_fen = hold_fen + 1 WHERE visit = 'N5'",), False, "visits"),
+    "a tare made heavier before the ticket": (("UPDATE visits SET tare_kg = tare_kg + 5000 WHERE state = 'held'",), False, "visits"),
     "a visit moved": (("UPDATE visits SET state = 'queued' WHERE visit = 'N5'",), False, "visits"),
     "a finished visit reopened": (("UPDATE visits SET state = 'loading' WHERE visit = 'N1'",), False, "visits"),
     "a visit removed": (("DELETE FROM visits WHERE visit = 'N1'",), False, "visits"),
