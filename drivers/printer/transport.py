@@ -181,9 +181,6 @@ class _SerialLine(_Escpos):
         return part
 
     def waiting_bytes(self) -> int:
-        # a broken connection keeps what it never delivered in its queue, so that the queue alone looks merely stuck
-        if broken := self._escpos.device.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(broken, os.strerror(broken))
         return _output_queue(self._escpos.device.fileno())
 
     def abort(self) -> None:
