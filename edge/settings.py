@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from drivers.registry import CameraConfig, GateConfig, PrinterConfig, ScaleConfig
 from sync.secrets import SecretFormat
 from sync.settings_errors import SettingsError, load_model
 
 Role = Literal["dispatcher", "guard", "biller", "finance", "enterprise", "supervisor", "admin"]
+_DIVISIONS_KG = (1, 2, 5, 10, 20, 50, 100, 200)
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 
 
@@ -26,16 +27,16 @@ class PlantSection(_Section):
     """Who this plant is, and its house rules."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$")]
-    number: Annotated[int, Field(ge=1, le=65535)]
+    number: Annotated[int, Strict(), Field(ge=1, le=65535)]
     """The plant's number inside exit passes."""
-    epoch: Annotated[int, Field(ge=1, le=65535)] = 1
+    epoch: Annotated[int, Strict(), Field(ge=1, le=65535)] = 1
     name: Annotated[str, Field(min_length=1, max_length=40)]
     timezone: str = "Asia/Shanghai"
     day_starts: time = time(0, 0)
     data: Path
     """Folder of the books and pictures; made if it does not exist."""
-    minimum_net_kg: Annotated[int, Field(ge=0)] = 500
-    empty_tolerance_kg: Annotated[int, Field(ge=0)] = 100
+    minimum_net_kg: Annotated[int, Strict(), Field(ge=0)] = 500
+    empty_tolerance_kg: Annotated[int, Strict(), Field(ge=0)] = 100
 
     @field_validator("timezone")
     @classmethod
@@ -57,15 +58,15 @@ class HeadOfficeSection(_Section):
     """Where head office's broker listens. Without this section the plant runs alone and keeps its records."""
 
     host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 8883
-    reconnect_max_s: Annotated[int, Field(ge=1, le=300)] = 30
+    port: Annotated[int, Strict(), Field(ge=1, le=65535)] = 8883
+    reconnect_max_s: Annotated[int, Strict(), Field(ge=1, le=300)] = 30
 
 
 class WebSection(_Section):
     """Where the pages are served."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    port: Annotated[int, Strict(), Field(ge=0, le=65535)] = 8080
 
 
 class SealsSection(_Section):
@@ -79,18 +80,25 @@ class SealsSection(_Section):
 class ExitPassSection(_Section):
     """How long an exit pass is good for."""
 
-    minutes: Annotated[int, Field(ge=10, le=10080)] = 720
+    minutes: Annotated[int, Strict(), Field(ge=10, le=10080)] = 720
 
 
 class ScaleSection(_Section):
     """What counts as a weight on one scale (kg)."""
 
-    division_kg: Annotated[int, Field(ge=1, le=200)]
-    maximum_kg: Annotated[int, Field(ge=1000, le=300_000)]
-    truck_kg: Annotated[int, Field(ge=100)] = 1000
-    frames_in_a_row: Annotated[int, Field(ge=2, le=50)] = 5
+    division_kg: Annotated[int, Strict(), Field(ge=1, le=200)]
+    maximum_kg: Annotated[int, Strict(), Field(ge=1000, le=300_000)]
+    truck_kg: Annotated[int, Strict(), Field(ge=100)] = 1000
+    frames_in_a_row: Annotated[int, Strict(), Field(ge=2, le=50)] = 5
     verified_until: date | None = None
     """End of the scale's legal verification; weighing for settlement stops after it."""
+
+    @field_validator("division_kg")
+    @classmethod
+    def _known_division(cls, value: int) -> int:
+        if value not in _DIVISIONS_KG:
+            raise ValueError(f"a scale's division is one of {', '.join(map(str, _DIVISIONS_KG))} kg (OIML R 76, 2.2)")
+        return value
 
 
 class LaneSection(_Section):

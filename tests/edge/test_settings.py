@@ -38,6 +38,14 @@ def test_the_example_is_right() -> None:
         ('type = "serial"', 'type = "serail"', "lane[0].indicator", "type = 'serail' — allowed: 'serial', 'simulated'"),
         ('type = "serial"', 'type = "serial"\nbuad = 9600', "lane[0].indicator.buad", "allowed here: accept_net, baud"),
         ("division_kg = 20", "division_kg = 0", "lane[0].scale.division_kg", "greater than or equal to 1"),
+        (
+            "division_kg = 20",
+            "division_kg = 7",
+            "lane[0].scale.division_kg",
+            "7 — a scale's division is one of 1, 2, 5,",
+        ),
+        ("division_kg = 20", 'division_kg = "20"', "lane[0].scale.division_kg", "'20' — should be a valid integer"),
+        ("division_kg = 20", "division_kg = true", "lane[0].scale.division_kg", "True — should be a valid integer"),
         ("division_kg = 20", "division_kg = 2.5", "lane[0].scale.division_kg", "2.5 — "),
     ],
 )
