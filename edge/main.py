@@ -144,7 +144,7 @@ def _claim(books: Books, instance: Instance) -> None:
         raise WrongBooks(
             f"these books belong to {owner}, not to {instance.wire_id}: use that plant's configuration and key"
         )
-    written_at = books.ledger.at(books.ledger.head().seq)
+    written_at = books.ledger.witnessed_at()
     if written_at is not None:
         books.clock.witness(written_at)
 

@@ -76,6 +76,11 @@ class Ledger:
         row = self._connection.execute("SELECT at FROM ledger WHERE seq = ?", (seq,)).fetchone()
         return datetime.fromisoformat(row["at"]) if row else None
 
+    def witnessed_at(self) -> datetime | None:
+        """When the last row was written by a clock that was trusted then; None when there is no such row."""
+        row = self._connection.execute("SELECT at FROM ledger WHERE clock = 'ok' ORDER BY seq DESC LIMIT 1").fetchone()
+        return datetime.fromisoformat(row["at"]) if row else None
+
     def bodies(self, kind: str, limit: int) -> list[tuple[int, str]]:
         """The last rows of one kind, newest first: (seq, body)."""
         rows = self._connection.execute(
