@@ -102,9 +102,9 @@ def _facts(books: Books, plant: Plant, stored: StoredTicket | StoredSlip) -> Pas
 
 
 def _expired_at(books: Books, plant: Plant, exit_pass: ExitPass) -> str | None:
-    """When the pass ran out; None while it is valid, and while our clock is in doubt."""
-    ends = exit_pass.issued_at + timedelta(minutes=exit_pass.ttl_minutes)
-    if not books.clock.trusted() or books.clock.now() <= ends:
+    """When the pass ran out; None while it is valid, and while our clock is in doubt, now or when it was printed."""
+    clock, ends = books.clock, exit_pass.issued_at + timedelta(minutes=exit_pass.ttl_minutes)
+    if not (clock.trusted() and clock.possible(exit_pass.issued_at)) or clock.now() <= ends:
         return None
     return plant.local(ends)
 

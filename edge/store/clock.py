@@ -37,6 +37,10 @@ class Clock:
         """The present, for stamping records."""
         return self.wall()
 
+    def possible(self, stamped: datetime) -> bool:
+        """False for a time before this program was built: a computer whose clock had lost its battery wrote it."""
+        return stamped >= _BUILT
+
     def trusted(self) -> bool:
         """False when the clock is behind a time already reached, or has jumped ahead of its own steady count."""
         wall = self.wall()
