@@ -23,6 +23,8 @@ from sync.messages import Printed
 _CHECK_DEADLINE_S = 6.0
 _PRINT_DEADLINE_S = 90.0
 _TRY_AGAIN_S = 3.0
+VOIDED = "ticket voided"
+"""Why a job of a ticket that was taken back is not printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,10 @@ class PrintRunner:
 
         def claim(books: Books) -> bool:
             if books.print_jobs.state(job.job) != "queued":
+                return False
+            stored = books.paper(job.ticket)
+            if isinstance(stored, StoredTicket) and stored.voided:  # while the printer was being tried
+                set_job_state(books, job, "failed", VOIDED)
                 return False
             set_job_state(books, job, "sending")
             return True

@@ -8,7 +8,7 @@ from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.ticket import SealKind, SealMark
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
-from edge.station.printing import set_job_state
+from edge.station.printing import VOIDED, set_job_state
 from edge.station.ticket_view import SEAL_WORDS, paper_view, ticket_view
 from edge.station.views import Done, TicketView
 from edge.station.weighing import seal_ticket
@@ -128,7 +128,7 @@ def void(books: Books, ticket: str, first: str, second: str, reason: str) -> Don
     books.visits.put(replace(visit, state=following))
     for job in books.print_jobs.in_state("queued"):
         if job.ticket == ticket:
-            set_job_state(books, job, "failed", "ticket voided")
+            set_job_state(books, job, "failed", VOIDED)
     return Done(Words(f"{ticket} 已作废", f"{ticket} is void"), ticket)
 
 

@@ -122,3 +122,21 @@ async def test_a_voided_ticket_is_not_printed_any_more(rig: PlantRig) -> None:
     await print_state(rig, "failed")
     assert rig.lane.printer.papers == []
     refused(await rig.station.tickets.reprint(TICKET, "调度"), Reason.TICKET_VOIDED)
+
+
+async def test_a_ticket_voided_while_its_printer_was_tried_is_not_printed_later(rig: PlantRig) -> None:
+    await rig.send(notice())
+    printer = rig.lane.printer
+    printer.fault = DeviceUnavailable("printer", "off", "switch it on")
+    await rig.ticketed()
+    await rig.desk.commit(lambda books: books.print_jobs.move(1, "sending", ""))
+    done(await rig.station.tickets.void(TICKET, "甲", "乙", "装错货"))
+    await rig.desk.commit(lambda books: books.print_jobs.move(1, "queued", ""))
+    printer.fault = None
+    await until_async(lambda: settled(rig))
+    assert printer.papers == []
+
+
+async def settled(rig: PlantRig) -> bool:
+    job = await rig.database.read(lambda books: books.print_jobs.latest(TICKET))
+    return job is not None and job.state not in ("queued", "sending")
