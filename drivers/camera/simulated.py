@@ -3,6 +3,7 @@
 The plate comes as text in the JPEG's comment; reading plates from pixels is another driver's work.
 """
 
+import contextlib
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -175,12 +176,13 @@ class VirtualCamera:
                 while camera.hung.is_set():
                     threading.Event().wait(0.02)
                 body = camera.frame() if camera.garbage is None else camera.garbage
-                self.send_response(200)
-                self.send_header("Content-Type", "image/jpeg")
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Cache-Control", "no-store")
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # whoever asked did not wait for it
+                    self.send_response(200)
+                    self.send_header("Content-Type", "image/jpeg")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.send_header("Cache-Control", "no-store")
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
                 """A line for each frame is no news."""

@@ -4,11 +4,13 @@ The first three tests are the contract of every camera type: a new driver adds o
 """
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -87,6 +89,20 @@ def test_the_next_truck_is_seen_at_once(virtual: VirtualCamera) -> None:
         virtual.set_scene(plate)
         seen = camera.capture().plate
         assert (seen.text if seen else None) == plate
+
+
+def test_one_who_hangs_up_leaves_no_traceback(virtual: VirtualCamera, capfd: pytest.CaptureFixture[str]) -> None:
+    """As a plant that was killed: what is printed then would stand on the screen of whoever watches the demo."""
+    virtual.hung.set()
+    parts = urlsplit(virtual.url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(0.1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    virtual.hung.clear()
+    assert _simulated(virtual.url).capture()
+    time.sleep(0.1)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("garbage", [b"", b"<html>login</html>", b"\xff\xd8\xff", b"\xff\xd8\xff\xd9"])
