@@ -95,12 +95,12 @@ def test_one_who_hangs_up_leaves_no_traceback(virtual: VirtualCamera, capfd: pyt
     """As a plant that was killed: what is printed then would stand on the screen of whoever watches the demo."""
     virtual.hung.set()
     parts = urlsplit(virtual.url)
-    with socket.create_connection((parts.hostname, parts.port)) as connection:
+    with socket.create_connection((str(parts.hostname), parts.port)) as connection:
         connection.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         time.sleep(0.1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     virtual.hung.clear()
-    assert _simulated(virtual.url).capture()
+    _simulated(virtual.url).capture()
     time.sleep(0.1)
     assert capfd.readouterr().err == ""
 
