@@ -187,7 +187,10 @@ class Guard:
             if _reason(verdict) != "plate_not_read":
                 break
         if _reason(verdict) in ("plate_not_read", "barrier_failed"):
-            answer = await self._pages.press(f"/gate/{GATE}/override", name="赵门卫", reason="人工核对车牌无误")
+            paper = verdict["ticket"]["ticket"]
+            answer = await self._pages.press(
+                f"/gate/{GATE}/override", name="赵门卫", reason="人工核对车牌无误", paper=paper
+            )
             self._mine = answer.body.get("verdict") or self._mine
             verdict = self._mine or verdict
         return verdict

@@ -90,11 +90,16 @@ class GateRunner:
             self._scan = Scan(self.setup.gate, exit_pass, seen, by)
             return await self._answer(self._scan)
 
-    async def override(self, by: str, name: str, reason: str) -> VerdictView | Refusal:
-        """人工放行 of the last scan: only for reasons a person can judge, with name and reason, on record."""
+    async def override(self, by: str, name: str, reason: str, paper: str) -> VerdictView | Refusal:
+        """人工放行 of the last scan: only for reasons a person can judge, with name and reason, on record.
+
+        `paper` is the ticket or slip the guard was shown: another truck may have been scanned meanwhile.
+        """
         async with self._lock:
             scan, last = self._scan, self._last
             if scan is None or last is None or last.why is None or isinstance(scan.exit_pass, Refusal):
+                return refuse(Reason.NOTHING_TO_OVERRIDE)
+            if last.ticket is None or last.ticket.ticket != paper:
                 return refuse(Reason.NOTHING_TO_OVERRIDE)
             if not name.strip() or not reason.strip():
                 return refuse(Reason.NAME_AND_REASON)

@@ -95,12 +95,12 @@ class GatePages:
         if isinstance(found, Response):
             return found
         key, gate, session = found
-        form = await read_form(request, name=40, reason=200)
+        form = await read_form(request, name=40, reason=200, paper=120)
         if isinstance(form, BadForm):
             return self._site.bad_form(request, form)
         if not allowed(session.person, "override"):
             return self._site.answer(request, session, not_allowed(), f"/gate/{key}")
-        outcome = await gate.override(session.person.id, form["name"], form["reason"])
+        outcome = await gate.override(session.person.id, form["name"], form["reason"], form["paper"])
         if isinstance(outcome, Refusal):
             return self._site.answer(request, session, outcome, f"/gate/{key}")
         return self._verdict(request, session, outcome, key)

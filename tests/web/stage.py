@@ -156,8 +156,8 @@ class StageGate:
         self.stage.hear("scan", code, by)
         return replace(self.stage.verdict, at=now())
 
-    async def override(self, by: str, name: str, reason: str) -> VerdictView | Refusal:
-        self.stage.hear("override", by, name, reason)
+    async def override(self, by: str, name: str, reason: str, paper: str) -> VerdictView | Refusal:
+        self.stage.hear("override", by, name, reason, paper)
         return replace(self.stage.verdict, at=now(), overridden_by=name, barrier="opened")
 
     def picture(self, key: str) -> bytes | None:

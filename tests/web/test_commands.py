@@ -67,7 +67,7 @@ NOT_YOURS = [
     ("G02", "/lane/1/load_complete", {"visit": "V7"}),
     ("G02", "/lane/1/tare", {}),
     ("D01", "/gate/south/scan", {"code": "X"}),
-    ("D01", "/gate/south/override", {"name": "a", "reason": "b"}),
+    ("D01", "/gate/south/override", {"name": "a", "reason": "b", "paper": "c"}),
     ("F04", "/arrive", {"plate": "浙A5K326"}),
     ("G02", f"{TICKET}/void", {"second": "S06", "pin": "6666", "reason": "x"}),
     ("E05", f"{TICKET}/seal", {"seal": "finance"}),
@@ -122,10 +122,10 @@ def test_scan_answers_one_verdict(client: Client, stage: Stage) -> None:
 def test_override_under_a_name(client: Client, stage: Stage) -> None:
     """Name and reason go to the station as typed."""
     log_in(client, "G02")
-    fields = {"name": "赵强", "reason": "车牌脏污"}
+    fields = {"name": "赵强", "reason": "车牌脏污", "paper": "HX01-03-0001234"}
     answer = client.post("/gate/south/override", data=fields, headers=JSON)
     assert answer.json()["verdict"]["overridden_by"] == "赵强"
-    assert stage.heard == [("override", "G02", "赵强", "车牌脏污")]
+    assert stage.heard == [("override", "G02", "赵强", "车牌脏污", "HX01-03-0001234")]
 
 
 def test_views_as_json(client: Client, stage: Stage) -> None:

@@ -144,10 +144,11 @@ async function scan(event) {
 async function override() {
   if (byId("override").getAttribute("aria-disabled") === "true") return focusCode();
   const verdict = current();
+  const paper = verdict && verdict.ticket ? verdict.ticket.ticket : "";
   setText("ask-why", verdict && verdict.why ? pick(verdict.why) : "");
   byId("override-reason").value = "";
   if (await ask("ask-override")) {
-    const answer = await post(`/gate/${gate}/override`, { name: byId("override-name").value, reason: byId("override-reason").value });
+    const answer = await post(`/gate/${gate}/override`, { name: byId("override-name").value, reason: byId("override-reason").value, paper });
     if (answer.verdict) answered(answer);
     else note(answer);
   }

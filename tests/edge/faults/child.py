@@ -192,7 +192,7 @@ class Worker:
         assert stored is not None
         verdict = await self.gate.scan(stored.pass_code, "门卫")
         if verdict.verdict != "open":
-            await self.gate.override("门卫", "王五", "核对放行")
+            await self.gate.override("门卫", "王五", "核对放行", ticket)
         append(self.folder / "acked", {"left": ticket})
 
     async def papers(self) -> None:

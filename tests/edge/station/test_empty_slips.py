@@ -105,7 +105,7 @@ async def test_another_plate_and_none(rig: PlantRig) -> None:
     assert '"ticket":"N1"' in row[1]
     rig.gate_camera.seen = None
     assert (await rig.gate.scan(code, "门卫")).verdict == "ask_guard"
-    opened = await rig.gate.override("门卫", "王五", f"本人核对 {PLATE}")
+    opened = await rig.gate.override("门卫", "王五", f"本人核对 {PLATE}", "N1")
     assert isinstance(opened, VerdictView) and (opened.verdict, opened.barrier) == ("open", "opened")
     assert rig.barrier.model.pulses == 1
 
@@ -158,7 +158,7 @@ async def test_restart_while_printing_and_with_a_dead_barrier(tmp_path: Path) ->
         await until(lambda: len(rig.gate.view().today) == 1)
         assert rig.gate.view().today[0].net_kg == 0
         assert why(await rig.gate.scan(code, "门卫")) == "pass_used"
-        opened = await rig.gate.override("门卫", "王五", "断电,道闸未开")
+        opened = await rig.gate.override("门卫", "王五", "断电,道闸未开", "N1")
         assert isinstance(opened, VerdictView) and opened.barrier == "opened"
         assert rig.barrier.model.pulses == 1
     assert verify(tmp_path / "plant.db").ok
