@@ -285,6 +285,11 @@ def test_a_long_day_does_not_push_the_guards_scan_field_off_the_screen(
     assert screen.evaluate("document.documentElement.scrollHeight") <= 768
     for place in ("#code", "#override", "#arrive"):
         expect(screen.locator(place)).to_be_in_viewport(ratio=1)
+    screen.goto(served.url + "/gate/south?lang=en")
+    screen.keyboard.type("WG1:ABC")
+    screen.keyboard.press("Enter")
+    expect(screen.locator("#seals")).to_contain_text("Finance")
+    assert screen.evaluate("(e => e.scrollWidth - e.clientWidth)(document.getElementById('seals'))") <= 0
 
 
 def test_the_layout_does_not_jump_when_digits_change(screen: Page, served: Served, stage: Stage) -> None:
