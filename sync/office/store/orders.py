@@ -152,11 +152,11 @@ def _numbered(tx: Connection, request: NoticeRequest, now: datetime) -> NoticeRe
     if request.notice:
         return request
     prefix = f"FH{now:%y%m%d}-"
-    highest = tx.execute(
-        select(func.max(notices.c.notice)).where(notices.c.notice.like(f"{prefix}____"))
-    ).scalar()  # fmt: skip
-    last = highest.removeprefix(prefix) if highest else "0"
-    return replace(request, notice=f"{prefix}{int(last) + 1 if last.isdigit() else 1:04}")
+    # People may give numbers of their own, also of this form: the newest that counts is looked for among the last.
+    newest = select(notices.c.notice).where(notices.c.notice.like(f"{prefix}____")).order_by(notices.c.notice.desc())
+    endings = [number.removeprefix(prefix) for number in tx.execute(newest.limit(100)).scalars()]
+    last = next((int(ending) for ending in endings if ending.isdecimal()), 0)
+    return replace(request, notice=f"{prefix}{last + 1:04}")
 
 
 def _plate_is_free(tx: Connection, plate: str) -> None:

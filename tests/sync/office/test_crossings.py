@@ -100,6 +100,13 @@ def test_a_refused_notice_that_is_taken_in_a_later_version_is_taken(
     assert state_of(store, "N1") == "taken"
 
 
+def test_a_number_of_somebodys_own_does_not_stop_the_days_count(store: Store, plant: FakePlant) -> None:
+    pay(store, 100_000_000)
+    first = issue(store, notice="").notice
+    issue(store, notice=f"{first[:-4]}zzzz", plate="浙B22222")
+    assert issue(store, notice="", plate="浙C33333").notice == f"{first[:-4]}0002"
+
+
 def test_every_account_over_its_allotment_is_told(store: Store, plant: FakePlant) -> None:
     for number in (1, 2):
         pay(store, 100, f"B{number}", customer_id=f"C00{number}", customer_name=f"客户{number}")
