@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
+
 from edge.domain.visit import VisitEvent
 from edge.station import moves, weighing
 from edge.station.yard import arrive
@@ -252,26 +254,39 @@ def _bare_commit(twin: sqlite3.Connection, writes: list[tuple[str, tuple[object,
 
 
 def start_after_kill(path: Path) -> float:
-    """Seconds from the SIGKILL of `weighgate run` to the pages of its successor, whose lane follows the scale."""
+    """Seconds from the SIGKILL of `weighgate run` to the first stable weight on its successor's lane page."""
     config = path.parent / "plant.toml"
     config.write_text(CONFIG.format(pin=hash_secret("0000")), encoding="utf-8")
     (path.parent / "keys").mkdir()
     generate(path.parent / "keys" / "plant.key")
-    first = _run(config)
+    first, _ = _run(config)
     begin = time.perf_counter()
     first.send_signal(signal.SIGKILL)
     first.wait()
-    second = _run(config)
+    second, pages = _run(config)
+    _wait_for_weight(pages)
     taken_s = time.perf_counter() - begin
     second.send_signal(signal.SIGTERM)
     second.communicate(timeout=_START_S)
     return taken_s
 
 
-def _run(config: Path) -> subprocess.Popen[str]:
-    """A running plant: it has told the address of its pages."""
+def _run(config: Path) -> tuple[subprocess.Popen[str], str]:
+    """A running plant, and the address of its pages as it told it."""
     command = [sys.executable, "-c", "from edge.cli import main; main()", "run", str(config), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["pages"]
-    return process
+    return process, json.loads(process.stdout.readline())["pages"]
+
+
+def _wait_for_weight(pages: str) -> None:
+    """Log in as a dispatcher would, and look until the scale stands at a stable zero."""
+    with httpx.Client(
+        base_url=pages, headers={"Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
+    ) as client:
+        client.post("/login", data={"person": "D01", "pin": "0000"}).raise_for_status()
+        for _ in range(500):
+            if client.get("/lane/1/view.json").raise_for_status().json()["scale"]["zero_seen"]:
+                return
+            time.sleep(0.01)
+    raise TimeoutError("no stable weight on lane 1")
