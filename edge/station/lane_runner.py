@@ -20,7 +20,7 @@ from edge.domain.visit import Visit, VisitEvent, VisitState
 from edge.station import moves, weighing
 from edge.station.desk import Desk
 from edge.station.eyes import Eyes, Seen
-from edge.station.lane_view import actions, curve, hold_view, limit_and_money, queue_entries, visit_view
+from edge.station.lane_view import actions, curve, hold_view, limit_and_money, occupied, queue_entries, visit_view
 from edge.station.pictures import PictureStore
 from edge.station.plant import Plant
 from edge.station.views import Done, LaneView, LinkView, ScaleView, Why, as_json
@@ -214,9 +214,9 @@ class LaneRunner:
 
     async def _call(self, visit: str, by: str) -> Outcome:
         standing = self._desk.snapshot.on_lane(self.setup.lane)
-        weight_kg = self.monitor.shown_kg(self._now_ms()) or 0
-        if standing is not None and standing.visit != visit and weight_kg >= self.setup.rules.truck_kg:
-            return refuse(Reason.LANE_BUSY, plate=standing.plate)  # done, but still on the deck
+        other = standing if standing is not None and standing.visit != visit else None
+        if (busy := occupied(self.monitor, other, self._now_ms())) is not None:
+            return busy
         return await self._commit(lambda books: moves.call_to_lane(books, self.setup.lane, visit, by))
 
     async def _load_complete(self, by: str, shown: str) -> Outcome:

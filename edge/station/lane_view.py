@@ -116,11 +116,7 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
     visit = desk.snapshot.on_lane(lane)
     weight = _weight(desk, monitor, lane, visit, now_ms, device_words)
     callable_now = [each for each in desk.snapshot.in_states(*CALLABLE) if not desk.snapshot.lane_of(each.visit)]
-    standing = monitor.shown_kg(now_ms)
-    if visit is not None and (visit.state in _SERVED or (standing or 0) >= monitor.rules.truck_kg):
-        call: Refusal | None = refuse(Reason.LANE_BUSY, plate=visit.plate)
-    else:
-        call = None if callable_now else refuse(Reason.QUEUE_EMPTY)
+    call = occupied(monitor, visit, now_ms) or (None if callable_now else refuse(Reason.QUEUE_EMPTY))
     fenced = refuse(Reason.FENCED) if desk.snapshot.fenced else None
     answers: dict[str, Refusal | None] = {
         "call": call,
@@ -134,6 +130,18 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
         "park": _may_park(visit),
     }
     return tuple(ActionView(name, why is None, why.words if why else NOTHING) for name, why in answers.items())
+
+
+def occupied(monitor: ScaleMonitor, visit: Visit | None, now_ms: int) -> Refusal | None:
+    """Why no other truck may be called: one is served here, or is done but has not left the deck.
+
+    A scale that says nothing has not said that the truck is gone.
+    """
+    if visit is None:
+        return None
+    weight_kg = monitor.shown_kg(now_ms)
+    gone = visit.state not in _SERVED and weight_kg is not None and weight_kg < monitor.rules.truck_kg
+    return None if gone else refuse(Reason.LANE_BUSY, plate=visit.plate)
 
 
 def curve(monitor: ScaleMonitor) -> tuple[int, ...]:

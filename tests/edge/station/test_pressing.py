@@ -100,6 +100,21 @@ async def test_the_next_truck_needs_a_zero_first(rig: PlantRig) -> None:
     done(await lane.runner.tare("调度"))
 
 
+async def test_a_silent_scale_has_not_said_that_the_truck_is_gone(rig: PlantRig) -> None:
+    await rig.send(notice(), notice("N2", plate="浙B00002"))
+    await rig.ticketed()
+    lane = rig.lane
+    done(await rig.station.yard.arrive("浙B00002", "调度"))
+    lane.deck.pulled = True
+    await until(lambda: lane.runner.view().scale.state == "lost", timeout_s=1.2)
+    button = next(action for action in lane.runner.view().actions if action.name == "call")
+    assert not button.enabled and PLATE in button.why.zh
+    refused(await lane.runner.call("N2", "调度"), Reason.LANE_BUSY)
+    lane.deck.pulled = False
+    await lane.drive_off()
+    done(await lane.runner.call("N2", "调度"))
+
+
 async def test_the_wrong_truck_on_the_deck(rig: PlantRig) -> None:
     await rig.send(notice())
     lane = await rig.loading()
