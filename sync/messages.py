@@ -35,6 +35,8 @@ class NoticeTaken(Record):
     plate: Name
     hold_fen: Fen
     wanted_fen: Fen
+    order_sha256: str = ""
+    """`sync.orders.digest` of the document as the plant understood it; '' in records older than this field."""
 
 
 class NoticeRefused(Record):

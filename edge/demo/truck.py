@@ -10,7 +10,7 @@ from edge.demo.devices import GATE, LANES, Paper
 from edge.demo.people import Dispatcher, Guard
 from edge.demo.plan import DIVISION_KG, Order, Part
 from edge.demo.world import World
-from edge.signing import base45_decode, base45_encode
+from edge.domain.pass_code import base45_decode, base45_encode
 from sync.units import format_fen, format_kg
 
 _BUCKET_KG = 4_000

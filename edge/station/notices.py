@@ -12,14 +12,20 @@ from edge.domain.refusal import Refusal
 from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent, VisitState, next_state
 from edge.store.books import Books
 from edge.store.visits import notice_from_wire
+from sync.fields import NOTICE_NUMBER
 from sync.messages import Granted, HoldChanged, Notice, NoticeCancelled, NoticeRefused, NoticeTaken, VisitMoved
+from sync.orders import digest
 
 
 def take_notice(books: Books, order: Notice) -> None:
-    """A notice arrived. Known ones change only by a higher version; an expired one is refused and says so."""
+    """A notice arrived. Known ones change only by a higher version; an expired one, or one whose number no page's
+    address can carry, is refused and says so.
+    """
     known = books.visits.get(order.notice)
     if known is not None:
         _amend(books, known, order)
+    elif NOTICE_NUMBER.fullmatch(order.notice) is None:
+        _refuse(books, order, "bad number")
     elif order.expires_at <= books.clock.now() and books.clock.trusted():
         _refuse(books, order, "expired")
     else:
@@ -28,7 +34,7 @@ def take_notice(books: Books, order: Notice) -> None:
         visit = Visit(notice, VisitState.NOTICED, hold_fen, order.hold_fen)
         books.accounts.put(order.account, counters)
         books.visits.add(visit, order)
-        books.ledger.append(_taken(visit))
+        books.ledger.append(_taken(visit, order))
 
 
 def cancel_notice(books: Books, cancelled: NoticeCancelled) -> None:
@@ -137,14 +143,14 @@ def _amend(books: Books, known: Visit, order: Notice) -> None:
     books.accounts.put(order.account, counters)
     books.visits.amend(amended, order)
     books.visits.put(amended)
-    books.ledger.append(_taken(amended))
+    books.ledger.append(_taken(amended, order))
 
 
 def _refuse(books: Books, order: Notice, reason: str) -> None:
     books.ledger.append(NoticeRefused(notice=order.notice, version=order.version, reason=reason))
 
 
-def _taken(visit: Visit) -> NoticeTaken:
+def _taken(visit: Visit, order: Notice) -> NoticeTaken:
     return NoticeTaken(
         notice=visit.notice.notice,
         version=visit.notice.version,
@@ -153,4 +159,5 @@ def _taken(visit: Visit) -> NoticeTaken:
         plate=visit.plate,
         hold_fen=visit.hold_fen,
         wanted_fen=visit.wanted_fen,
+        order_sha256=digest(order),
     )

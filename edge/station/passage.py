@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from edge.domain.exit_pass import ExitPass, GateDecision, PassFacts, Verdict, decide_exit
+from edge.domain.pass_code import PassUnreadable
 from edge.domain.refusal import Reason, Refusal, Words, reason_title, refuse
 from edge.domain.visit import VisitEvent, VisitState, next_state
-from edge.signing import PassForged, PassUnreadable
+from edge.signing import PassForged
 from edge.station.eyes import Seen
 from edge.station.plant import Plant
 from edge.station.ticket_view import SEAL_WORDS, paper_view

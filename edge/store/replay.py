@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from edge.store.findings import Findings
+from edge.store.replay_orders import check_order
 from edge.store.replay_tickets import TicketReplay
 from sync.allotment import PlantCounters, Shortage
 from sync.messages import (
@@ -39,11 +40,18 @@ _AFTER_RELEASE = ("released", "closed", "returned")
 class OpenVisit:
     """A visit that the replay has not seen end."""
 
-    account: str
+    taken: NoticeTaken
+    """Its newest version."""
     hold_fen: int
     state: str = "noticed"
     weighings: list[tuple[str, int]] = field(default_factory=list)
     seals: set[str] = field(default_factory=set)
+    ticket: Ticketed | None = None
+
+    @property
+    def account(self) -> str:
+        """Whose money is held."""
+        return self.taken.account
 
     @property
     def tare_kg(self) -> int | None:
@@ -126,9 +134,9 @@ class Replay:
         before_fen = known.hold_fen if known else 0
         self._change_hold(record.account, before_fen, record.hold_fen)
         if known is None:
-            self._visits[record.visit] = OpenVisit(record.account, record.hold_fen)
+            self._visits[record.visit] = OpenVisit(record, record.hold_fen)
         else:
-            known.hold_fen = record.hold_fen
+            known.taken, known.hold_fen = record, record.hold_fen
 
     def _hold(self, seq: int, name: str, hold_fen: int) -> None:
         visit = self._open(seq, name)
@@ -176,7 +184,7 @@ class Replay:
         lacking_fen = max(0, record.amount_fen - visit.hold_fen)
         counters = counters.hold(lacking_fen).post(visit.hold_fen + lacking_fen, record.amount_fen)
         self._accounts[visit.account] = counters
-        visit.hold_fen, visit.state = 0, "ticketed"
+        visit.hold_fen, visit.state, visit.ticket = 0, "ticketed", record
 
     def _check_weighings(self, record: Ticketed, visit: OpenVisit) -> None:
         """Its gross was weighed last, its tare before any gross."""
@@ -210,17 +218,19 @@ class Replay:
 
     def _end(self, seq: int, name: str, state: str) -> None:
         """A visit is over: its row must say the same, and hold nothing."""
-        if self._visits.pop(name, None) is None:
+        visit = self._visits.pop(name, None)
+        if visit is None:
             self._findings.say("visits", f"ledger row {seq} ends visit {name}, which is not open")
             return
         self._finished += 1
-        row = self._connection.execute("SELECT state, hold_fen FROM visits WHERE visit = ?", (name,)).fetchone()
+        row = self._connection.execute("SELECT * FROM visits WHERE visit = ?", (name,)).fetchone()
         if row is None:
             self._findings.say("visits", f"visit {name} is missing from its table")
             return
         if row["state"] != state and not (state == "released" and row["state"] in _AFTER_RELEASE):
             self._findings.differ("visits", f"state of {name}", row["state"], state)
         self._findings.differ("visits", f"hold of {name} in fen", row["hold_fen"], 0)
+        check_order(self._findings, row, visit.taken, visit.ticket)
 
     def finish(self) -> None:
         """Compare the tables with where the replay ended."""
@@ -231,8 +241,8 @@ class Replay:
                 continue
             self._findings.differ("visits", f"state of {name}", row["state"], visit.state)
             self._findings.differ("visits", f"hold of {name} in fen", row["hold_fen"], visit.hold_fen)
-            self._findings.differ("visits", f"account of {name}", row["account"], visit.account)
             self._findings.differ("visits", f"tare of {name} in kg", row["tare_kg"], visit.tare_kg)
+            check_order(self._findings, row, visit.taken, visit.ticket)
         count = self._connection.execute("SELECT COUNT(*) FROM visits").fetchone()[0]
         self._findings.differ("visits", "number of visits", count, self._finished + len(self._visits))
         self._compare_accounts()

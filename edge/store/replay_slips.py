@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from edge.store.findings import Findings
+from edge.store.replay_passes import check_pass_code, check_pass_used
 from sync.messages import Exited, Printed, SlipIssued
 
 _COMPARED = ("visit", "pass_id", "plate", "tare_kg", "exit_kg", "lane", "operator")
@@ -50,6 +51,7 @@ class SlipReplay:
         for field in _COMPARED:
             self._findings.differ("slips", f"{field} of the slip of {name}", row[field], getattr(record, field))
         self._findings.differ("slips", f"time of the slip of {name}", datetime.fromisoformat(row["at"]), record.at)
+        check_pass_code(self._findings, "slips", f"the slip of {name}", row["pass_code"], (0, record.pass_id, 0))
         mark = row_hash[:_MARK_CHARACTERS].upper()
         self._findings.differ("slips", f"ledger mark of the slip of {name}", row["ledger_mark"], mark)
 
@@ -63,9 +65,7 @@ class SlipReplay:
             if not record.override_of:
                 self._findings.say("exits", f"ledger row {seq}: the empty truck of {name} left twice")
             return
-        used = self._connection.execute("SELECT * FROM passes_used WHERE pass_id = ?", (record.pass_id,)).fetchone()
-        if used is None or used["ticket"] != name:
-            self._findings.say("exits", f"the empty truck of {name} left, but its pass is not marked used")
+        check_pass_used(self._connection, self._findings, record)
         self._exited[name] = True
 
     def printed(self, seq: int, record: Printed) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.store.findings import Findings
+from edge.store.replay_passes import check_pass_code, check_pass_used
 from edge.store.replay_slips import SlipReplay
 from sync.messages import Exited, Printed, Sealed, Ticketed, Voided
 from sync.units import amount_fen
@@ -76,6 +77,8 @@ class TicketReplay:
         self._findings.differ(
             "tickets", f"ledger mark of {record.ticket}", row["ledger_mark"], row_hash[:_MARK_CHARACTERS].upper()
         )
+        said = (record.number, record.pass_id, record.net_kg)
+        check_pass_code(self._findings, "tickets", record.ticket, row["pass_code"], said)
         try:
             body: dict[str, Any] = json.loads(row["body"])
             for name, value in fields.items():
@@ -114,9 +117,7 @@ class TicketReplay:
             if not record.override_of:
                 self._findings.say("exits", f"ledger row {seq}: {record.ticket} left twice")
             return False
-        used = self._connection.execute("SELECT * FROM passes_used WHERE pass_id = ?", (record.pass_id,)).fetchone()
-        if used is None or used["ticket"] != record.ticket:
-            self._findings.say("exits", f"{record.ticket} left, but its pass is not marked used")
+        check_pass_used(self._connection, self._findings, record)
         self._exits += 1
         self._add(row["number"], _EXITED)
         return True

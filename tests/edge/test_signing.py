@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.domain.exit_pass import ExitPass
-from edge.signing import CODE_CHARACTERS, PassForged, PassKey, PassUnreadable
+from edge.domain.pass_code import CODE_CHARACTERS, PassUnreadable
+from edge.signing import PassForged, PassKey
 
 PASS = ExitPass(1, 1, 7, "00ff" * 4, 28_340, b"12345678", datetime(2026, 11, 23, tzinfo=UTC), 720, 1)
 _LEADING_SPACE_KEY_ID = 36 + 45 * 6 - 256

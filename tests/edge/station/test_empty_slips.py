@@ -8,9 +8,10 @@ import pytest
 
 from drivers.ports import DeviceRefused
 from drivers.printer.document import Cut, Qr
+from edge.domain.pass_code import base45_decode, base45_encode
 from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
-from edge.signing import PassKey, base45_decode, base45_encode
+from edge.signing import PassKey
 from edge.station import printing
 from edge.station.views import VerdictView
 from edge.store.slips import StoredSlip

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.domain.pass_code import base45_decode, base45_encode
 from edge.domain.refusal import Reason
-from edge.signing import PassKey, base45_decode, base45_encode
+from edge.signing import PassKey
 from edge.station.views import VerdictView
 from tests.edge.station.rig import KEY, PLATE, PlantRig, done, make_plant, notice, refused, running
 

@@ -68,6 +68,13 @@ def test_true_books_hold(books: Path) -> None:
     assert report.records > 40 and len(report.head_hash) == 64
 
 
+def test_records_older_than_the_digest_of_the_order_hold(books: Path) -> None:
+    spoil(books, NO_DIGEST)
+    rechain(books)
+    marks = {check.name for check in verify(books).checks if not check.ok}
+    assert marks == {"tickets", "slips"}, "only the marks printed from the old hashes differ"
+
+
 def test_live_books_can_be_verified_and_nothing_is_written(books: Path) -> None:
     database = Database(books, Clock())
     assert verify(books).ok
@@ -97,6 +104,8 @@ def test_what_is_no_books(tmp_path: Path) -> None:
 IN_BODY = (
     "UPDATE ledger SET body = json_replace(body, '$.{field}', {value}) WHERE seq = (SELECT {pick}(seq) FROM ledger"
 )
+IN_ORDER = "UPDATE visits SET order_body = json_set(order_body, '$.{field}', {value}) WHERE visit = '{visit}'"
+NO_DIGEST = "UPDATE ledger SET body = json_remove(body, '$.order_sha256') WHERE kind = 'notice_taken'"
 TAMPERED = {
     "a body changed": (("UPDATE ledger SET body = replace(body, '浙A00001', '浙A99999') WHERE seq = 4",), False, "chain"),
     "a row removed": (("DELETE FROM ledger WHERE seq = 7",), False, "chain"),
@@ -114,6 +123,15 @@ TAMPERED = {
     "less spent": (("UPDATE accounts SET spent_fen = spent_fen - 1",), False, "accounts"),
     "a hold raised": (("UPDATE visits SET hold_fen = hold_fen + 1 WHERE visit = 'N5'",), False, "visits"),
     "a tare made heavier before the ticket": (("UPDATE visits SET tare_kg = tare_kg + 5000 WHERE state = 'held'",), False, "visits"),
+    "a price lowered in an order": ((IN_ORDER.format(field="price_fen_per_t", value=1, visit="N5"),), False, "visits"),
+    "a price lowered in a finished order": ((IN_ORDER.format(field="price_fen_per_t", value=1, visit="N1"),), False, "visits"),
+    "a limit raised in an order": ((IN_ORDER.format(field="limit_kg", value=99000, visit="N6"),), False, "visits"),
+    "another customer in an order": ((IN_ORDER.format(field="customer_id", value="'C2'", visit="N5"),), False, "visits"),
+    "another account in an order": ((IN_ORDER.format(field="account", value="'C2/coke'", visit="N5"),), False, "visits"),
+    "more axles in an order": ((IN_ORDER.format(field="axles", value=8, visit="N5"),), False, "visits"),
+    "an older record and another price for its ticket, chain recomputed": ((NO_DIGEST, IN_ORDER.format(field="price_fen_per_t", value=1, visit="N1")), True, "visits"),
+    "an order that nobody can read": (("UPDATE visits SET order_body = '{}' WHERE visit = 'N5'",), False, "visits"),
+    "another plate on a visit": (("UPDATE visits SET plate = '浙A99999' WHERE visit = 'N5'",), False, "visits"),
     "a visit moved": (("UPDATE visits SET state = 'queued' WHERE visit = 'N5'",), False, "visits"),
     "a finished visit reopened": (("UPDATE visits SET state = 'loading' WHERE visit = 'N1'",), False, "visits"),
     "a visit removed": (("DELETE FROM visits WHERE visit = 'N1'",), False, "visits"),
@@ -127,6 +145,11 @@ TAMPERED = {
     "a print forgotten": (("UPDATE print_jobs SET state = 'queued' WHERE job = 1",), False, "prints"),
     "an original removed": (("DELETE FROM print_jobs WHERE job = 2",), False, "prints"),
     "a second original, chain recomputed": ((IN_BODY.format(field="copy_number", value=0, pick="MAX") + " WHERE kind = 'print')",), True, "prints"),
+    "another ticket's pass code": (("UPDATE tickets SET pass_code = (SELECT pass_code FROM tickets WHERE number = 2) WHERE number = 1",), False, "tickets"),
+    "a pass code of noise": (("UPDATE tickets SET pass_code = 'x' WHERE number = 1",), False, "tickets"),
+    "another slip's pass code": (("UPDATE empty_slips SET pass_code = (SELECT pass_code FROM empty_slips WHERE visit = 'N7') WHERE visit = 'N8'",), False, "slips"),
+    "a pass used at another time": (("UPDATE passes_used SET at = '2026-01-01T00:00:00+00:00' WHERE ticket = 'HX01-03-0000001'",), False, "exits"),
+    "a slip used at another gate": (("UPDATE passes_used SET gate = 'north' WHERE ticket = 'N7'",), False, "exits"),
     "a slip removed": (("DELETE FROM empty_slips WHERE visit = 'N8'",), False, "slips"),
     "a slip added": (("INSERT INTO empty_slips SELECT 'ff', 'N5', plate, tare_kg, exit_kg, lane, operator, pass_code, ledger_mark, at FROM empty_slips LIMIT 1",), False, "slips"),
     "a slip for another truck": (("UPDATE empty_slips SET plate = '浙A99999' WHERE visit = 'N8'",), False, "slips"),
@@ -154,10 +177,10 @@ def test_tampering_is_found(books: Path, case: str) -> None:
 
 PROTECTED = (
     "SELECT seq, kind, body, prev_hash, hash FROM ledger",
-    "SELECT number, ticket, visit, pass_id, body, net_kg, amount_fen, void_seq FROM tickets",
+    "SELECT number, ticket, visit, pass_id, substr(pass_code, 1, 54), body, net_kg, amount_fen, void_seq FROM tickets",
     "SELECT * FROM accounts",
-    "SELECT visit, state, hold_fen FROM visits",
-    "SELECT pass_id, ticket FROM passes_used",
+    "SELECT visit, notice, version, plate, account, state, hold_fen FROM visits",
+    "SELECT pass_id, ticket, gate, at FROM passes_used",
     "SELECT pass_id, visit, plate, tare_kg, exit_kg, lane, operator, ledger_mark, at FROM empty_slips",
 )
 
