@@ -1,5 +1,6 @@
 """What all messages on the wire are made of: amounts, masses, names, and how a reader takes them."""
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Fen = Annotated[int, Field(ge=0, le=10**15)]
 Kg = Annotated[int, Field(ge=0, le=10**6)]
 Name = Annotated[str, Field(min_length=1, max_length=120)]
+
+NOTICE_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+"""A notice's number is also its visit's name and stands in addresses of pages, so it has no slash."""
 
 
 class Mode(StrEnum):

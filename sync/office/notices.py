@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from sync.fields import NOTICE_NUMBER
 from sync.messages import Mode
 from sync.office.refusal import NotAllowed
 from sync.units import parse_yuan
@@ -14,9 +15,11 @@ PLATE = re.compile(
 )
 """GA 36-2018: province, authority letter, five characters (six on new-energy plates); I and O are never used."""
 NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_/-]{0,39}")
+"""Of a payment or a credit application, as banks and offices write them; a notice's own is narrower."""
 CUSTOMER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 LONGEST_VALIDITY = timedelta(days=31)
 _LONGEST_TEXT = 60
+_UNITS_ZH = {"fen": "分", "fen/t": "分/吨", "axles": "轴"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,12 @@ class NoticeRequest:
 
 
 def _number(request: NoticeRequest) -> None:
-    if request.notice and NUMBER.fullmatch(request.notice) is None:
+    if request.notice and NOTICE_NUMBER.fullmatch(request.notice) is None:
         raise NotAllowed(
             "notice",
-            request.notice,
-            "单号只能用字母、数字、- 和 /,最多 40 位",
-            "allowed: letters, digits, - and /, at most 40",
+            request.notice[:60],
+            "通知单号只能用字母、数字、- 和 _,最多 40 位",
+            "allowed: letters, digits, - and _, at most 40",
         )
     check_customer_id(request.customer_id)
 
@@ -111,7 +114,10 @@ def check_range(name: str, value: int, lowest: int, highest: int, unit: str) -> 
     """A whole number between two limits, both allowed."""
     if not lowest <= value <= highest:
         raise NotAllowed(
-            name, str(value), f"允许 {lowest} 至 {highest} {unit}", f"allowed: {lowest} to {highest} {unit}"
+            name,
+            str(value),
+            f"允许 {lowest} 至 {highest} {_UNITS_ZH.get(unit, unit)}".rstrip(),
+            f"allowed: {lowest} to {highest} {unit}".rstrip(),
         )
 
 

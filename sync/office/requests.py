@@ -27,6 +27,10 @@ from sync.units import amount_fen
 
 Body = TypeVar("Body", bound=BaseModel)
 _MOST_FEN = 10**13
+_TYPES_ZH = {
+    "string_type": "须为文字", "int_type": "须为整数", "int_from_float": "须为整数", "bool_type": "须为 true 或 false",
+}  # fmt: skip
+"""What pydantic found, for the Chinese half of a refusal."""
 _DEFAULT_VALIDITY = timedelta(hours=24)
 
 
@@ -103,7 +107,8 @@ def read_body(model: type[Body], fields: Mapping[str, Any]) -> Body:
             known = ", ".join(known_keys(model, ()))
             raise NotAllowed(field, "", f"未知字段;可用:{known}", f"unknown field; allowed: {known}") from error
         said = problem["msg"].removeprefix("Input ")
-        raise NotAllowed(field, str(problem["input"])[:60], f"类型不对:{said}", said) from error
+        zh = _TYPES_ZH.get(problem["type"], f"不对:{said}")
+        raise NotAllowed(field, str(problem["input"])[:60], zh, said) from error
 
 
 def from_texts(fields: Mapping[str, str]) -> dict[str, Any]:

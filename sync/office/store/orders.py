@@ -19,6 +19,11 @@ from sync.office.store.schema import credits, customers, documents, instances, n
 from sync.units import format_fen, format_kg
 
 CHANGEABLE = ("issued", "taken", "loading", "held")
+_STATES_ZH = {
+    "ticketed": "已出库", "released": "已出门", "voided": "已作废", "returned": "已退货", "cancelled": "已取消",
+    "cancelling": "正在取消", "expired": "已过期", "empty": "已空车出门", "refused": "厂未接收",
+}  # fmt: skip
+"""Where a notice cannot be changed any more, for a refusal."""
 
 
 def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notice:
@@ -117,7 +122,7 @@ def open_instance(tx: Connection, plant: str) -> str:
         known = ", ".join(tx.execute(select(instances.c.plant).distinct().order_by(instances.c.plant)).scalars()) or "-"
         raise NotAllowed("plant", plant, f"没有这个厂;已登记:{known}", f"no such plant; enrolled: {known}")
     if row[1]:
-        raise NotAllowed("plant", plant, f"已冻结:{row[1]}", f"is frozen: {row[1]}")
+        raise NotAllowed("plant", plant, "账本对不上,已冻结", f"is frozen: {row[1]}")
     return str(row[0])
 
 
@@ -131,7 +136,7 @@ def _may_grow(tx: Connection, instance: str) -> None:
             "plant", instance, "该期账本已关闭;请取消后另开通知单", f"is {state}; cancel it and issue a new notice"
         )
     if frozen:
-        raise NotAllowed("plant", instance, f"已冻结:{frozen}", f"is frozen: {frozen}")
+        raise NotAllowed("plant", instance, "账本对不上,已冻结", f"is frozen: {frozen}")
 
 
 def _changeable(tx: Connection, number: str) -> Any:
@@ -143,7 +148,10 @@ def _changeable(tx: Connection, number: str) -> Any:
     if row["state"] not in CHANGEABLE:
         allowed = ", ".join(CHANGEABLE)
         raise NotAllowed(
-            "notice", number, f"状态为 {row['state']},不能再改", f"it is {row['state']}; allowed while {allowed}"
+            "notice",
+            number,
+            f"{_STATES_ZH.get(row['state'], row['state'])},不能再改",
+            f"it is {row['state']}; allowed while {allowed}",
         )
     return row
 

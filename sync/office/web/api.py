@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Work = Callable[[Store], Any]
 Handler = Callable[[Request], Awaitable[Response]]
 _LONGEST_LIST = 5000
+_TOKEN_ZH, _TOKEN = "须带令牌:Authorization: Bearer 令牌", "a token is needed: Authorization: Bearer TOKEN"
 
 
 def api_routes(office: Office) -> list[Route]:
@@ -113,7 +114,7 @@ async def _user(office: Office, request: Request) -> User | None:
 def _read(office: Office, make: Callable[[Request], Work]) -> Handler:
     async def handler(request: Request) -> Response:
         if await _user(office, request) is None:
-            return _error(401, "authorization", "a token is needed: Authorization: Bearer TOKEN")
+            return _error(401, "authorization", _TOKEN_ZH, _TOKEN)
         return JSONResponse(await office.store.run(make(request)))
 
     return handler
@@ -123,16 +124,16 @@ def _write(office: Office, what: str, make: Callable[[Request, Any, User], Work]
     async def handler(request: Request) -> Response:
         user = await _user(office, request)
         if user is None:
-            return _error(401, "authorization", "a token is needed: Authorization: Bearer TOKEN")
+            return _error(401, "authorization", _TOKEN_ZH, _TOKEN)
         if not user.may(what):
-            return _error(403, "role", f"{user.role} may not do this")
+            return _error(403, "role", "您的岗位不能办理", f"{user.role} may not do this")
         try:
             fields = json.loads(await request.body() or b"{}")
             json.dumps(fields, ensure_ascii=False).encode()  # half of a surrogate pair is no text
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
-            return _error(422, "body", "a JSON object is expected")
+            return _error(422, "body", "须为一个 JSON 对象", "a JSON object is expected")
         told = await office.store.run(make(request, fields, user))
         office.hub.changed()
         return JSONResponse(told, 201)
@@ -140,5 +141,5 @@ def _write(office: Office, what: str, make: Callable[[Request, Any, User], Work]
     return handler
 
 
-def _error(status: int, field: str, allowed: str) -> JSONResponse:
-    return JSONResponse({"error": {"field": field, "value": "", "allowed": allowed, "allowed_zh": allowed}}, status)
+def _error(status: int, field: str, zh: str, en: str) -> JSONResponse:
+    return JSONResponse({"error": NotAllowed(field, "", zh, en).as_json()}, status)

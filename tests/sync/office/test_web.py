@@ -87,6 +87,31 @@ def test_the_api_books_once_and_words_its_refusals(api: httpx.Client) -> None:
         assert api.get("/api/shipments", params={"limit": limit}).status_code == 422
 
 
+def test_the_api_refuses_in_chinese_too(api: httpx.Client) -> None:
+    notice = {
+        "plant": "HX01",
+        "customer_id": "C001",
+        "plate": "浙A12345",
+        "product": "焦炭",
+        "price_fen_per_t": 200_000,
+    }
+    wrong: list[tuple[str, object, str]] = [
+        ("notice", "FH/1", "通知单号只能用字母、数字、- 和 _,最多 40 位"),
+        ("notice", "F" * 41, "通知单号只能用字母、数字、- 和 _,最多 40 位"),
+        ("axles", "six", "须为整数"),
+        ("articulated", "yes", "须为 true 或 false"),
+        ("plate", 7, "须为文字"),
+        ("axles", 9, "允许 2 至 8 轴"),
+        ("product_code", 900, "允许 0 至 255"),
+        ("price_fen_per_t", 0, "允许 1 至 10000000000 分/吨"),
+    ]
+    for field, value, zh in wrong:
+        answer = api.post("/api/notices", json={**notice, field: value})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["field"], error["allowed_zh"]) == (422, field, zh)
+    assert api.post("/api/notices", content=b"[1]").json()["error"]["allowed_zh"] == "须为一个 JSON 对象"
+
+
 def test_nobody_gets_in_without_a_name(office: Office) -> None:
     with anonymous(office) as client:
         assert client.get("/api/balances").status_code == 401
