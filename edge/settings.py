@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from drivers.registry import CameraConfig, GateConfig, PrinterConfig, ScaleConfig
+from sync.keys import PLANT_CODE
 from sync.secrets import SecretFormat
 from sync.settings_errors import SettingsError, load_model
 
@@ -26,7 +27,7 @@ class _Section(BaseModel):
 class PlantSection(_Section):
     """Who this plant is, and its house rules."""
 
-    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$")]
+    code: Annotated[str, Field(pattern=f"^{PLANT_CODE.pattern}$")]
     number: Annotated[int, Strict(), Field(ge=1, le=65535)]
     """The plant's number inside exit passes."""
     epoch: Annotated[int, Strict(), Field(ge=1, le=65535)] = 1

@@ -101,7 +101,7 @@ class Authority:
     def sign_request(self, request_pem: bytes, plant: str, now: datetime) -> bytes:
         """The PEM certificate for a plant's request, with CN = `plant`. CertificateRequestError if it is no good."""
         if PLANT_CODE.fullmatch(plant) is None:
-            raise CertificateRequestError(f"plant {plant!r}: a code is 2 to 12 capitals and digits, like HX01")
+            raise CertificateRequestError(f"plant {plant!r}: a code is 2 to 8 capitals and digits, like HX01")
         try:
             request = x509.load_pem_x509_csr(request_pem)
         except ValueError:

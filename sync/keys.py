@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-PLANT_CODE = re.compile(r"[A-Z0-9]{2,12}")
+PLANT_CODE = re.compile(r"[A-Z0-9]{2,8}")
 """A plant code stands in topics, certificates and ticket numbers: capitals and digits only."""
 _WIRE_ID = re.compile(r"(?P<plant>[A-Z0-9]{2,12})/(?P<epoch>[1-9]\d{0,8})/(?P<fingerprint>[0-9a-f]{16})")
 _PUBLIC_HEX = re.compile(r"[0-9a-f]{64}")

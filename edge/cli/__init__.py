@@ -15,6 +15,7 @@ from edge.cli.common import CONFIG, JSON, Problem, read_settings
 from edge.cli.demo import demo
 from edge.cli.scale import scale
 from edge.settings import PlantSettings
+from sync.keys import PLANT_CODE
 
 
 def configure_logs() -> None:
@@ -90,6 +91,8 @@ def keygen(directory: Path, plant: str) -> None:
     from sync.certificates import make_request
     from sync.keys import KeyFileError, generate, save_public
 
+    if not PLANT_CODE.fullmatch(plant):
+        raise Problem(f"--plant: {plant!r} — 2 to 8 capitals and digits, like HX01")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         key = generate(directory / "plant.key")

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     """Why something was not done."""
 
     NOT_NOW = "not_now"
+    PLATE_MISSING = "plate_missing"
     NO_NOTICE = "no_notice"
     NOTICE_EXPIRED = "notice_expired"
     NOTICE_CANCELLED = "notice_cancelled"
@@ -74,6 +75,7 @@ class Reason(StrEnum):
 
 _WORDS: dict[Reason, Words] = {
     Reason.NOT_NOW: Words("现在不能{event}:车辆状态为“{state}”", "Cannot {event_en} now: the visit is “{state_en}”"),
+    Reason.PLATE_MISSING: Words("请输入车牌", "Type the truck's plate"),
     Reason.NO_NOTICE: Words("{plate} 没有有效的发货通知单,不得装车", "No open dispatch notice for {plate}: no loading"),
     Reason.NOTICE_EXPIRED: Words(
         "通知单 {notice} 已于 {expired_at} 过期,请开票员重开", "Notice {notice} expired at {expired_at}; ask the biller"

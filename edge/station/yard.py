@@ -23,7 +23,10 @@ class Yard:
 
     async def arrive(self, plate: str, by: str) -> Done | Refusal:
         """A truck stands at the entrance: it joins the queue when it has an open notice."""
-        return await self._desk.commit(lambda books: arrive(books, self._desk.plant.local, tidy_plate(plate), by))
+        tidy = tidy_plate(plate)
+        if not tidy:
+            return refuse(Reason.PLATE_MISSING)
+        return await self._desk.commit(lambda books: arrive(books, self._desk.plant.local, tidy, by))
 
     async def expire(self) -> None:
         """End notices whose time has passed. Called about twice a minute; does nothing while the clock is doubtful."""

@@ -90,6 +90,8 @@ class TicketPages:
         if command == "reprint":
             return await self._desk.reprint(ticket, by)
         if command == "confirm_print":
+            if form["paper_out"] not in ("yes", "no"):
+                return WORDS["yes_or_no"]  # a wrong guess here prints a second original, or none
             return await self._desk.confirm_print(ticket, form["paper_out"] == "yes", by)
         if command == "seal":
             return await self._seal(ticket, form["seal"], by)

@@ -44,6 +44,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "no_gate": ("没有这个门岗", "There is no such gate"),
     "no_method": ("这个地址不接受这种请求", "This address does not take such a request"),
     "failed": ("系统出错，操作可能未完成；请核对后再试", "Something failed; check what was done before trying again"),
+    "yes_or_no": ("paper_out 须为 yes(纸已出)或 no(没有出)", "paper_out must be yes (the paper came out) or no"),
     "bad_date": ("日期须写成 2026-11-23", "Write the date as 2026-11-23"),
     "no_answer": ("没有收到回答，请核对后再按", "No answer; check the screen, then press again"),
     # the scale

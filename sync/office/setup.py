@@ -78,7 +78,7 @@ def enrol_plant(
     """Register the box's key, sign its TLS request, write tls.crt, ca.crt, office.pub into `out`."""
     if PLANT_CODE.fullmatch(plant) is None:
         raise NotAllowed(
-            "plant", plant, "厂代码为 2 至 12 位大写字母和数字", "allowed: 2 to 12 capitals and digits, like HX01"
+            "plant", plant, "厂代码为 2 至 8 位大写字母和数字", "allowed: 2 to 8 capitals and digits, like HX01"
         )
     authority = Authority.load(directory)
     office_public = load_public(directory / PUBLIC_KEY)

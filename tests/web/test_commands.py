@@ -50,6 +50,14 @@ def test_commands_reach_the_station(
     assert stage.heard == [heard, heard]
 
 
+@pytest.mark.parametrize("said", ["junk", "YES", ""])
+def test_whether_the_paper_came_out_is_yes_or_no(client: Client, stage: Stage, said: str) -> None:
+    log_in(client, "D01")
+    answer = client.post(f"{TICKET}/confirm_print", data={"paper_out": said}, headers=JSON)
+    assert answer.status_code == 409 and "yes" in answer.json()["why"]["zh"]
+    assert stage.heard == []
+
+
 def test_a_refusal_keeps_its_numbers(client: Client, stage: Stage) -> None:
     """409 with reason, numbers and words for programs; the sentence on the page for people."""
     stage.answer = refuse(Reason.OVER_BALANCE, over_fen=256_000, over_kg=1_280)

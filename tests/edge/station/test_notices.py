@@ -17,6 +17,11 @@ async def test_a_truck_without_a_notice(rig: PlantRig) -> None:
     assert "浙Z00001" in refused(await rig.station.yard.arrive("浙Z00001", "调度"), Reason.NO_NOTICE).words.zh
 
 
+@pytest.mark.parametrize("typed", ["", " · "])
+async def test_no_plate_at_all(rig: PlantRig, typed: str) -> None:
+    assert "车牌" in refused(await rig.station.yard.arrive(typed, "调度"), Reason.PLATE_MISSING).words.zh
+
+
 async def test_a_plate_as_people_type_it(rig: PlantRig) -> None:
     await rig.send(notice())
     done(await rig.station.yard.arrive(" 浙a·123-45 ", "调度"))
@@ -34,6 +39,14 @@ async def test_a_notice_that_comes_twice_holds_once(rig: PlantRig) -> None:
     counters = await rig.database.read(lambda books: books.accounts.get("C1/coke"))
     assert counters.held_fen == 4_000_000
     assert (await rig.kinds()).count("notice_taken") == 1
+
+
+@pytest.mark.parametrize("number", ["FH/1", "FH 1", "FH?1", "..", "通知1", "F" * 41])
+async def test_a_number_that_breaks_addresses_is_refused(rig: PlantRig, number: str) -> None:
+    await rig.send(notice(number))
+    assert (await rig.kinds()).count("notice_refused") == 1
+    assert await rig.database.read(lambda books: books.visits.get(number)) is None
+    assert (await rig.database.read(lambda books: books.accounts.get("C1/coke"))).held_fen == 0
 
 
 async def test_an_expired_notice_is_refused_and_one_that_runs_out_gives_its_money_back(rig: PlantRig) -> None:
