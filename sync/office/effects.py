@@ -7,7 +7,7 @@ kind that cannot be read becomes an incident, so that no bad row can stop those 
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from sync import messages as wire
 from sync.office.clock import time_text
+from sync.office.orders_kept import odd_order, odd_ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something a person should look at: override, void, reprint, print, refused, alarm, notice_refused, unreadable."""
+    """Something a person should look at: override, void, reprint, print, refused, alarm, notice_refused, order_differs,
+    unreadable.
+    """
 
     seq: int
     kind: str
@@ -97,6 +100,8 @@ class Effects:
     incidents: list[Incident] = field(default_factory=list)
     notices: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Notice number → its new state and reason."""
+    issued: Mapping[str, Sequence[wire.Notice]] | None = None
+    """Every version of the notices that the rows name, as issued to this instance; None: not to be compared."""
 
     def feed(self, seq: int, kind: str, body: str, at: str) -> None:
         """Apply one row."""
@@ -135,6 +140,8 @@ class Effects:
         return after
 
     def _notice_taken(self, seq: int, record: wire.NoticeTaken, at: str) -> None:
+        if self.issued is not None and (odd := odd_order(record, self.issued.get(record.notice, ()))):
+            self.incidents.append(Incident(seq, "order_differs", at, odd))
         state = self.shipments[record.visit].state if record.visit in self.shipments else "noticed"
         self._change(
             record.visit, seq, at, state=state, notice=record.notice, account=record.account, plate=record.plate,
@@ -200,6 +207,8 @@ class Effects:
             freight_fen=record.freight_fen, tare_at=time_text(record.tare_at), gross_at=time_text(record.gross_at),
         )  # fmt: skip
         self.sums[record.account].spent_fen += record.amount_fen
+        if self.issued is not None and (odd := odd_ticket(record, self.issued.get(record.notice, ()))):
+            self.incidents.append(Incident(seq, "order_differs", time_text(record.gross_at), odd))
 
     def _slip_issued(self, seq: int, record: wire.SlipIssued, _at: str) -> None:
         self._change(
@@ -261,15 +270,24 @@ def _check_times(record: wire.Record) -> None:
 
 def visits_named(rows: Iterable[tuple[str, str]]) -> set[str]:
     """The visits that rows of (kind, body) speak of, so that the store can read them in one go."""
+    return _named("visit", (body for kind, body in rows if kind in _WITH_VISIT))
+
+
+def orders_named(rows: Iterable[tuple[str, str]]) -> set[str]:
+    """The notices whose versions are needed to compare rows of (kind, body) with them."""
+    return _named("notice", (body for kind, body in rows if kind in _WITH_ORDER))
+
+
+def _named(name: str, bodies: Iterable[str]) -> set[str]:
     found = set()
-    for kind, body in rows:
-        if kind not in _WITH_VISIT:
-            continue
+    for body in bodies:
         with suppress(ValueError):
             fields = json.loads(body)
-            if isinstance(fields, dict) and isinstance(fields.get("visit"), str):
-                found.add(fields["visit"])
+            if isinstance(fields, dict) and isinstance(named := fields.get(name), str) and "\0" not in named:
+                named.encode()  # ValueError for half a character, which no database is asked for either
+                found.add(named)
     return found
 
 
 _WITH_VISIT = frozenset(kind for kind, record in wire.RECORDS.items() if "visit" in record.model_fields)
+_WITH_ORDER = frozenset({wire.NoticeTaken.KIND, wire.Ticketed.KIND})

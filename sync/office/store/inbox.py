@@ -6,6 +6,7 @@ past a gap wait in the inbox; the answer names the last row without a gap, so th
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,12 +14,22 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from sync.chain import ChainBroken, verify_row
-from sync.messages import State, WireRecord
+from sync.messages import Notice, State, WireRecord
 from sync.office.clock import now_text
-from sync.office.effects import Effects, Incident, Shipment, Sums, visits_named
+from sync.office.effects import Effects, Incident, Shipment, Sums, orders_named, visits_named
 from sync.office.store.database import insert_new, next_change, put
 from sync.office.store.money import grant_wanted
-from sync.office.store.schema import accounts, allotments, forks, inbox, incidents, instances, notices, shipments
+from sync.office.store.schema import (
+    accounts,
+    allotments,
+    documents,
+    forks,
+    inbox,
+    incidents,
+    instances,
+    notices,
+    shipments,
+)
 from sync.units import format_fen
 
 _PARKED_AT_ONCE = 5000
@@ -190,8 +201,11 @@ def _parked(tx: Connection, instance: str, last_seq: int) -> dict[int, WireRecor
 
 def _apply(tx: Connection, plant: str, instance: str, ready: list[WireRecord]) -> bool:
     """Write what the rows mean; whether money came back and was granted to somebody who waits for it."""
-    visits = visits_named((record.kind, record.body) for record in ready)
-    effects = Effects(shipments=_read_shipments(tx, instance, visits))
+    rows = [(record.kind, record.body) for record in ready]
+    effects = Effects(
+        shipments=_read_shipments(tx, instance, visits_named(rows)),
+        issued=_read_issued(tx, instance, orders_named(rows)),
+    )
     for record in ready:
         effects.feed(record.seq, record.kind, record.body, record.at)
     odd = [Incident(ready[-1].seq, kind, now_text(), what) for kind, what in _save_sums(tx, instance, effects.sums)]
@@ -210,6 +224,16 @@ def _read_shipments(tx: Connection, instance: str, visits: set[str]) -> dict[str
         return {}
     found = tx.execute(select(shipments).where(shipments.c.instance == instance, shipments.c.visit.in_(sorted(visits))))
     return {row["visit"]: Shipment(**{name: row[name] for name in _SHIPMENT_FIELDS}) for row in found.mappings()}
+
+
+def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, list[Notice]]:
+    """Every version that was ever numbered for this instance, also of amendments still on their way."""
+    issued: dict[str, list[Notice]] = defaultdict(list)
+    mine = (documents.c.instance == instance, documents.c.kind == Notice.KIND)
+    chosen = select(documents.c.notice, documents.c.body).where(*mine, documents.c.notice.in_(sorted(numbers)))
+    for number, body in tx.execute(chosen.order_by(documents.c.number)):
+        issued[number].append(Notice.model_validate_json(body))
+    return issued
 
 
 def _with_notice_facts(tx: Connection, changed: list[Shipment]) -> list[Shipment]:

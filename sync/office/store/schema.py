@@ -149,6 +149,7 @@ documents = Table(
     Column("body", Text, nullable=False),
     Column("notice", Text, nullable=False),
     Column("created_at", Text, nullable=False),
+    Index("documents_by_notice", "notice", "instance"),
 )
 
 notices = Table(

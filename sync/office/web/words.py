@@ -181,6 +181,7 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "refused": ("门岗拒绝", "Gate refused", "grey"),
     "alarm": ("报警", "Alarm", "red"),
     "notice_refused": ("通知单未接收", "Notice refused", "amber"),
+    "order_differs": ("与通知单不符", "Differs from the notice", "red"),
     "unreadable": ("记录无法读取", "Unreadable record", "red"),
     "fork": ("账本分叉", "Ledger fork", "red"),
     "chain": ("哈希链断裂", "Chain broken", "red"),
