@@ -28,14 +28,26 @@ _STOP_S = 5.0
 
 
 def save(folder: Path, number: int, data: bytes, paper_mm: int) -> Path:
-    """Write one document as `00001.bin` and `00001.png`; returns the picture's path."""
+    """Write one document as `00001.bin`, `00001.png` and, as text with what a scanner reads last, `00001.txt`; returns
+    the picture's path.
+    """
     from drivers.printer.render import png
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{number:05}.bin").write_bytes(data)
+    (folder / f"{number:05}.txt").write_text(_text(data), encoding="utf-8")
     picture = folder / f"{number:05}.png"
     picture.write_bytes(png(data, columns=COLUMNS_OF_PAPER_MM[paper_mm]))
     return picture
+
+
+def _text(data: bytes) -> str:
+    from drivers.printer.escpos_reader import Line, NativeQr, read
+
+    operations = read(data)
+    lines = [each.text.rstrip() for each in operations if isinstance(each, Line)]
+    codes = [each.data for each in operations if isinstance(each, NativeQr)]
+    return "\n".join([*lines, *codes, ""])
 
 
 class SimulatedPrinterConfig(BaseModel):
@@ -130,6 +142,17 @@ class VirtualPrinter:
         """What had arrived of documents that were cut short by a fault."""
         with self._news:
             return tuple(self._torn)
+
+    @property
+    def numbered(self) -> tuple[tuple[int, bytes], ...]:
+        """The same documents, each with the number of its files in `folder`."""
+        with self._news:
+            first = self._count - len(self._documents) + 1
+            return tuple(enumerate(self._documents, first))
+
+    def file(self, number: int) -> Path | None:
+        """A document's text; None where no files are kept."""
+        return None if self._folder is None else self._folder / f"{number:05}.txt"
 
     def wait_for(self, count: int, timeout_s: float = 5.0) -> tuple[bytes, ...]:
         """The documents once there are at least `count`; TimeoutError when they do not come."""
@@ -226,10 +249,10 @@ class VirtualPrinter:
     def _keep(self, data: bytes, torn: bool) -> None:
         if not data:
             return
-        self._count += not torn
         if self._folder is not None and not torn:
-            save(self._folder, self._count, data, self.paper_mm)
+            save(self._folder, self._count + 1, data, self.paper_mm)
         with self._news:
+            self._count += not torn
             (self._torn if torn else self._documents).append(data)
             self._news.notify_all()
 

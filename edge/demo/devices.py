@@ -1,7 +1,7 @@
 """The plant's devices at the wire: indicators on ptys, printers and a relay module on TCP, cameras over HTTP."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,10 +65,10 @@ class Devices:
     def paper(self, notice: str) -> "Paper | None":
         """The exit pass that a printer gave out for this notice; None while none did."""
         for printer in self.printers.values():
-            for document in reversed(printer.documents[-_RECENT:]):
+            for number, document in reversed(printer.numbered[-_RECENT:]):
                 # The number is plain ASCII on the paper, so most papers need no reading.
                 if notice.encode() in document and (paper := read_paper(document)) and paper.notice == notice:
-                    return paper
+                    return replace(paper, file=printer.file(number))
         return None
 
 
@@ -81,6 +81,8 @@ class Paper:
     """What a scanner reads on it."""
     empty: bool
     """The pass of a truck without goods."""
+    file: Path | None = None
+    """Where a person can read it and copy the code."""
 
 
 def read_paper(document: bytes) -> Paper | None:

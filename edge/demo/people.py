@@ -175,13 +175,13 @@ class Guard:
         """登记到达: True once the truck has its queue number; False while its notice has not come."""
         return (await self._pages.press("/arrive", plate=plate)).ok
 
-    async def check(self, code: str) -> dict[str, Any]:
-        """A truck shows this pass: the verdict on it, whoever scanned."""
-        before = self._last()
+    async def check(self, code: str) -> tuple[dict[str, Any], bool]:
+        """A truck shows this pass: the next verdict, and whether a person scanned, who may have scanned anything."""
+        before = self.last()
         if self._manners is None:
             self._world.say(f"the pass to scan at the gate: {code}")
         if (by_person := await self._someone_scans(before)) is not None:
-            return by_person
+            return by_person, True
         for _ in range(_RESCANS):
             verdict = await self._scan(code)
             if _reason(verdict) != "plate_not_read":
@@ -193,7 +193,7 @@ class Guard:
             )
             self._mine = answer.body.get("verdict") or self._mine
             verdict = self._mine or verdict
-        return verdict
+        return verdict, False
 
     async def _scan(self, code: str) -> dict[str, Any]:
         answer = await self._pages.press(f"/gate/{GATE}/scan", code=code)
@@ -204,7 +204,7 @@ class Guard:
         wait_s = None if self._manners is None else self._manners.wait_s
         ends = None if wait_s is None else time.monotonic() + wait_s
         while ends is None or ends > time.monotonic():
-            last = self._last()
+            last = self.last()
             if last is not None and last not in (before, self._mine):
                 if self._manners is not None:
                     self._manners.person_acted()
@@ -212,7 +212,8 @@ class Guard:
             await self._world.pages.news(1.0 if ends is None else max(0.0, ends - time.monotonic()))
         return None
 
-    def _last(self) -> dict[str, Any] | None:
+    def last(self) -> dict[str, Any] | None:
+        """The latest verdict that the gate's page shows."""
         last: dict[str, Any] | None = self._world.pages.views.get(f"gate/{GATE}", {}).get("last")
         return last
 

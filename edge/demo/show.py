@@ -257,8 +257,8 @@ def banner(stage: Stage, wish: Wish) -> str:
     automatic = {
         "none": f"The automatic dispatcher and guard {wait}.",
         "dispatcher": f"The dispatcher is you. The automatic guard would {wait}.",
-        "guard": f"The guard is you: scan the passes printed below. The automatic dispatcher would {wait}.",
-        "both": "Dispatcher and guard are you: scan the passes printed below.",
+        "guard": f"The guard is you: scan the passes told below. The automatic dispatcher would {wait}.",
+        "both": "Dispatcher and guard are you: scan the passes told below.",
     }[wish.manual]
     line = "─" * 78
     return f"""{line}
@@ -269,6 +269,7 @@ def banner(stage: Stage, wish: Wish) -> str:
   PINs, plant      {pins}
   PINs, office     {office_pins}
   Papers, logs     {stage.folder}
+  Exit passes      paper/lane-*/*.txt in there: the last line is the code, copy it into the gate page
   {automatic}
   Ctrl-C ends everything.
 {line}

@@ -153,38 +153,57 @@ class Truck:
         if paper.empty:
             self._say("drives empty to the gate; the money is free again")
             await world.wait(6)
-            released = await self._at_gate(paper.code) == "released"
+            released = await self._at_gate(paper) == "released"
             return "left_empty" if released else "turned_back"
-        self._say(f"ticket {self._ticket or order.notice} printed, drives to the gate")
+        where = f" ({paper.file.relative_to(world.stage.folder)})" if paper.file is not None else ""
+        self._say(f"ticket {self._ticket or order.notice} printed{where}, drives to the gate")
         if order.part is Part.VOIDED and self._dispatcher is not None and await self._dispatcher.void(self._ticket):
             self._say(f"ticket {self._ticket} made void by two persons before the exit")
         await world.wait(6)
-        return await self._at_gate(paper.code)
+        return await self._at_gate(paper)
 
-    async def _at_gate(self, code: str) -> str:
-        order = self.order
+    async def _at_gate(self, paper: Paper) -> str:
+        """A driver goes nowhere before the own pass was answered, whatever else is scanned meanwhile."""
+        order, plate = self.order, self.order.plate
+        shown = [(plate, paper.code)]
+        if order.part is Part.FORGED_PASS:
+            shown.insert(0, (plate, forged(paper.code)))
+        if order.part is Part.OTHER_PLATE:
+            shown.insert(0, (_other(plate), paper.code))
         async with self._world.gate:
-            if order.part is Part.FORGED_PASS:
-                await self._show(order.plate, forged(code))
-            if order.part is Part.OTHER_PLATE:
-                await self._show(_other(order.plate), code)
-            verdict = await self._show(order.plate, code)
-            if order.part is Part.USED_PASS:
-                await self._show(order.plate, code)
+            outcome = self._answered(self._guard.last() or {})
+            while not outcome:
+                shows, shown = shown[0], shown[1:] or shown
+                verdict, by_person = await self._show(*shows)
+                outcome = self._answered(verdict)
+                if not outcome and shows == (plate, paper.code):
+                    if not by_person:
+                        return "turned_back"
+                    self._say("waits at the gate for its own pass")
+            if outcome == "released" and order.part is Part.USED_PASS:
+                self._say("tries the same pass once more")
+                await self._show(plate, paper.code)
+        return outcome
+
+    def _answered(self, verdict: dict[str, Any]) -> str:
+        """What a verdict means for this truck; '' when it was on another pass, or does not let it out yet."""
+        if (verdict.get("ticket") or {}).get("visit") != self.order.notice:
+            return ""
         if verdict["verdict"] == "open":
             return "released"
-        return "voided" if (verdict.get("why") or {}).get("reason") == "pass_voided" else "turned_back"
+        # Used already: a person let it out before it stood here. The books say that it has left.
+        return {"pass_used": "released", "pass_voided": "voided"}.get((verdict.get("why") or {}).get("reason", ""), "")
 
-    async def _show(self, plate: str, code: str) -> dict[str, Any]:
-        """A truck with this plate stands at the barrier and shows this pass."""
+    async def _show(self, plate: str, code: str) -> tuple[dict[str, Any], bool]:
+        """A truck with this plate stands at the barrier and shows this pass; what was answered, and to a person?"""
         world = self._world
         world.devices.cameras[GATE].set_scene(plate)
         world.devices.barrier.vehicle(True)
-        verdict = await self._guard.check(code)
+        verdict, by_person = await self._guard.check(code)
         if verdict["verdict"] == "open":
             ticket = verdict["ticket"]
             load = f"with {format_kg(ticket['net_kg'])} kg" if ticket["net_kg"] else "empty"
-            world.say(f"{plate} released {load}, {ticket['ticket']}")
+            world.say(f"{ticket['plate']} released {load}, {ticket['ticket']}")
             while world.devices.barrier.inputs.vehicle_on_loop:  # noqa: ASYNC110 - a device, played in another thread
                 await asyncio.sleep(0.02)
         else:
@@ -193,7 +212,7 @@ class Truck:
             world.say(f"{plate} refused at the gate: {why.get('en', '')}")
             world.devices.barrier.vehicle(False)
         world.devices.cameras[GATE].set_scene(None)
-        return verdict
+        return verdict, by_person
 
     async def _paper(self, within_s: float) -> Paper | None:
         try:

@@ -70,7 +70,12 @@ def test_a_person_takes_both_places_and_ctrl_c_ends_everything(tmp_path: Path) -
             demo.wait_for(rf"{plate} is loaded", 20)
             button(client, "2", "load_complete", visit=waiting[0]["visit"])
         with logged_in(demo, url, "G01") as client:
-            code = demo.wait_for(r"scan at the gate: (.{150,152})\n", 20)[1]
+            demo.wait_for(r"scan at the gate: .{150,152}\n", 20)
+            paper = folder / demo.wait_for(r"printed \((paper/lane-2/00001\.txt)\)", 20)[1]
+            code = paper.read_text(encoding="utf-8").splitlines()[-1]
+            for wrong in ("rubbish", code[:60], code.replace(code[30], "0" if code[30] != "0" else "1")):
+                assert not client.post("/gate/south/scan", data={"code": wrong}).json()["ok"]
+                demo.wait_for(rf"{plate} waits at the gate for its own pass", 10)
             assert client.post("/gate/south/scan", data={"code": code}).json()["ok"]
         demo.wait_for(rf"{plate} released", 10)
         began = time.monotonic()
