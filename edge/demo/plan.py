@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge.domain.load_limit import road_limit_kg
+from sync.road_limits import road_limit_kg
 from sync.units import amount_fen
 
 DIVISION_KG = 20

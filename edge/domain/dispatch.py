@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge.domain.load_limit import LimitFacts, road_limit_kg
+from edge.domain.load_limit import LimitFacts
 from edge.domain.ticket import SaleMode
+from sync.road_limits import road_limit_kg
 
 _SEPARATORS = str.maketrans("", "", " ·•.-_\t")
 

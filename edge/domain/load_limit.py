@@ -1,17 +1,11 @@
-"""How heavy a truck may become, and which limit is the first to bite.
-
-Road limits: GB 1589-2016 and 超限运输车辆行驶公路管理规定 Art 3 (order 2016/62), gross mass in kg by number of axles.
-"""
+"""How heavy a truck may become, and which limit is the first to bite. The road's own limits: `sync.road_limits`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from edge.domain.quantities import affordable_kg, floor_to_division
 from edge.domain.refusal import Words
-
-ROAD_LIMIT_SOURCE = "GB 1589-2016"
-_RIGID_KG = {2: 18_000, 3: 25_000, 4: 31_000}
-_ARTICULATED_KG = {3: 27_000, 4: 36_000, 5: 43_000, 6: 49_000}
+from sync.road_limits import road_limit_kg
 
 
 class LimitedBy(StrEnum):
@@ -41,12 +35,6 @@ _LIMIT_WORDS = {
 
 HARD_LIMITS = frozenset({LimitedBy.ROAD, LimitedBy.VEHICLE, LimitedBy.SCALE})
 """Exceeding one of these is an overload: only unloading clears it."""
-
-
-def road_limit_kg(axles: int, articulated: bool) -> int:
-    """Legal gross mass in kg; more axles than the table has count as its last row, fewer as its first."""
-    table = _ARTICULATED_KG if articulated else _RIGID_KG
-    return table[min(max(axles, min(table)), max(table))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 from sync.allotment import InstanceState, OfficeCounters, free_fen
 from sync.office.refusal import NotAllowed
+from sync.road_limits import road_limit_kg
 from sync.units import amount_fen, format_fen, format_kg
 
 SMALLEST_LOAD_KG = 1000
-_ROAD_LIMIT_KG = {False: {2: 18_000, 3: 25_000, 4: 31_000}, True: {3: 27_000, 4: 36_000, 5: 43_000, 6: 49_000}}
-"""Gross mass by number of axles, GB 1589-2016: rigid trucks, trucks with trailer."""
 
 
 class BooksBroken(Exception):
@@ -110,8 +109,7 @@ class Account:
 
 def largest_net_kg(axles: int, articulated: bool, vehicle_max_kg: int | None) -> int:
     """The most such a truck can load: no truck weighs less empty than a quarter of its gross limit."""
-    table = _ROAD_LIMIT_KG[articulated]
-    limit_kg = table[min(max(axles, min(table)), max(table))]
+    limit_kg = road_limit_kg(axles, articulated)
     if vehicle_max_kg is not None:
         limit_kg = min(limit_kg, vehicle_max_kg)
     return limit_kg * 3 // 4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.domain.account import lower_hold, place_hold, post_hold, raise_hold, spendable_fen
 from edge.domain.decision import HOLDS, Cleared, LoadFacts, decide
-from edge.domain.load_limit import HARD_LIMITS, LimitedBy, LimitFacts, load_limit, road_limit_kg
+from edge.domain.load_limit import HARD_LIMITS, LimitedBy, LimitFacts, load_limit
 from edge.domain.quantities import affordable_kg, amount_fen, excess_kg, floor_to_division
 from edge.domain.refusal import Reason, Refusal
 from sync.allotment import PlantCounters, Shortage
@@ -153,18 +153,6 @@ def test_credit_has_its_own_reasons() -> None:
     overdue = decide(replace(FACTS, limits=credit, overdue=True, credit_due="2026-10-01", responsible="王科长"))
     assert isinstance(overdue, Refusal) and overdue.reason is Reason.CREDIT_OVERDUE
     assert isinstance(decide(replace(FACTS, overdue=True)), Cleared), "only a credit sale can be overdue"
-
-
-@pytest.mark.parametrize(
-    ("axles", "articulated", "limit_kg"),
-    [
-        (2, False, 18_000), (3, False, 25_000), (4, False, 31_000), (5, False, 31_000), (8, False, 31_000),
-        (2, True, 27_000), (3, True, 27_000), (4, True, 36_000), (5, True, 43_000), (6, True, 49_000),
-        (8, True, 49_000),
-    ],
-)  # fmt: skip
-def test_road_limits(axles: int, articulated: bool, limit_kg: int) -> None:
-    assert road_limit_kg(axles, articulated) == limit_kg
 
 
 @pytest.mark.parametrize(
