@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sync.certificates import TlsFiles
@@ -46,13 +47,22 @@ def free_port() -> int:
 class Broker:
     """One mosquitto process. The port stays the same over `stop`, `kill` and `start`."""
 
-    def __init__(self, directory: Path, tls: TlsFiles, port: int | None = None, templates: Path = TEMPLATES) -> None:
-        """`tls` from `Authority.issue_server`. Configuration and log go into `directory`."""
+    def __init__(
+        self,
+        directory: Path,
+        tls: TlsFiles,
+        port: int | None = None,
+        templates: Path = TEMPLATES,
+        launcher: Sequence[str] = (),
+    ) -> None:
+        """`tls` from `Authority.issue_server`. Configuration and log go into `directory`. `launcher` stands before the
+        command, like `nice`, and must become it.
+        """
         self.host = _ADDRESS
         self.port = port or free_port()
         self.log_file = directory / "mosquitto.log"
         self._config_file = directory / "mosquitto.conf"
-        self._program = find_mosquitto()
+        self._command = (*launcher, str(find_mosquitto()), "-c", str(self._config_file))
         self._process: subprocess.Popen[bytes] | None = None
         self._write(directory, tls, templates)
 
@@ -61,9 +71,7 @@ class Broker:
         if self.running:
             return
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._program, "-c", self._config_file], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _READY_S
         while not self._accepts():
             if self._process.poll() is not None or time.monotonic() > deadline:

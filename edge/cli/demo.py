@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from edge.cli import leaving_at_once
 from edge.cli.common import Problem
 
 INTERRUPTED = object()
@@ -43,8 +44,9 @@ class _OneLine(click.Command):
 )  # fmt: skip
 def demo(headless: bool, trucks: int | None, speed: float | None, seed: int, folder: Path | None, manual: str) -> None:
     """Run broker, head office, plant and simulated devices, and let trucks arrive."""
-    from edge.demo import show
-    from edge.demo.processes import DemoFailed
+    with leaving_at_once():
+        from edge.demo import show
+        from edge.demo.processes import DemoFailed
 
     if headless and manual != "none":
         raise Problem(f"--manual: {manual!r} — not with --headless; allowed there: none")

@@ -13,6 +13,7 @@ from edge.demo.processes import DemoFailed
 T = TypeVar("T")
 _TIMEOUT_S = 15.0
 _SILENCE_S = 20.0
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Pages:
 
     async def log_in(self, person: str, pin: str) -> None:
         """DemoFailed when the plant does not know us."""
-        answer = await self._client.post("/login", data={"person": person, "pin": pin})
+        answer = await self._asked("POST", "/login", {"person": person, "pin": pin})
         if answer.status_code != 200:
             raise DemoFailed(f"{person} cannot log in at the plant's pages: {answer.text.strip()[:200]}")
 
@@ -55,10 +56,19 @@ class Pages:
 
     async def read(self, path: str) -> Any:
         """GET something as JSON."""
-        answer = await self._client.get(path)
+        answer = await self._asked("GET", path)
         if answer.status_code != 200:
             raise DemoFailed(f"the plant's page {path} answered {answer.status_code}")
         return answer.json()
+
+    async def _asked(self, method: str, path: str, fields: dict[str, str] | None = None) -> httpx.Response:
+        """Patient: when the plant has died, whoever watches it says why before we say that it does not answer."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._client.request(method, path, data=fields)
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+        raise DemoFailed(f"the plant's page {path} does not answer")
 
     async def watch(self, topic: str) -> None:
         """Keep `views[topic]` the latest value of the stream /events/<topic>, for ever."""

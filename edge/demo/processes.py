@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 
 READY_S = 30.0
 _COMMAND_S = 60.0
+_LAST_BREATH_S = 2.0
+_CALM = re.compile(r"level='(?:debug|info|warning)'")
 
 
 class DemoFailed(Exception):
@@ -26,6 +29,15 @@ def find_program(name: str) -> str:
     if found is None:
         raise DemoFailed(f"{name} is not installed beside {sys.executable}; run: make demo")
     return found
+
+
+def ends_with_us() -> tuple[str, ...]:
+    """What stands before a command so that it gets SIGTERM when we are gone, even by `kill -9`: setpriv of util-linux,
+    which sets PR_SET_PDEATHSIG and becomes the command. It watches the thread that starts it: one that lives as long
+    as we do. Nothing where setpriv is missing.
+    """
+    found = shutil.which("setpriv")
+    return (found, "--pdeathsig", "TERM", "--") if found else ()
 
 
 async def run_command(program: str, *arguments: str | Path) -> str:
@@ -62,7 +74,7 @@ class Program:
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches us alone, and we end things in their order.
             self._process = await asyncio.create_subprocess_exec(
-                find_program(self._command[0]), *self._command[1:], stdin=asyncio.subprocess.DEVNULL,
+                *ends_with_us(), find_program(self._command[0]), *self._command[1:], stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
             )  # fmt: skip
         assert self._process.stdout is not None
@@ -71,6 +83,9 @@ class Program:
                 line = await self._process.stdout.readline()
             answer = json.loads(line)
         except (TimeoutError, ValueError):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_BREATH_S):
+                    await self._process.wait()
             raise DemoFailed(f"{self.name} did not become ready: {self.last_words()} (log: {self.log})") from None
         if not isinstance(answer, dict):
             raise DemoFailed(f"{self.name} said {line!r} instead of its address")
@@ -92,6 +107,8 @@ class Program:
         """Return never while it runs; DemoFailed when it ends by itself."""
         assert self._process is not None
         status = await self._process.wait()
+        if status < 0:
+            raise DemoFailed(f"{self.name} was ended from outside by {_signal_name(-status)} (log: {self.log})")
         raise DemoFailed(f"{self.name} ended by itself with {status}: {self.last_words()} (log: {self.log})")
 
     async def stop(self, within_s: float) -> int | None:
@@ -110,6 +127,14 @@ class Program:
             return await process.wait()
 
     def last_words(self) -> str:
-        """The last line of its log."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1] if lines else "no message"
+        """The last line of its log that tells of an error: what it said calmly before is not why it ended."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        errors = [line for line in text.splitlines() if line.strip() and not _CALM.search(line)]
+        return errors[-1] if errors else "no error in its log"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

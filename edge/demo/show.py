@@ -64,19 +64,15 @@ async def open_traffic(
     office = HeadOffice(stage.office_url, stage.office_token)
     pages, gate_pages = Pages(stage.plant_url), Pages(stage.plant_url)
     try:
-        await pages.log_in("D01", stage.pins["D01"])
-        await gate_pages.log_in("G01", stage.pins["G01"])
         world = World(stage, office, pages, say)
         dispatcher = Dispatcher(world, patience_s, ("S01", stage.pins["S01"]))
         guard = Guard(world, gate_pages, None if manual in ("guard", "both") else patience_s)
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(work)
-                for work in (
-                    *(pages.watch(f"lane/{lane}") for lane in LANES), pages.watch("queue"), pages.watch(f"gate/{GATE}"),
-                    stage.plant.watch(), stage.office.watch(),
-                )
-            ]  # fmt: skip
+            tasks = [group.create_task(program.watch()) for program in (stage.plant, stage.office)]
+            await pages.log_in("D01", stage.pins["D01"])
+            await gate_pages.log_in("G01", stage.pins["G01"])
+            topics = (*(f"lane/{lane}" for lane in LANES), "queue", f"gate/{GATE}")
+            tasks += [group.create_task(pages.watch(topic)) for topic in topics]
             automatic = manual not in ("dispatcher", "both")
             if automatic:
                 tasks += [group.create_task(dispatcher.serve(lane)) for lane in LANES]

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from edge.demo.devices import GATE, LANES, Devices
 from edge.demo.plan import DIVISION_KG
-from edge.demo.processes import DemoFailed, Program, run_command
+from edge.demo.processes import DemoFailed, Program, ends_with_us, run_command
 from sync.broker import Broker, BrokerError, free_port
 from sync.certificates import TlsFiles
 from sync.secrets import hash_secret
@@ -116,7 +116,9 @@ class Stage:
         await self._make_keys(port)
         await asyncio.to_thread(self._write_plant, port)
         self._start_broker(port)
-        office, plant = await asyncio.gather(self.office.start(), self.plant.start())
+        office, plant = await asyncio.gather(
+            _start(self.office, self.office_config, _OFFICE_PORT), _start(self.plant, self.plant_config, _PLANT_PORT)
+        )
         self.office_url, self.plant_url = office["address"].rstrip("/"), plant["pages"].rstrip("/")
 
     async def _make_keys(self, broker_port: int) -> None:
@@ -140,7 +142,7 @@ class Stage:
         office = self.office_config.parent
         files = TlsFiles(office / "ca.crt", office / "server.crt", office / "server.key")
         try:
-            self._broker = Broker(self.folder / "broker", files, port)
+            self._broker = Broker(self.folder / "broker", files, port, launcher=ends_with_us())
             self._broker.start()
         except BrokerError as error:
             raise DemoFailed(str(error)) from None
@@ -182,6 +184,24 @@ class Stage:
 def _person(person: str, pin: str) -> str:
     name, role = PEOPLE[person]
     return f'[[person]]\nid = "{person}"\nname = "{name}"\nroles = ["{role}"]\npin_hash = "{hash_secret(pin)}"\n'
+
+
+async def _start(program: Program, config: Path, known_port: int) -> dict[str, Any]:
+    """Start a program; on any port when somebody took the known one since we looked, as a second demo would."""
+    try:
+        return await program.start()
+    except DemoFailed:
+        if program.ended is None or not _let_go(config, known_port):
+            raise
+    return await program.start()
+
+
+def _let_go(config: Path, known_port: int) -> bool:
+    """Any port instead of the known one; False when it was not asked for."""
+    text = config.read_text(encoding="utf-8")
+    changed = text.replace(f"port = {known_port}\n", "port = 0\n")
+    config.write_text(changed, encoding="utf-8")
+    return changed != text
 
 
 def _port(wanted: int) -> int:
