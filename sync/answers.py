@@ -1,6 +1,7 @@
-"""Head office's side of the protocol without IO: what a plant's STATE is answered with, and how documents are packed.
+"""Head office's side of the protocol without IO or clock: what a plant is sent, after which word of its own.
 
-Nothing sent down is retained by the broker: STATE says what the plant has, and head office sends what it lacks.
+Nothing sent down is retained by the broker: STATE says what the plant has, and head office sends what it lacks. What
+was sent a moment ago counts as had, since the STATE that crossed it cannot know; when it was lost, a later STATE tells.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,51 +9,67 @@ from dataclasses import dataclass
 
 from sync.canonical import canonical
 from sync.messages import Ack, Docs, Grant, State, WireDocument
-from sync.session import Fork, Tuning
+from sync.session import Tuning
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What head office has committed about one plant epoch."""
+class Committed:
+    """What head office has committed about one plant epoch. Nothing else is ever sent."""
 
     granted_fen: Mapping[str, int]
     """Cumulative grant of each account, and only of this instance."""
-    documents: int
-    """The highest document number issued to this instance; 0 if none."""
+    documents: Sequence[WireDocument]
+    """Those behind `Peer.documents`, in order; a long list may be cut and asked for again."""
     last_seq: int
     last_hash: str
 
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What to send after a STATE. Documents are missing after number `documents_after`; None: none is."""
-
-    ack: Ack
-    grants: tuple[Grant, ...]
-    documents_after: int | None
-    fork: Fork | None
-    """Set if the plant holds fewer rows than we do, or another row under the same number. A hint while messages can
-    arrive late: an old STATE also shows fewer rows."""
+    @property
+    def ack(self) -> Ack:
+        """Which rows are here for good."""
+        return Ack(last_seq=self.last_seq, last_hash=self.last_hash)
 
 
-def answers(state: State, known: Known) -> Answers:
-    """Which ACK, GRANTs and DOCS a plant in this state needs. Commit comes before: send only what is in `known`."""
-    grants = tuple(
-        Grant(account=account, granted_fen=granted_fen)
-        for account, granted_fen in sorted(known.granted_fen.items())
-        if granted_fen > (state.accounts[account].granted_fen if account in state.accounts else 0)
-    )
-    fork = None
-    if state.last_seq < known.last_seq:
-        fork = Fork(known.last_seq, None, known.last_hash)
-    elif state.last_seq == known.last_seq and state.last_hash != known.last_hash:
-        fork = Fork(known.last_seq, state.last_hash, known.last_hash)
-    return Answers(
-        ack=Ack(last_seq=known.last_seq, last_hash=known.last_hash),
-        grants=grants,
-        documents_after=state.documents_applied if state.documents_applied < known.documents else None,
-        fork=fork,
-    )
+class Peer:
+    """One plant epoch as head office sees it: what it told last, and what was sent to it since.
+
+    `now_ms` is a monotonic clock's. For each STATE: `heard`, then send the ACK and what is `due`, telling `sent` after
+    each. When more is committed: `due` again.
+    """
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self._granted_fen: dict[str, int] = {}
+        self._sent_ms: int | None = None
+        self.documents = 0
+        """Up to which number documents need not be sent."""
+
+    def heard(self, state: State, now_ms: int) -> None:
+        """A STATE came. Long after the last message sent it is the whole truth; before, it can only add."""
+        settled = self._sent_ms is None or now_ms - self._sent_ms > self._tuning.retry_min_ms
+        if settled or state.documents_applied > self.documents:
+            self.documents = state.documents_applied
+        if settled:
+            self._granted_fen = {}
+        for account, told in state.accounts.items():
+            self._granted_fen[account] = max(self._granted_fen.get(account, 0), told.granted_fen)
+
+    def due(self, committed: Committed) -> list[Grant | Docs]:
+        """What to send, in this order: grants first, money is what a held truck waits for."""
+        grants = [
+            Grant(account=account, granted_fen=granted_fen)
+            for account, granted_fen in sorted(committed.granted_fen.items())
+            if granted_fen > self._granted_fen.get(account, 0)
+        ]
+        waiting = [document for document in committed.documents if document.number > self.documents]
+        return [*grants, *pack_documents(waiting, self._tuning)]
+
+    def sent(self, message: Grant | Docs, now_ms: int) -> None:
+        """One of the due messages was given to the transport."""
+        self._sent_ms = now_ms
+        if isinstance(message, Grant):
+            self._granted_fen[message.account] = message.granted_fen
+        else:
+            self.documents = message.documents[-1].number
 
 
 def pack_documents(documents: Sequence[WireDocument], tuning: Tuning) -> list[Docs]:

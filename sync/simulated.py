@@ -1,10 +1,11 @@
 """A hostile network and a head office in memory, for tests and for trying a plant without a broker.
 
 The network loses, doubles, delays (and so reorders) and cuts, all from one seed. The head office keeps rows, grants and
-documents, and answers as the real one must.
+documents, and answers by the real one's rules.
 """
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +13,11 @@ from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from sync.answers import Known, answers, pack_documents
+from sync.answers import Committed, Peer
 from sync.chain import GENESIS_HASH, ChainBroken, verify_row
-from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
+from sync.envelope import EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Ack, Document, Grant, Rec, State, WireDocument, WireRecord
+from sync.messages import Document, Rec, State, WireDocument, WireRecord
 from sync.session import Tuning
 from sync.transport import Listener, NotConnected, Transport
 
@@ -141,11 +142,17 @@ class PlantAccount:
     granted_fen: dict[str, int] = field(default_factory=dict)
     documents: list[WireDocument] = field(default_factory=list)
     state: State | None = None
+    peer: Peer | None = None
+    """Since its first STATE."""
     forks: int = 0
+
+    def committed(self) -> Committed:
+        """What may be sent."""
+        return Committed(self.granted_fen, self.documents, len(self.rows), self.last_hash)
 
 
 class MemoryOffice:
-    """Head office without a database: REC is answered with ACK, a STATE that lacks something with GRANT and DOCS."""
+    """Head office without a database, answering by the same `sync.answers.Peer` as the real one."""
 
     def __init__(
         self,
@@ -173,7 +180,7 @@ class MemoryOffice:
         """Grant more to one account; the new total is kept even if sending fails."""
         granted = self.plants[instance].granted_fen
         granted[account] = granted.get(account, 0) + amount_fen
-        await self._send(instance, Grant(account=account, granted_fen=granted[account]))
+        await self._give(instance)
 
     async def issue(self, instance: Instance, document: Document) -> None:
         """Number a document and send it; it is kept even if sending fails."""
@@ -181,8 +188,7 @@ class MemoryOffice:
         documents.append(
             WireDocument(number=len(documents) + 1, kind=document.KIND, body=document.model_dump(mode="json"))
         )
-        for pack in pack_documents(documents[-1:], self._tuning):
-            await self._send(instance, pack)
+        await self._give(instance)
 
     def connected(self) -> None:
         """Listener."""
@@ -214,9 +220,13 @@ class MemoryOffice:
         plant = self.plants[envelope.instance]
         if isinstance(envelope.body, Rec):
             self._book(plant, envelope.body)
-            await self._send(envelope.instance, Ack(last_seq=len(plant.rows), last_hash=plant.last_hash))
-        else:
-            await self._answer(plant, envelope)
+            await self._send(envelope.instance, plant.committed().ack)
+        elif isinstance(envelope.body, State):
+            plant.state = envelope.body
+            plant.peer = plant.peer or Peer(self._tuning)
+            plant.peer.heard(envelope.body, _now_ms())
+            await self._send(envelope.instance, plant.committed().ack)
+            await self._give(envelope.instance)
 
     def _book(self, plant: PlantAccount, rec: Rec) -> None:
         for row in rec.records:
@@ -230,22 +240,24 @@ class MemoryOffice:
                     return
                 plant.rows.append(row)
 
-    async def _answer(self, plant: PlantAccount, envelope: Envelope) -> None:
-        assert isinstance(envelope.body, State)
-        plant.state = envelope.body
-        known = Known(plant.granted_fen, len(plant.documents), len(plant.rows), plant.last_hash)
-        answer = answers(envelope.body, known)
-        await self._send(envelope.instance, answer.ack)
-        for grant in answer.grants:
-            await self._send(envelope.instance, grant)
-        if answer.documents_after is not None:
-            for pack in pack_documents(plant.documents[answer.documents_after :], self._tuning):
-                await self._send(envelope.instance, pack)
+    async def _give(self, instance: Instance) -> None:
+        plant = self.plants[instance]
+        if plant.peer is None:
+            return  # the plant speaks first
+        for message in plant.peer.due(plant.committed()):
+            if not await self._send(instance, message):
+                return  # the plant's next STATE asks again
+            plant.peer.sent(message, _now_ms())
 
-    async def _send(self, instance: Instance, body: Message) -> None:
+    async def _send(self, instance: Instance, body: Message) -> bool:
         kind = kind_of(body)
         payload = seal(kind, instance, body, self._key)
         try:
             await self._transport.send(f"down/{instance.plant}/{kind.value.lower()}", payload)
         except NotConnected:
-            return  # the plant's next STATE asks again
+            return False
+        return True
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

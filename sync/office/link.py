@@ -8,26 +8,27 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from sync.answers import Committed, Peer
 from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Ack, Docs, Grant, Rec, State
+from sync.messages import Ack, Rec, State
 from sync.office.store.database import Store, StoreUnavailable, current_change
 from sync.office.store.inbox import Ingested, ingest
-from sync.office.store.plants import Known, Lacking, count_dropped, hear_state, known_instances, lacking
+from sync.office.store.plants import Known, count_dropped, hear_state, known_instances, read_committed
+from sync.session import Tuning
 from sync.transport import Listener, NotConnected
 
 _log = structlog.get_logger(__name__)
 SUBSCRIPTIONS = ("up/#",)
 PRESENCE_TOPIC = "down/office/link"
 _QUEUE = 500
-_DOCUMENTS_A_MESSAGE = 40
-_RESEND_S = 2.0
+_DOCUMENTS_AT_ONCE = 100
+_TUNING = Tuning()
 _TICK_S = 0.3
 _RETRY_S = 2.0
 _SEND_TIMEOUT_S = 10.0
@@ -41,15 +42,6 @@ class Pipe(Protocol):
     async def send(self, topic: str, payload: bytes) -> None: ...
 
 
-@dataclass(slots=True)
-class _Peer:
-    """What one instance told last, and what was sent since."""
-
-    granted: dict[str, int] = field(default_factory=dict)
-    documents: int = 0
-    sent_at_s: float = 0.0
-
-
 class OfficeLink:
     """Head office's end of the protocol, over any pipe."""
 
@@ -61,7 +53,7 @@ class OfficeLink:
         self._changed = changed
         self._arrived: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_QUEUE)
         self._known: dict[str, Known] = {}
-        self._peers: dict[str, _Peer] = {}
+        self._peers: dict[str, Peer] = {}
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._change = -1
         self.up = False
@@ -175,7 +167,7 @@ class OfficeLink:
             _log.error("the plant's ledger forked; it is frozen", instance=instance.wire_id)
         if done.change:
             self._changed()
-        await self._send(instance, "ack", Ack(last_seq=done.last_seq, last_hash=done.last_hash))
+        await self._send(instance, Ack(last_seq=done.last_seq, last_hash=done.last_hash))
 
     async def _state(self, instance: Instance, body: State) -> None:
         def work(store: Store) -> bool:
@@ -183,40 +175,30 @@ class OfficeLink:
                 return hear_state(tx, instance.wire_id, body)
 
         await self._store.run(work)
-        peer = self._peers.setdefault(instance.wire_id, _Peer())
-        now_s = time.monotonic()
-        if now_s - peer.sent_at_s > _RESEND_S or body.documents_applied > peer.documents:
-            peer.documents = body.documents_applied
-        if now_s - peer.sent_at_s > _RESEND_S:
-            peer.granted = {}
-        for account, told in body.accounts.items():
-            peer.granted[account] = max(peer.granted.get(account, 0), told.granted_fen)
+        self._peers.setdefault(instance.wire_id, Peer(_TUNING)).heard(body, _now_ms())
         self._changed()
         await self._give(instance, with_ack=True)
 
     async def _give(self, instance: Instance, with_ack: bool = False) -> None:
-        """Send what the instance lacks: grants first, money is what a held truck waits for."""
+        """Send what the instance lacks, until nothing more is due."""
         peer = self._peers[instance.wire_id]
         while True:
-            lack = await self._store.run(lambda store: _read_lacking(store, instance.wire_id, peer))
+            committed = await self._store.run(lambda store: _read_committed(store, instance.wire_id, peer.documents))
             if with_ack:
-                await self._send(instance, "ack", Ack(last_seq=lack.last_seq, last_hash=lack.last_hash))
+                await self._send(instance, committed.ack)
                 with_ack = False
-            for account, granted_fen in lack.grants.items():
-                await self._send(instance, "grant", Grant(account=account, granted_fen=granted_fen))
-                peer.granted[account] = granted_fen
-                peer.sent_at_s = time.monotonic()
-            if not lack.documents:
+            for message in peer.due(committed):
+                await self._send(instance, message)
+                peer.sent(message, _now_ms())
+            if not committed.documents:
                 return
-            await self._send(instance, "docs", Docs(documents=lack.documents))
-            peer.documents = lack.documents[-1].number
-            peer.sent_at_s = time.monotonic()
 
-    async def _send(self, instance: Instance, topic: str, body: Message) -> None:
-        payload = seal(kind_of(body), instance, body, self._key)
+    async def _send(self, instance: Instance, body: Message) -> None:
+        kind = kind_of(body)
+        payload = seal(kind, instance, body, self._key)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
-                await self._pipe.send(f"down/{instance.plant}/{topic}", payload)
+                await self._pipe.send(f"down/{instance.plant}/{kind.value.lower()}", payload)
         except TimeoutError:
             raise NotConnected(f"not sent in {_SEND_TIMEOUT_S:g} s") from None
 
@@ -256,9 +238,13 @@ def _read_change(store: Store) -> int:
         return current_change(tx)
 
 
-def _read_lacking(store: Store, wire_id: str, peer: _Peer) -> Lacking:
+def _read_committed(store: Store, wire_id: str, after_document: int) -> Committed:
     with store.read() as tx:
-        return lacking(tx, wire_id, peer.documents, peer.granted, _DOCUMENTS_A_MESSAGE)
+        return read_committed(tx, wire_id, after_document, _DOCUMENTS_AT_ONCE)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _write_dropped(store: Store, dropped: Counter[tuple[str, str]]) -> None:

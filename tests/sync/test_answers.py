@@ -1,49 +1,80 @@
 """What head office sends after a STATE."""
 
-from sync.answers import Known, answers, pack_documents
-from sync.messages import AccountState, State, WireDocument
-from sync.session import Fork, Tuning
+from collections.abc import Mapping, Sequence
+
+from sync.answers import Committed, Peer, pack_documents
+from sync.messages import AccountState, Ack, Docs, Grant, State, WireDocument
+from sync.session import Tuning
 from tests.sync.support import NOON
 
 
-def state(granted_fen: int = 0, documents: int = 0, last_seq: int = 0, last_hash: str = "0" * 64) -> State:
+def state(granted_fen: int = 0, documents: int = 0) -> State:
     account = AccountState(granted_fen=granted_fen, returned_fen=0, spent_fen=0, voided_fen=0, held_fen=0)
     return State(
-        accounts={"A": account}, last_seq=last_seq, last_hash=last_hash, documents_applied=documents, at=NOON
+        accounts={"A": account}, last_seq=0, last_hash="0" * 64, documents_applied=documents, at=NOON
     )  # fmt: skip
 
 
+def documents(*numbers: int) -> list[WireDocument]:
+    return [WireDocument(number=number, kind="test", body={}) for number in numbers]
+
+
+def committed(granted_fen: Mapping[str, int], *numbers: int) -> Committed:
+    return Committed(granted_fen, documents(*numbers), 7, "h")
+
+
+def said(messages: Sequence[Grant | Docs]) -> list[tuple[object, ...]]:
+    return [
+        (message.account, message.granted_fen)
+        if isinstance(message, Grant)
+        else tuple(document.number for document in message.documents)
+        for message in messages
+    ]
+
+
+def heard(told: State, now_ms: int = 0) -> Peer:
+    peer = Peer(Tuning())
+    peer.heard(told, now_ms)
+    return peer
+
+
 def test_a_plant_that_lacks_nothing_gets_the_ack_only() -> None:
-    answer = answers(state(500, 2, 7, "h"), Known({"A": 500}, 2, 7, "h"))
-    assert (answer.ack.last_seq, answer.ack.last_hash) == (7, "h")
-    assert answer.grants == ()
-    assert answer.documents_after is None
-    assert answer.fork is None
+    everything = committed({"A": 500}, 1, 2)
+    assert everything.ack == Ack(last_seq=7, last_hash="h")
+    assert heard(state(500, 2)).due(everything) == []
 
 
-def test_a_lower_grant_and_an_unknown_account_are_sent_again() -> None:
-    grants = answers(state(400), Known({"B": 9, "A": 500, "C": 0}, 0, 0, "0" * 64)).grants
-    assert [(grant.account, grant.granted_fen) for grant in grants] == [("A", 500), ("B", 9)]
+def test_a_lower_grant_and_an_unknown_account_come_before_the_documents() -> None:
+    due = heard(state(400, 1)).due(committed({"B": 9, "A": 500, "C": 0}, 1, 2, 3))
+    assert said(due) == [("A", 500), ("B", 9), (2, 3)]
 
 
 def test_a_plant_that_saw_more_than_we_know_is_left_alone() -> None:
-    assert answers(state(600), Known({"A": 500}, 0, 0, "0" * 64)).grants == ()
+    assert heard(state(600, 3)).due(committed({"A": 500}, 1)) == []
 
 
-def test_missing_documents_are_named_by_the_last_applied() -> None:
-    assert answers(state(documents=3), Known({}, 5, 0, "0" * 64)).documents_after == 3
+def test_what_was_sent_is_not_sent_again_by_a_state_that_crossed_it() -> None:
+    peer, everything = heard(state()), committed({"A": 500}, 1, 2)
+    for message in peer.due(everything):
+        peer.sent(message, 1_000)
+    assert peer.due(everything) == []
+    peer.heard(state(), 1_500)
+    assert peer.due(everything) == []
+    assert said(peer.due(committed({"A": 600}, 3))) == [("A", 600), (3,)]
 
 
-def test_fewer_rows_and_other_rows_are_told() -> None:
-    assert answers(state(last_seq=4, last_hash="x"), Known({}, 0, 5, "y")).fork == Fork(5, None, "y")
-    assert answers(state(last_seq=5, last_hash="x"), Known({}, 0, 5, "y")).fork == Fork(5, "x", "y")
-    assert answers(state(last_seq=6, last_hash="x"), Known({}, 0, 5, "y")).fork is None
+def test_what_was_lost_is_sent_again_when_a_later_state_lacks_it() -> None:
+    peer, everything = heard(state()), committed({"A": 500}, 1, 2)
+    for message in peer.due(everything):
+        peer.sent(message, 1_000)
+    peer.heard(state(documents=1), 1_000 + Tuning().retry_min_ms + 1)
+    assert said(peer.due(everything)) == [("A", 500), (2,)]
 
 
 def test_documents_are_packed_in_order_within_limits() -> None:
-    documents = [WireDocument(number=n, kind="test", body={"text": "x" * (n % 7) * 1_000}) for n in range(1, 251)]
-    packs = pack_documents(documents, Tuning())
-    assert [document for pack in packs for document in pack.documents] == documents
+    many = [WireDocument(number=n, kind="test", body={"text": "x" * (n % 7) * 1_000}) for n in range(1, 251)]
+    packs = pack_documents(many, Tuning())
+    assert [document for pack in packs for document in pack.documents] == many
     assert all(len(pack.documents) <= 100 for pack in packs)
     assert all(sum(len(document.body["text"]) for document in pack.documents) <= 64 * 1024 for pack in packs)
     assert pack_documents([], Tuning()) == []

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sync.answers import Known, answers, pack_documents
+from sync.answers import Committed, Peer
 from sync.chain import GENESIS_HASH
 from sync.envelope import Message
 from sync.messages import AccountState, Ack, Docs, Grant, Rec, State, WireDocument, WireRecord
@@ -29,38 +29,47 @@ TUNING = Tuning(batch_records=3, window_batches=3)
 
 
 class Office:
-    """Head office, reduced to what it commits."""
+    """Head office, reduced to what it commits; what it sends is the shipped `Peer`'s choice."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.heard = False
         self.rows: list[WireRecord] = []
         self.granted_fen: dict[str, int] = {}
         self.documents: list[WireDocument] = []
 
-    def receive(self, message: Message) -> list[Message]:
+    def receive(self, message: Message, now_ms: int) -> list[Message]:
         if isinstance(message, Rec):
             for row in message.records:
                 if row.seq == len(self.rows) + 1:
                     self.rows.append(row)
-            return [Ack(last_seq=len(self.rows), last_hash=self.last_hash)]
+            return [self.committed().ack]
         assert isinstance(message, State)
-        answer = answers(message, Known(self.granted_fen, len(self.documents), len(self.rows), self.last_hash))
-        assert answer.fork is None or answer.fork.ours is None, "only an old STATE may look different"
-        missing = [] if answer.documents_after is None else self.documents[answer.documents_after :]
-        return [answer.ack, *answer.grants, *pack_documents(missing, TUNING)]
+        self.peer.heard(message, now_ms)
+        self.heard = True
+        return [self.committed().ack, *self.give(now_ms)]
 
-    @property
-    def last_hash(self) -> str:
-        return self.rows[-1].hash if self.rows else GENESIS_HASH
+    def give(self, now_ms: int) -> list[Message]:
+        """What the plant lacks; it speaks first."""
+        messages = self.peer.due(self.committed()) if self.heard else []
+        for message in messages:
+            self.peer.sent(message, now_ms)
+        return [*messages]
+
+    def committed(self) -> Committed:
+        last_hash = self.rows[-1].hash if self.rows else GENESIS_HASH
+        return Committed(self.granted_fen, self.documents, len(self.rows), last_hash)
 
 
 class World(RuleBasedStateMachine):
     """One plant, one head office, all messages ever sent."""
 
     session_class: ClassVar[type[PlantSession]] = PlantSession
+    peer_class: ClassVar[type[Peer]] = Peer
 
     @initialize()
     def begin(self) -> None:
-        self.office = Office()
+        self.office = Office(self.peer_class(TUNING))
         self.written = 0
         self.acked_seq = 0
         self.granted_fen: dict[str, int] = {}
@@ -79,15 +88,13 @@ class World(RuleBasedStateMachine):
 
     @rule(fen=strategies.integers(1, 1_000), account=strategies.sampled_from("AB"))
     def grant(self, fen: int, account: str) -> None:
-        total = self.office.granted_fen.get(account, 0) + fen
-        self.office.granted_fen[account] = total
-        self.down.append(Grant(account=account, granted_fen=total))
+        self.office.granted_fen[account] = self.office.granted_fen.get(account, 0) + fen
+        self.down += self.office.give(self.now_ms)
 
     @rule()
     def issue_document(self) -> None:
-        document = WireDocument(number=len(self.office.documents) + 1, kind="test", body={})
-        self.office.documents.append(document)
-        self.down.append(Docs(documents=(document,)))
+        self.office.documents.append(WireDocument(number=len(self.office.documents) + 1, kind="test", body={}))
+        self.down += self.office.give(self.now_ms)
 
     # What the network and the machine do.
 
@@ -99,7 +106,8 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.up)
     @rule(data=strategies.data())
     def deliver_up(self, data: strategies.DataObject) -> None:
-        self.down += self.office.receive(self.up[data.draw(strategies.integers(0, len(self.up) - 1))])
+        message = self.up[data.draw(strategies.integers(0, len(self.up) - 1))]
+        self.down += self.office.receive(message, self.now_ms)
 
     @precondition(lambda self: self.down)
     @rule(data=strategies.data())
@@ -175,7 +183,7 @@ class World(RuleBasedStateMachine):
         for _ in range(240):
             self.now_ms += 500
             self.pump()
-            self.down = [answer for message in self.up for answer in self.office.receive(message)]
+            self.down = [answer for message in self.up for answer in self.office.receive(message, self.now_ms)]
             self.up.clear()
             for message in self.down:
                 self.take(message)
@@ -212,10 +220,19 @@ class TakesDocumentsWithGaps(PlantSession):
         return [document for document in docs.documents if document.number > applied]
 
 
-@pytest.mark.parametrize("broken", [BelievesAnyAck, ForgetsToSendAgain, TakesDocumentsWithGaps])
-def test_the_network_above_catches_a_broken_session(broken: type[PlantSession]) -> None:
+class BelievesWhatItSent(Peer):
+    """Trusts that what was sent arrives."""
+
+    def heard(self, state: State, now_ms: int) -> None:
+        self._sent_ms = now_ms
+        super().heard(state, now_ms)
+
+
+@pytest.mark.parametrize("broken", [BelievesAnyAck, ForgetsToSendAgain, TakesDocumentsWithGaps, BelievesWhatItSent])
+def test_the_network_above_catches_a_broken_end(broken: type[PlantSession] | type[Peer]) -> None:
     class BrokenWorld(World):
-        session_class = broken
+        session_class = broken if issubclass(broken, PlantSession) else PlantSession
+        peer_class = broken if issubclass(broken, Peer) else Peer
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(

@@ -6,6 +6,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, insert, select, update
 
+from sync.answers import Committed
 from sync.canonical import canonical
 from sync.chain import GENESIS_HASH
 from sync.keys import Instance, fingerprint, parse_public, public_hex
@@ -24,16 +25,6 @@ class Known:
 
     instance: Instance
     key: Ed25519PublicKey
-
-
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """What an instance has not told to have: grants by account (cumulative fen) and documents in order."""
-
-    grants: dict[str, int]
-    documents: tuple[WireDocument, ...]
-    last_seq: int
-    last_hash: str
 
 
 def enrol(tx: Connection, plant: str, name: str, key: Ed25519PublicKey, epoch: int | None = None) -> Instance:
@@ -98,13 +89,13 @@ def _remember(tx: Connection, head: Any, state: State) -> None:
         tell_restored(tx, head["plant"], instance, head["last_seq"], ", ".join(lost[-20:]))
 
 
-def lacking(tx: Connection, instance: str, documents_applied: int, granted_seen: dict[str, int], most: int) -> Lacking:
-    """Grants above what the plant has seen, and at most `most` documents behind those it has applied."""
+def read_committed(tx: Connection, instance: str, after_document: int, most: int) -> Committed:
+    """What `sync.answers` answers from: all grants, and at most `most` documents behind a number."""
     totals = tx.execute(select(allotments.c.account, allotments.c.granted_fen).where(allotments.c.instance == instance))
-    grants = {name: total for name, total in totals if total > granted_seen.get(name, 0)}
+    granted_fen = {name: int(total) for name, total in totals}
     listed = tx.execute(
         select(documents.c.number, documents.c.kind, documents.c.body)
-        .where(documents.c.instance == instance, documents.c.number > documents_applied)
+        .where(documents.c.instance == instance, documents.c.number > after_document)
         .order_by(documents.c.number)
         .limit(most)
     )
@@ -112,7 +103,7 @@ def lacking(tx: Connection, instance: str, documents_applied: int, granted_seen:
     last_seq, last_hash = tx.execute(
         select(instances.c.last_seq, instances.c.last_hash).where(instances.c.instance == instance)
     ).one()
-    return Lacking(grants, waiting, last_seq, last_hash)
+    return Committed(granted_fen, waiting, last_seq, last_hash)
 
 
 def _document(number: int, kind: str, body: str) -> WireDocument:

@@ -11,7 +11,7 @@ from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import Ingested, UnknownInstance, Unstorable, ingest
 from sync.office.store.money import Payment, grant_by_hand, post_payment
-from sync.office.store.plants import lacking
+from sync.office.store.plants import read_committed
 from sync.office.store.schema import allotments, forks, inbox
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant, tampered
@@ -209,8 +209,7 @@ def test_rows_of_an_unknown_instance_are_refused(store: Store) -> None:
         ingest(tx, stranger.instance.wire_id, stranger.rows)
 
 
-def test_what_a_plant_lacks_is_what_it_has_not_told(store: Store, plant: FakePlant) -> None:
+def test_grants_are_answered_from_the_books(store: Store, plant: FakePlant) -> None:
     fund(store, plant, 100_000)
     with store.read() as tx:
-        assert lacking(tx, plant.instance.wire_id, 0, {}, 10).grants == {ACCOUNT: 100_000}
-        assert lacking(tx, plant.instance.wire_id, 0, {ACCOUNT: 100_000}, 10).grants == {}
+        assert read_committed(tx, plant.instance.wire_id, 0, 10).granted_fen == {ACCOUNT: 100_000}

@@ -13,7 +13,7 @@ from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand, read_accounts
-from sync.office.store.plants import enrol, hear_state, lacking
+from sync.office.store.plants import enrol, hear_state, read_committed
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant
 
@@ -143,8 +143,8 @@ def test_a_want_is_granted_as_far_as_free_and_the_rest_when_paid(store: Store, p
     pay(store, 10_000_000, "B2")
     assert granted(store) == {"HX01": 4_256_000}
     with store.read() as tx:
-        seen = lacking(tx, plant.instance.wire_id, 0, {ACCOUNT: 4_000_000}, 10)
-    assert seen.grants == {ACCOUNT: 4_256_000}
+        seen = read_committed(tx, plant.instance.wire_id, 0, 10)
+    assert seen.granted_fen == {ACCOUNT: 4_256_000}
 
 
 def test_returned_money_is_free_again_and_never_more_than_was_granted(store: Store, plant: FakePlant) -> None:
