@@ -100,6 +100,8 @@ def programs() -> dict[str, click.Command]:
     for name, target in scripts.items():
         module, _, attribute = target.partition(":")
         command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):  # a small start that reads the commands when it is called
+            command = getattr(importlib.import_module(f"{module}.commands"), attribute)
         assert isinstance(command, click.Command)
         found[name] = command
     return found
