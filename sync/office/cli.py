@@ -150,8 +150,8 @@ def credit(config: Path, customer: str, name: str, as_json: bool, **fields: str)
     """Book an approved credit application 赊销申请."""
     texts = {**fields, "customer_id": customer, "customer_name": name}
     body = requests.read_body(requests.CreditIn, requests.from_texts(texts))
-    with _books(config) as (_, store):
-        told = requests.book_credit(store, body, "cli")
+    with _books(config) as (settings, store):
+        told = requests.book_credit(store, body, "cli", settings.office.utc_offset_hours)
     _say(as_json, told, f"{told['account']}: ¥{format_fen(told['amount_fen'])}")
 
 

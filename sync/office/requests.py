@@ -1,7 +1,7 @@
 """What people and programs ask head office to book, in one shape for the forms, the JSON API and the commands."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -145,8 +145,8 @@ def book_payment(store: Store, body: PaymentIn, by: str) -> dict[str, Any]:
     return {"reference": body.reference, "amount_fen": body.amount_fen, "new": new}
 
 
-def book_credit(store: Store, body: CreditIn, by: str) -> dict[str, Any]:
-    """Book an approved credit application as an account of its own."""
+def book_credit(store: Store, body: CreditIn, by: str, utc_offset_hours: int) -> dict[str, Any]:
+    """Book an approved credit application as an account of its own; a new one must not be due before today."""
     _code("application", body.application)
     check_customer_id(body.customer_id)
     check_text("customer_name", body.customer_name)
@@ -159,6 +159,9 @@ def book_credit(store: Store, body: CreditIn, by: str) -> dict[str, Any]:
     credit = Credit(amount_fen=fund, posted_by=by, **{**body.model_dump(), "due": due.isoformat()})
     with store.write() as tx:
         new = approve_credit(tx, credit)
+        if new and due < (today := datetime.now(timezone(timedelta(hours=utc_offset_hours))).date()):
+            # Every truck on it would be held as overdue.
+            raise NotAllowed("due", body.due, f"已过期;须为 {today} 或以后", f"is past; allowed: {today} or later")
     return {"application": body.application, "account": credit.account, "amount_fen": fund, "new": new}
 
 

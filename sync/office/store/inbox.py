@@ -295,4 +295,4 @@ def _save_notices(tx: Connection, instance: str, effects: Effects) -> None:
     if moved:
         tx.execute(change.where(*mine), moved)
     if refused:
-        tx.execute(change.where(*mine, notices.c.state == "issued"), refused)
+        tx.execute(change.where(*mine, notices.c.state.in_(("issued", "cancelling"))), refused)

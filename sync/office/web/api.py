@@ -55,7 +55,7 @@ def api_routes(office: Office) -> list[Route]:
 
     def credit(request: Request, fields: Any, user: User) -> Work:
         body = requests.read_body(requests.CreditIn, fields)
-        return lambda store: requests.book_credit(store, body, user.name)
+        return lambda store: requests.book_credit(store, body, user.name, hours)
 
     def notice(request: Request, fields: Any, user: User) -> Work:
         body = requests.read_body(requests.NoticeIn, fields)

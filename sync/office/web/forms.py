@@ -32,7 +32,7 @@ def form_routes(office: Office) -> list[Route]:
         return f"{told['reference']} ¥{format_fen(told['amount_fen'])} {again}"
 
     def credit(store: Store, typed: dict[str, Any], by: str) -> str:
-        told = requests.book_credit(store, requests.read_body(requests.CreditIn, typed), by)
+        told = requests.book_credit(store, requests.read_body(requests.CreditIn, typed), by, hours)
         return f"{told['account']} ¥{format_fen(told['amount_fen'])}"
 
     def notice(store: Store, typed: dict[str, Any], by: str) -> str:

@@ -100,6 +100,17 @@ def test_a_refused_notice_that_is_taken_in_a_later_version_is_taken(
     assert state_of(store, "N1") == "taken"
 
 
+def test_a_cancelled_notice_that_the_plant_had_refused_ends_as_refused(store: Store, plant: FakePlant) -> None:
+    pay(store, 10_000_000)
+    issue(store, limit_kg=10_000)
+    requests.withdraw_notice(store, "N1", "不用了")
+    assert state_of(store, "N1") == "cancelling"
+    plant.write(wire.NoticeRefused(notice="N1", version=1, reason="expired"))
+    take(store, plant)
+    assert state_of(store, "N1") == "refused"
+    issue(store, notice="N2", limit_kg=10_000)
+
+
 def test_a_number_of_somebodys_own_does_not_stop_the_days_count(store: Store, plant: FakePlant) -> None:
     pay(store, 100_000_000)
     first = issue(store, notice="").notice

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from sync.messages import AccountState, Mode, Notice
 from sync.office import requests
@@ -14,10 +15,12 @@ from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand, read_accounts
 from sync.office.store.plants import enrol, hear_state, read_committed
+from sync.office.store.schema import credits
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant
 
 ACCOUNT = "C001/prepaid"
+DUE = (datetime.now(UTC) + timedelta(days=27)).date().isoformat()
 NOTICE = {
     "plant": "HX01", "customer_id": "C001", "plate": "浙A12345", "product": "焦炭", "price_fen_per_t": 200_000,
     "notice": "N1",
@@ -219,17 +222,17 @@ def test_amend_and_cancel_are_documents_of_their_own(store: Store, plant: FakePl
 def test_credit_takes_the_place_of_cash(store: Store, plant: FakePlant) -> None:
     fields = {
         "application": "2611-01", "customer_id": "C002", "customer_name": "示例客户乙", "product": "焦炭",
-        "quantity_kg": 50_000, "price_fen_per_t": 200_000, "due": "2026-12-20", "responsible": "李四",
+        "quantity_kg": 50_000, "price_fen_per_t": 200_000, "due": DUE, "responsible": "李四",
     }  # fmt: skip
     body = requests.read_body(requests.CreditIn, fields)
-    assert requests.book_credit(store, body, "A01")["amount_fen"] == 10_000_000
-    assert not requests.book_credit(store, body, "A01")["new"]
+    assert requests.book_credit(store, body, "A01", 8)["amount_fen"] == 10_000_000
+    assert not requests.book_credit(store, body, "A01", 8)["new"]
     with pytest.raises(NotAllowed, match="quantity_kg 50000"):
-        requests.book_credit(store, body.model_copy(update={"quantity_kg": 60_000}), "A01")
+        requests.book_credit(store, body.model_copy(update={"quantity_kg": 60_000}), "A01", 8)
     credit = {"mode": "credit", "customer_id": "C002", "credit_application": "2611-01"}
     notice = issue(store, limit_kg=30_000, **credit)
     assert notice.mode is Mode.CREDIT and notice.account == "C002/credit-2611-01"
-    assert (notice.credit_due, notice.responsible) == ("2026-12-20", "李四")
+    assert (notice.credit_due, notice.responsible) == (DUE, "李四")
     assert account(store, notice.account)["free_fen"] == 4_000_000
     for changes, field in (
         ({"price_fen_per_t": 190_000}, "price_fen_per_t"), ({"product": "煤"}, "product"),
@@ -241,12 +244,20 @@ def test_credit_takes_the_place_of_cash(store: Store, plant: FakePlant) -> None:
 
 
 def test_overdue_credit_is_refused(store: Store, plant: FakePlant) -> None:
-    due = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
     fields = {
         "application": "old", "customer_id": "C002", "customer_name": "乙", "product": "焦炭", "quantity_kg": 50_000,
-        "price_fen_per_t": 200_000, "due": due, "responsible": "李四",
+        "price_fen_per_t": 200_000, "due": DUE, "responsible": "李四",
     }  # fmt: skip
-    requests.book_credit(store, requests.read_body(requests.CreditIn, fields), "A01")
+    body = requests.read_body(requests.CreditIn, fields)
+    past = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
+    with pytest.raises(NotAllowed, match="is past; allowed: .* or later") as caught:
+        requests.book_credit(store, body.model_copy(update={"due": past}), "A01", 8)
+    assert (caught.value.field, caught.value.value) == ("due", past)
+    assert requests.book_credit(store, body, "A01", 8)["new"], "nothing was booked before"
+    with store.write() as tx:
+        tx.execute(update(credits).values(due=past))
+    body = body.model_copy(update={"due": past})
+    assert not requests.book_credit(store, body, "A01", 8)["new"], "the same one again, long after"
     with pytest.raises(NotAllowed, match="was due on"):
         issue(store, mode="credit", customer_id="C002", credit_application="old")
 
