@@ -237,6 +237,20 @@ def test_nothing_overflows_on_a_phone_or_a_tablet(
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
 
 
+def test_a_tablet_shows_a_notices_state_and_money_without_scrolling(
+    office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
+) -> None:
+    pay(api, "C020", "B20", 90_000_000, "长兴示例钢铁有限公司")
+    body = {"plant": "HX01", "customer_id": "C020", "plate": "浙A20020", "product": "冶金焦 25-60 mm",
+            "mode": "consigned", "price_fen_per_t": 198_000, "carrier": "顺达", "pickup_person": "王"}  # fmt: skip
+    assert api.post("/api/notices", json=body).status_code == 201
+    sign_in(page, BILLER)
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{office.address}/notices?lang=en")
+    assert page.locator(".scroll:has(.list)").first.evaluate("it => it.scrollWidth <= it.clientWidth")
+    expect(page.locator("th", has_text="State")).to_be_in_viewport()
+
+
 def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing(office: Office, api: httpx.Client) -> None:
     mean = "=HYPERLINK(1)"
     visit = office.plant.taken("N7", "C001/prepaid", 0)
