@@ -175,11 +175,11 @@ class Guard:
         """登记到达: True once the truck has its queue number; False while its notice has not come."""
         return (await self._pages.press("/arrive", plate=plate)).ok
 
-    async def check(self, code: str) -> tuple[dict[str, Any], bool]:
+    async def check(self, plate: str, code: str) -> tuple[dict[str, Any], bool]:
         """A truck shows this pass: the next verdict, and whether a person scanned, who may have scanned anything."""
         before = self.last()
         if self._manners is None:
-            self._world.say(f"the pass to scan at the gate: {code}")
+            self._world.say(f"{plate} stands at the gate; the pass to scan at the gate: {code}")
         if (by_person := await self._someone_scans(before)) is not None:
             return by_person, True
         for _ in range(_RESCANS):

@@ -199,7 +199,7 @@ class Truck:
         world = self._world
         world.devices.cameras[GATE].set_scene(plate)
         world.devices.barrier.vehicle(True)
-        verdict, by_person = await self._guard.check(code)
+        verdict, by_person = await self._guard.check(plate, code)
         if verdict["verdict"] == "open":
             ticket = verdict["ticket"]
             load = f"with {format_kg(ticket['net_kg'])} kg" if ticket["net_kg"] else "empty"
