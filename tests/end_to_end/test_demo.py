@@ -84,6 +84,14 @@ def test_both_databases_say_what_the_summary_says(run: Run) -> None:
         assert row == (summary["tickets"] - summary["voided"], summary["kg"], summary["fen"])
 
 
+def test_every_order_was_taken_and_sold_as_head_office_sent_it(run: Run) -> None:
+    with closing(sqlite3.connect(run.folder / "plant" / "data" / "plant.db")) as plant:
+        taken = plant.execute("SELECT body FROM ledger WHERE kind = 'notice_taken'").fetchall()
+    assert taken and all(len(json.loads(body)["order_sha256"]) == 64 for (body,) in taken)
+    with closing(sqlite3.connect(run.folder / "office" / "office.sqlite3")) as office:
+        assert office.execute("SELECT what FROM incidents WHERE kind = 'order_differs'").fetchall() == []
+
+
 def test_every_ticket_came_out_as_a_picture(run: Run) -> None:
     pictures = list((run.folder / "paper").rglob("*.png"))
     assert len(pictures) == run.summary["tickets"] + run.summary["outcomes"]["left_empty"]
