@@ -213,6 +213,20 @@ def grant(config: Path, plant: str, account: str, amount: str, as_json: bool) ->
 
 @main.command()
 @_CONFIG
+@click.argument("plant")
+@click.option("--product", required=True)
+@click.option("--received-kg", required=True, help="What came in with this receipt.")
+@_JSON
+def stock(config: Path, plant: str, product: str, received_kg: str, as_json: bool) -> None:
+    """Take goods into a plant's yard 产成品入库; from a product's first receipt on, no ticket exceeds its stock."""
+    with _books(config) as (_, store):
+        kg = requests.from_texts({"received_kg": received_kg}).get("received_kg", 0)
+        told = requests.receive_stock(store, plant, product, kg)
+    _say(as_json, told, f"{told['plant']}: {told['product']} {format_kg(told['received_kg'])} kg received in all")
+
+
+@main.command()
+@_CONFIG
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; standard output without it.")
 @click.option("--plant", default="")
 @click.option("--date", "business_date", default="")

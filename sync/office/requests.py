@@ -22,6 +22,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store.database import Store
 from sync.office.store.money import Credit, Payment, approve_credit, grant_by_hand, post_payment
 from sync.office.store.orders import amend_notice, cancel_notice, issue_notice, open_instance
+from sync.office.store.stock import receive_stock as take_in
 from sync.settings_errors import known_keys
 from sync.units import amount_fen
 
@@ -129,7 +130,7 @@ def from_texts(fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 _YUAN = {"amount": "amount_fen", "price": "price_fen_per_t", "freight": "freight_fen"}
-_WHOLE = frozenset({"quantity_kg", "limit_kg", "vehicle_max_kg", "axles", "product_code"})
+_WHOLE = frozenset({"quantity_kg", "received_kg", "limit_kg", "vehicle_max_kg", "axles", "product_code"})
 
 
 def book_payment(store: Store, body: PaymentIn, by: str) -> dict[str, Any]:
@@ -201,6 +202,13 @@ def grant(store: Store, account: str, plant: str, grant_fen: int) -> dict[str, A
         instance = open_instance(tx, plant)
         total = grant_by_hand(tx, account, instance, grant_fen)
     return {"account": account, "instance": instance, "granted_fen": total}
+
+
+def receive_stock(store: Store, plant: str, product: str, received_kg: int) -> dict[str, Any]:
+    """Take goods into a plant's yard."""
+    with store.write() as tx:
+        stock = take_in(tx, plant, product, received_kg)
+    return {"plant": plant, "product": stock.product, "received_kg": stock.received_kg}
 
 
 def _code(field: str, value: str) -> None:

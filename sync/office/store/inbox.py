@@ -230,7 +230,7 @@ def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, 
     """Every version that was ever numbered for this instance, also of amendments still on their way."""
     issued: dict[str, list[Notice]] = defaultdict(list)
     mine = (documents.c.instance == instance, documents.c.kind == Notice.KIND)
-    chosen = select(documents.c.notice, documents.c.body).where(*mine, documents.c.notice.in_(sorted(numbers)))
+    chosen = select(documents.c.subject, documents.c.body).where(*mine, documents.c.subject.in_(sorted(numbers)))
     for number, body in tx.execute(chosen.order_by(documents.c.number)):
         issued[number].append(Notice.model_validate_json(body))
     return issued

@@ -48,7 +48,7 @@ def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notic
             issued_at=time_text(now), expires_at=time_text(notice.expires_at),
         )
     )  # fmt: skip
-    _number_document(tx, instance, notice.notice, notice)
+    number_document(tx, instance, notice.notice, notice)
     next_change(tx)
     return notice
 
@@ -90,7 +90,7 @@ def amend_notice(tx: Connection, number: str, changes: dict[str, Any], now: date
             body=canonical(notice.model_dump(mode="json")), expires_at=time_text(notice.expires_at),
         )
     )  # fmt: skip
-    _number_document(tx, row["instance"], number, notice)
+    number_document(tx, row["instance"], number, notice)
     next_change(tx)
     return notice
 
@@ -106,7 +106,7 @@ def cancel_notice(tx: Connection, number: str, reason: str) -> None:
     row = _changeable(tx, number)
     if row["state"] == "issued":
         tx.execute(update(notices).where(notices.c.notice == number).values(state="cancelling", reason=reason))
-    _number_document(tx, row["instance"], number, NoticeCancelled(notice=number, reason=reason))
+    number_document(tx, row["instance"], number, NoticeCancelled(notice=number, reason=reason))
     next_change(tx)
 
 
@@ -244,7 +244,7 @@ def _load_kg(notice: Notice) -> int:
     return largest if notice.limit_kg is None else min(notice.limit_kg, largest)
 
 
-def _number_document(tx: Connection, instance: str, notice: str, document: Document) -> None:
+def number_document(tx: Connection, instance: str, subject: str, document: Document) -> None:
     """The next number without gaps: the instance's row is locked while it is taken."""
     last = tx.execute(
         select(instances.c.documents).where(instances.c.instance == instance).with_for_update()
@@ -252,7 +252,7 @@ def _number_document(tx: Connection, instance: str, notice: str, document: Docum
     tx.execute(update(instances).where(instances.c.instance == instance).values(documents=last + 1))
     tx.execute(
         insert(documents).values(
-            instance=instance, number=last + 1, kind=document.KIND, notice=notice, created_at=now_text(),
+            instance=instance, number=last + 1, kind=document.KIND, subject=subject, created_at=now_text(),
             body=json.dumps(document.model_dump(mode="json"), ensure_ascii=False),
         )
     )  # fmt: skip

@@ -147,9 +147,9 @@ documents = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("notice", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # the notice's number, or the product whose stock it tells
     Column("created_at", Text, nullable=False),
-    Index("documents_by_notice", "notice", "instance"),
+    Index("documents_by_subject", "subject", "instance"),
 )
 
 notices = Table(

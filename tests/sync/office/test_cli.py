@@ -34,6 +34,9 @@ def test_commands_book_and_verify(office: Office) -> None:
     assert issued["hold_fen"] == 4_000_000 and issued["notice"].startswith("FH")
     granted = told("grant", office.config, "HX01", "--account", "C001/prepaid", "--amount", "1000")
     assert granted["granted_fen"] == 4_100_000
+    for total_kg in (40_000, 80_000):
+        received = told("stock", office.config, "HX01", "--product", "焦炭", "--received-kg", "40000")
+        assert received == {"plant": "HX01", "product": "焦炭", "received_kg": total_kg}
     assert call("cancel", office.config, issued["notice"], "--reason", "不来了").returncode == 0
     checks = told("verify", office.config)
     assert checks["ok"] and checks["checks"]["invariant_i1"]
@@ -49,6 +52,8 @@ def test_commands_book_and_verify(office: Office) -> None:
         (("grant", "CONFIG", "HX01", "--account", "C001/prepaid", "--amount", "9999999"), 1, "free"),
         (("notice", "CONFIG", "HX09", "--customer", "C001", "--plate", "浙B12345", "--product", "x", "--price", "1"), 1,
          "enrolled: HX01"),
+        (("stock", "CONFIG", "HX01", "--product", "焦炭", "--received-kg", "-5"), 1, "received_kg"),
+        (("stock", "CONFIG", "HX09", "--product", "焦炭", "--received-kg", "5"), 1, "enrolled: HX01"),
         (("check", "none.toml"), 2, "cannot be read"),
         (("verify", "none.toml"), 2, "cannot be read"),
         (("fly",), 2, "No such command"),

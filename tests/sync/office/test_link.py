@@ -151,6 +151,9 @@ async def test_rows_are_acknowledged_after_the_commit_and_money_goes_down(
         await until(lambda: books.accounts and books.documents_applied)
         assert books.accounts[ACCOUNT].granted_fen == 4_000_000
         assert books.documents_applied[0].body["plate"] == "浙A12345"
+        requests.receive_stock(office_store, "HX01", "焦炭", 40_000)
+        await until(lambda: len(books.documents_applied) == 2)
+        assert books.documents_applied[1].body == {"product": "焦炭", "received_kg": 40_000}
         books.plant.truck("FH", ACCOUNT, 4_000_000, 20_000, 200_000)
         engine.wake()
         await until(lambda: books.acked_rows == len(books.plant.rows))
