@@ -7,8 +7,7 @@ import contextlib
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from drivers.camera.jpeg_comment import NotJpegError, plate_in
 from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable
 from drivers.readings import Picture, PlateColor, PlateReading
+from drivers.simulators import Simulator
 from drivers.worker import DeviceThread, monotonic_ms
 
 FRAME_PATH = "/frame.jpg"
@@ -100,7 +100,7 @@ def _left_s(ends_ms: int) -> float:
     return left_ms / 1000
 
 
-class VirtualCamera:
+class VirtualCamera(Simulator):
     """GET /frame.jpg on 127.0.0.1 gives the scene. Use as a context manager or call `close`."""
 
     def __init__(self, *, port: int = 0) -> None:
@@ -115,14 +115,6 @@ class VirtualCamera:
         self._server: ThreadingHTTPServer | None = None
         self._thread: DeviceThread | None = None
         self.switch_on()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def url(self) -> str:
@@ -162,8 +154,6 @@ class VirtualCamera:
             server.shutdown()
             server.server_close()
             thread.stop()
-
-    close = switch_off
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         camera = self

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from types import TracebackType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pymodbus.constants import ExcCodes
@@ -13,6 +12,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from drivers.gate.model import BarrierFault, BarrierModel
 from drivers.ports import DeviceTimeout
 from drivers.readings import GateInputs
+from drivers.simulators import Simulator
 from drivers.worker import DeviceThread, monotonic_ms
 
 OPEN_COIL, GREEN_COIL, RED_COIL = 0, 1, 2
@@ -61,7 +61,7 @@ class SimulatedGate:
             raise DeviceTimeout(self._name, "the simulated barrier is dead", "Set it alive again")
 
 
-class VirtualBarrier:
+class VirtualBarrier(Simulator):
     """A relay module with a barrier, on 127.0.0.1, in its own thread with its own loop.
 
     Coil 0 opens (also by flash-on registers, as `relay_flash`), 1 is the green lamp, 2 the red; input 0 is the loop, 1
@@ -81,14 +81,6 @@ class VirtualBarrier:
         self._stopping: asyncio.Event | None = None
         self._thread: DeviceThread | None = None
         self.switch_on()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def port(self) -> int:
@@ -149,8 +141,6 @@ class VirtualBarrier:
             thread.stop(_START_S)
         with self._lock:
             self._coils = [False] * 16
-
-    close = switch_off
 
     async def _serve(self, started: threading.Event) -> None:
         self._stopping = asyncio.Event()

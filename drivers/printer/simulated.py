@@ -10,14 +10,14 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from drivers.ports import DeviceRefused
 from drivers.printer.document import Document
 from drivers.printer.escpos_writer import COLUMNS_OF_PAPER_MM, encode
+from drivers.simulators import Simulator
 from drivers.worker import DeviceThread
 
 _DOCUMENTS_KEPT = 500
@@ -95,7 +95,7 @@ class PrinterFaults:
     """The roll ends at this byte: the rest is swallowed, the status says so."""
 
 
-class VirtualPrinter:
+class VirtualPrinter(Simulator):
     """A TCP printer on 127.0.0.1. Takes one connection at a time, as real ones do.
 
     `folder` None keeps the bytes only, which is what a fast run wants. Use as a context manager or call `close`.
@@ -112,14 +112,6 @@ class VirtualPrinter:
         self._thread: DeviceThread | None = None
         self._port = port
         self.switch_on()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def port(self) -> int:
@@ -176,8 +168,6 @@ class VirtualPrinter:
         """Break the connection and stop listening."""
         if self._thread is not None:
             self._thread.stop(_STOP_S)
-
-    close = switch_off
 
     def _serve(self, listener: socket.socket, off: threading.Event) -> None:
         with listener:
