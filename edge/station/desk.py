@@ -52,12 +52,16 @@ class Desk:
             _log.error("disk full", detail=str(error))
             return refuse(Reason.STORE_FULL)
         except Exception as failure:
-            if not self.failed.done():
-                self.failed.set_exception(failure)
+            self.fail(failure)
             raise
         self.clear_alarm("disk")
         await self.refresh()
         return result
+
+    def fail(self, failure: Exception) -> None:
+        """A broken disk or a bug: end the program. Only the first one is kept."""
+        if not self.failed.done():
+            self.failed.set_exception(failure)
 
     async def refresh(self) -> None:
         """Read the books again and tell everybody."""

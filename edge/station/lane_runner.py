@@ -193,7 +193,11 @@ class LaneRunner:
 
     async def _command(self, work: Callable[[], Awaitable[Outcome]], shown: str = "") -> Outcome:
         async with self._lock:
-            outcome = self._changed_since(shown) or await work()
+            try:
+                outcome = self._changed_since(shown) or await work()
+            except Exception as bug:
+                self._desk.fail(bug)  # an unknown state must not go on weighing
+                raise
             self._last = outcome if isinstance(outcome, Refusal) else None
             self._done = None if isinstance(outcome, Refusal) else outcome.words
             self._publish()

@@ -175,3 +175,16 @@ async def test_restart_in_the_middle_of_loading(tmp_path: Path) -> None:
         assert view is not None and (view.visit, view.state, view.tare_kg) == ("N1", "loading", TARE_KG)
         await lane.stand(TARE_KG + 18_000)  # the same truck: no zero is needed
         assert done(await lane.runner.load_complete("调度", "N1")).ticket == "HX01-03-0000001"
+
+
+async def test_a_bug_in_a_command_ends_the_plant_instead_of_weighing_on(tmp_path: Path) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(KeyError, match="not a device error")):
+        async with running(tmp_path) as rig:
+            await rig.send(notice())
+            lane = await rig.loading()
+            await lane.stand(TARE_KG + 18_000)
+            lane.camera.error = KeyError("not a device error")  # type: ignore[assignment]
+            with pytest.raises(KeyError):
+                await lane.runner.load_complete("调度", "N1")
+            await until(rig.desk.failed.done)
+            await asyncio.sleep(0.2)
