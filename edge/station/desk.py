@@ -58,7 +58,7 @@ class Desk:
         await self.refresh()
         return result
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """A broken disk or a bug: end the program. Only the first one is kept."""
         if not self.failed.done():
             self.failed.set_exception(failure)

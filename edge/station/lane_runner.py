@@ -69,7 +69,6 @@ class LaneRunner:
     ) -> None:
         self.setup = setup
         self.monitor = ScaleMonitor(setup.rules)
-        self.crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._desk = desk
         self._link = link
         self._eyes = Eyes(f"camera {setup.lane}", camera, desk, pictures)
@@ -82,7 +81,7 @@ class LaneRunner:
         self._publish_due = False
         self._tried_spendable: dict[str, int] = {}
         self._reader = ReaderWorker(
-            f"scale {setup.lane}", scale, on_reading=self._reading, on_status=self._health, on_crash=self._crash
+            f"scale {setup.lane}", scale, on_reading=self._reading, on_status=self._health, on_crash=desk.fail
         )
 
     def start(self) -> None:
@@ -93,14 +92,13 @@ class LaneRunner:
     async def run(self) -> None:
         """Tick until cancelled: notice an old weight, keep pages alive, free the lane, try again when money came."""
         ticks = 0
-        while not self.crashed.done():
+        while True:
             await asyncio.sleep(_TICK_S)
             ticks += 1
             if ticks % _HEARTBEAT_TICKS == 0 or self._state() is ScaleState.LOST:
                 self._publish()
             await self._free_when_gone()
             await self._recheck_when_paid()
-        self.crashed.result()
 
     async def stop(self) -> None:
         """Let go of the devices."""
@@ -312,10 +310,6 @@ class LaneRunner:
             if status.health is not Health.STARTING:
                 self._desk.raise_alarm(source, self._device_words())
         self._publish()
-
-    def _crash(self, bug: BaseException) -> None:
-        if not self.crashed.done():
-            self.crashed.set_exception(bug)
 
     def _device_words(self) -> Words:
         return _DEVICE_WORDS.get(self._status.health, Words("", ""))

@@ -188,3 +188,14 @@ async def test_a_bug_in_a_command_ends_the_plant_instead_of_weighing_on(tmp_path
                 await lane.runner.load_complete("调度", "N1")
             await until(rig.desk.failed.done)
             await asyncio.sleep(0.2)
+
+
+async def test_a_bug_in_a_scales_driver_ends_the_plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[object]:
+        raise KeyError("a bug in the driver")
+
+    with pytest.RaisesGroup(pytest.RaisesExc(KeyError, match="a bug in the driver")):
+        async with running(tmp_path) as rig:
+            monkeypatch.setattr(rig.lane.deck, "read", broken)
+            await until(rig.desk.failed.done)
+            await asyncio.sleep(0.2)
