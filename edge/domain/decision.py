@@ -6,8 +6,9 @@ The first "no" wins; its numbers say how much is over. Over by one division is o
 from dataclasses import dataclass
 
 from edge.domain.load_limit import LimitFacts, load_limit
-from edge.domain.quantities import affordable_kg, amount_fen, floor_to_division
+from edge.domain.quantities import excess_kg, floor_to_division
 from edge.domain.refusal import Reason, Refusal, refuse
+from sync.units import amount_fen
 
 CLEARED_BY_MONEY = frozenset({Reason.OVER_BALANCE, Reason.OVER_CREDIT})
 CLEARED_BY_AMENDMENT = frozenset({Reason.OVER_NOTICE})
@@ -81,11 +82,11 @@ def _over_money(facts: LoadFacts, net_kg: int, amount: int) -> Refusal | None:
         return refuse(Reason.CREDIT_OVERDUE, due=facts.credit_due, responsible=facts.responsible)
     if amount <= limits.spendable_fen:
         return None
-    allowed_kg = affordable_kg(limits.spendable_fen, limits.price_fen_per_t, limits.division_kg)
+    over_fen = amount - limits.spendable_fen
     return refuse(
         Reason.OVER_CREDIT if limits.on_credit else Reason.OVER_BALANCE,
-        over_kg=net_kg - allowed_kg,
-        over_fen=amount - limits.spendable_fen,
+        over_kg=excess_kg(over_fen, net_kg, limits.spendable_fen, limits.price_fen_per_t, limits.division_kg),
+        over_fen=over_fen,
         amount_fen=amount,
         spendable_fen=limits.spendable_fen,
         net_kg=net_kg,

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from edge.domain.load_limit import LimitFacts
 from edge.domain.ticket import SaleMode
-from sync.road_limits import road_limit_kg
 
 _SEPARATORS = str.maketrans("", "", " ·•.-_\t")
 
@@ -63,8 +62,3 @@ class DispatchNotice:
             price_fen_per_t=self.price_fen_per_t,
             on_credit=self.on_credit,
         )
-
-    @property
-    def road_limit_kg(self) -> int:
-        """Legal gross mass of this truck."""
-        return road_limit_kg(self.axles, self.articulated)

@@ -1,7 +1,5 @@
 """Mass against money on the scale's own grid. Amounts themselves come from `sync.units`, the same at both ends."""
 
-from sync.units import amount_fen
-
 
 def floor_to_division(mass_kg: int, division_kg: int) -> int:
     """The largest multiple of the scale's division that is not above `mass_kg` (never below 0)."""
@@ -27,6 +25,3 @@ def excess_kg(amount_over_fen: int, net_kg: int, money_fen: int, price_fen_per_t
     if amount_over_fen <= 0:
         return 0
     return net_kg - affordable_kg(money_fen, price_fen_per_t, division_kg)
-
-
-__all__ = ["affordable_kg", "amount_fen", "excess_kg", "floor_to_division"]

@@ -5,12 +5,12 @@ grey button.
 from edge.domain.account import spendable_fen
 from edge.domain.decision import CLEARED_BY_AMENDMENT, CLEARED_BY_MONEY
 from edge.domain.load_limit import load_limit
-from edge.domain.quantities import amount_fen
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import ScaleMonitor
 from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.views import ActionView, HoldView, LimitView, LinkView, MoneyView, QueueEntry, VisitView, Why
+from sync.units import amount_fen
 
 _NEAR_KG = 1000
 _CURVE_POINTS = 60

@@ -64,13 +64,6 @@ class Ledger:
         )
         return [WireRecord(seq=r["seq"], kind=r["kind"], body=r["body"], at=r["at"], hash=r["hash"]) for r in rows]
 
-    def hash_at(self, seq: int) -> str | None:
-        """The hash of one row, None when there is no such row."""
-        if seq == 0:
-            return GENESIS_HASH
-        row = self._connection.execute("SELECT hash FROM ledger WHERE seq = ?", (seq,)).fetchone()
-        return str(row["hash"]) if row else None
-
     def at(self, seq: int) -> datetime | None:
         """When a row was written."""
         row = self._connection.execute("SELECT at FROM ledger WHERE seq = ?", (seq,)).fetchone()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from edge.domain.account import lower_hold, place_hold, post_hold, raise_hold, spendable_fen
 from edge.domain.decision import HOLDS, Cleared, LoadFacts, decide
 from edge.domain.load_limit import HARD_LIMITS, LimitedBy, LimitFacts, load_limit
-from edge.domain.quantities import affordable_kg, amount_fen, excess_kg, floor_to_division
+from edge.domain.quantities import affordable_kg, excess_kg, floor_to_division
 from edge.domain.refusal import Reason, Refusal
 from sync.allotment import PlantCounters, Shortage
+from sync.units import amount_fen
 
 PRICE = st.integers(1, 10_000_000)
 MONEY = st.integers(0, 10**11)
