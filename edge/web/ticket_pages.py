@@ -116,29 +116,28 @@ class TicketPages:
 
     async def day(self, request: Request) -> Response:
         """What left today, by customer."""
-        session = self._site.session(request)
-        if session is None:
-            return self._site.please_log_in(request, "/day")
-        if not allowed(session.person, "day"):
-            return self._site.problem(request, 403, not_allowed().words)
-        chosen = self._chosen_day(request)
-        if chosen is None:
-            return self._site.problem(request, 400, WORDS["bad_date"])
+        chosen = self._day_asked(request)
+        if isinstance(chosen, Response):
+            return chosen
         return self._site.page(request, "day.html", day=await self._desk.day(chosen), chosen=chosen)
 
     async def day_csv(self, request: Request) -> Response:
         """The day's tickets for a spreadsheet."""
+        chosen = self._day_asked(request)
+        if isinstance(chosen, Response):
+            return chosen
+        report = await self._desk.day(chosen)
+        headers = {"Content-Disposition": f'attachment; filename="tickets-{chosen}.csv"'}
+        return Response(_csv(report["rows"]), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def _day_asked(self, request: Request) -> str | Response:
+        """The business date to show, or the answer to somebody who may not see it or asks for no date."""
         session = self._site.session(request)
         if session is None:
             return self._site.please_log_in(request, "/day")
         if not allowed(session.person, "day"):
             return self._site.problem(request, 403, not_allowed().words)
-        chosen = self._chosen_day(request)
-        if chosen is None:
-            return self._site.problem(request, 400, WORDS["bad_date"])
-        report = await self._desk.day(chosen)
-        headers = {"Content-Disposition": f'attachment; filename="tickets-{chosen}.csv"'}
-        return Response(_csv(report["rows"]), media_type="text/csv; charset=utf-8", headers=headers)
+        return self._chosen_day(request) or self._site.problem(request, 400, WORDS["bad_date"])
 
     def _chosen_day(self, request: Request) -> str | None:
         """The business date asked for, the present one where none is, None when it is no date."""

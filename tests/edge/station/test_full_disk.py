@@ -1,7 +1,5 @@
 """A disk that is really full under a running plant: no ticket, no open barrier, an alarm; then it goes on by itself."""
 
-import ctypes
-import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ from edge.domain.visit import VisitState
 from edge.store.books import Books
 from edge.store.verify import verify
 from sync.engine import BooksUnavailable
+from tests.edge.disks import mounted
 from tests.edge.station.rig import TARE_KG, PlantRig, done, notice, refused, running, until, until_async
 
 pytestmark = pytest.mark.anyio
@@ -21,13 +20,8 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, b"size=3m") != 0:
-        pytest.skip(f"cannot mount a small disk: {os.strerror(ctypes.get_errno())}")
-    yield folder
-    libc.umount2(str(folder).encode(), 2)
+    with mounted(tmp_path, 3) as folder:
+        yield folder
 
 
 def _keep(filler: str, books: Books) -> None:

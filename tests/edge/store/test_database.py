@@ -1,6 +1,5 @@
 """The books on disk: migrations, what tables refuse, one writer, the pragmas, and a disk that is really full."""
 
-import ctypes
 import os
 import resource
 import sqlite3
@@ -17,6 +16,7 @@ from edge.store.crashpoint import POINTS
 from edge.store.database import Database, StoreBroken, StoreBusy, StoreFull, connect
 from edge.store.verify import verify
 from sync.messages import Granted
+from tests.edge.disks import mounted
 from tests.edge.station.rig import make_plant
 from tests.edge.store.books import load, make_books, order, print_all
 
@@ -167,13 +167,8 @@ def tickets_on_disk(path: Path) -> list[str]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, b"size=2m") != 0:
-        pytest.skip(f"cannot mount a small disk: {os.strerror(ctypes.get_errno())}")
-    yield folder
-    libc.umount2(str(folder).encode(), 2)
+    with mounted(tmp_path, 2) as folder:
+        yield folder
 
 
 def test_a_full_disk_books_nothing_and_recovers(small_disk: Path) -> None:
