@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.canonical import canonical
-from sync.messages import Ack, Docs, Grant, State, WireDocument
+from sync.messages import Ack, Docs, Grant, State, Term, WireDocument
 from sync.session import Tuning
 
 
@@ -22,11 +22,12 @@ class Committed:
     """Those behind `Peer.documents`, in order; a long list may be cut and asked for again."""
     last_seq: int
     last_hash: str
+    term: Term
 
     @property
     def ack(self) -> Ack:
         """Which rows are here for good."""
-        return Ack(last_seq=self.last_seq, last_hash=self.last_hash)
+        return Ack(last_seq=self.last_seq, last_hash=self.last_hash, term=self.term)
 
 
 class Peer:
@@ -49,19 +50,19 @@ class Peer:
         if settled or state.documents_applied > self.documents:
             self.documents = state.documents_applied
         if settled:
-            self._granted_fen = {}
+            self._granted_fen = {name: fen for name, fen in self._granted_fen.items() if not state.tells(name)}
         for account, told in state.accounts.items():
             self._granted_fen[account] = max(self._granted_fen.get(account, 0), told.granted_fen)
 
     def due(self, committed: Committed) -> list[Grant | Docs]:
         """What to send, in this order: grants first, money is what a held truck waits for."""
         grants = [
-            Grant(account=account, granted_fen=granted_fen)
+            Grant(account=account, granted_fen=granted_fen, term=committed.term)
             for account, granted_fen in sorted(committed.granted_fen.items())
             if granted_fen > self._granted_fen.get(account, 0)
         ]
         waiting = [document for document in committed.documents if document.number > self.documents]
-        return [*grants, *pack_documents(waiting, self._tuning)]
+        return [*grants, *pack_documents(waiting, committed.term, self._tuning)]
 
     def sent(self, message: Grant | Docs, now_ms: int) -> None:
         """One of the due messages was given to the transport."""
@@ -72,7 +73,7 @@ class Peer:
             self.documents = message.documents[-1].number
 
 
-def pack_documents(documents: Sequence[WireDocument], tuning: Tuning) -> list[Docs]:
+def pack_documents(documents: Sequence[WireDocument], term: Term, tuning: Tuning) -> list[Docs]:
     """Documents in order, cut into messages of at most `batch_records` and about `batch_bytes`."""
     packs: list[Docs] = []
     pack: list[WireDocument] = []
@@ -80,10 +81,10 @@ def pack_documents(documents: Sequence[WireDocument], tuning: Tuning) -> list[Do
     for document in documents:
         document_bytes = len(canonical(document.body).encode()) + 80
         if pack and (len(pack) >= tuning.batch_records or size + document_bytes > tuning.batch_bytes):
-            packs.append(Docs(documents=tuple(pack)))
+            packs.append(Docs(documents=tuple(pack), term=term))
             pack, size = [], 0
         pack.append(document)
         size += document_bytes
     if pack:
-        packs.append(Docs(documents=tuple(pack)))
+        packs.append(Docs(documents=tuple(pack), term=term))
     return packs

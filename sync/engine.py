@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sync.chain import GENESIS_HASH
 from sync.envelope import Envelope, EnvelopeError, Kind, Message, MessageTooBig, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Ack, Docs, Grant, State, WireDocument, WireRecord
+from sync.messages import Ack, Docs, Grant, State, Term, WireDocument, WireRecord
 from sync.session import Acked, Fork, PlantSession, Tuning
 from sync.transport import NotConnected, Transport
 
@@ -49,6 +49,9 @@ class PlantBooks(Protocol):
 
     async def acked(self, last_seq: int, last_hash: str) -> None:
         """Head office holds every row up to `last_seq`. Only ever grows."""
+
+    async def follows(self, term: Term) -> bool:
+        """Adopt a newer term of head office; whether messages of this term count."""
 
     async def granted(self, account: str, granted_fen: int) -> None:
         """Head office's cumulative grant, perhaps an old one: keep the highest."""
@@ -111,6 +114,7 @@ class PlantEngine:
         self._last_seq = 0
         self._kept_seq = 0
         self._fork: Fork | None = None
+        self._term: Term | None = None
 
     def wake(self) -> None:
         """Call after each commit: there may be rows to send, and STATE has changed."""
@@ -238,8 +242,18 @@ class PlantEngine:
             await asyncio.sleep(_BOOKS_RETRY_S)
 
     async def _apply(self, envelope: Envelope) -> None:
+        body = envelope.body
+        if not isinstance(body, Ack | Grant | Docs):
+            return
+        if body.term != self._term:
+            if not await self._books.follows(body.term):
+                self.dropped["another term"] += 1
+                _log.warning("message of another term dropped", kind=envelope.kind.value, term=body.term.number)
+                return
+            self._term = body.term
+            self.wake()
         self._session.heard()
-        match envelope.body:
+        match body:
             case Ack() as ack:
                 await self._acknowledge(ack)
             case Grant(account=account, granted_fen=granted_fen):

@@ -233,11 +233,12 @@ class Printed(Record):
 
 
 class Granted(Record):
-    """The plant saw head office's cumulative grant."""
+    """The plant saw head office's cumulative grant. `by` is who scanned it as a top-up code 充值码, '' by link."""
 
     KIND = "grant"
     account: Name
     granted_fen: Fen
+    by: str = ""
 
 
 class Returned(Record):
@@ -246,6 +247,40 @@ class Returned(Record):
     KIND = "return"
     account: Name
     returned_fen: Fen
+    reason: str = ""
+
+
+class Term(Wire):
+    """任期: one life of head office's books. Books restored from a backup begin a new term, with a higher number and an
+    id that nobody can have seen before; a plant takes grants of its current term only (docs/decisions/0009)."""
+
+    number: Annotated[int, Field(ge=1, le=2**31)]
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class TermAdopted(Record):
+    """The plant follows this term of head office from here on; grants of an earlier one, however late, are void."""
+
+    KIND = "term"
+    number: int
+    id: str
+
+
+class FinalCounters(Wire):
+    """One account when its plant epoch was closed."""
+
+    granted_fen: Fen
+    returned_fen: Fen
+    spent_fen: Fen
+    voided_fen: Fen
+
+
+class EpochClosed(Record):
+    """The plant epoch is over: no hold is open, and nothing is debited, voided or granted in it any more."""
+
+    KIND = "closed"
+    accounts: dict[str, FinalCounters]
+    at: AwareDatetime
 
 
 class StockSeen(Record):
@@ -269,7 +304,7 @@ RECORDS: dict[str, type[Record]] = {
     record.KIND: record
     for record in (
         NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, SlipIssued, Sealed, Exited,
-        GateRefused, Voided, Printed, Granted, Returned, StockSeen, Alarm,
+        GateRefused, Voided, Printed, Granted, Returned, TermAdopted, EpochClosed, StockSeen, Alarm,
     )
 }  # fmt: skip
 
@@ -328,7 +363,25 @@ class Stock(Document):
     received_kg: Annotated[int, Field(ge=0, le=10**12)]
 
 
-DOCUMENTS: dict[str, type[Document]] = {document.KIND: document for document in (Notice, NoticeCancelled, Stock)}
+class Recall(Document):
+    """收回额度: give back what is available above `keep_fen`; holds stay. A wish of head office, never a claim."""
+
+    KIND = "recall"
+    account: Name
+    keep_fen: Fen = 0
+    reason: str = ""
+
+
+class CloseEpoch(Document):
+    """关账期: take no more notices, return what is not held, and close this epoch when no hold is open."""
+
+    KIND = "close_epoch"
+    reason: str = ""
+
+
+DOCUMENTS: dict[str, type[Document]] = {
+    document.KIND: document for document in (Notice, NoticeCancelled, Stock, Recall, CloseEpoch)
+}
 
 
 class WireRecord(Wire):
@@ -377,6 +430,15 @@ class State(Wire):
     at: AwareDatetime
     waiting: int = 0
     """Trucks in HOLD, for the office page."""
+    term: Term | None = None
+    """Head office's term that the plant follows; None before the first."""
+    first_account: str = ""
+    last_account: str = ""
+    """The range of account names that this STATE tells, both inclusive; both empty: all of them."""
+
+    def tells(self, account: str) -> bool:
+        """Whether this STATE is the whole truth about an account (one that it tells and does not list is all zero)."""
+        return self.first_account <= account and (not self.last_account or account <= self.last_account)
 
 
 class Grant(Wire):
@@ -384,6 +446,7 @@ class Grant(Wire):
 
     account: Name
     granted_fen: Fen
+    term: Term
 
 
 class Ack(Wire):
@@ -391,9 +454,11 @@ class Ack(Wire):
 
     last_seq: int
     last_hash: str
+    term: Term
 
 
 class Docs(Wire):
     """DOCS head office → plant: consecutive documents."""
 
     documents: tuple[WireDocument, ...]
+    term: Term

@@ -17,8 +17,9 @@ from sync.answers import Committed, Peer
 from sync.chain import GENESIS_HASH, ChainBroken, verify_row
 from sync.envelope import EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Document, Rec, State, WireDocument, WireRecord
+from sync.messages import Document, Rec, State, Term, WireDocument, WireRecord
 from sync.session import Tuning
+from sync.terms import first_term
 from sync.transport import Listener, NotConnected, Transport
 
 _QUEUE_MESSAGES = 10_000
@@ -146,9 +147,9 @@ class PlantAccount:
     """Since its first STATE."""
     forks: int = 0
 
-    def committed(self) -> Committed:
+    def committed(self, term: Term) -> Committed:
         """What may be sent."""
-        return Committed(self.granted_fen, self.documents, len(self.rows), self.last_hash)
+        return Committed(self.granted_fen, self.documents, len(self.rows), self.last_hash, term)
 
 
 class MemoryOffice:
@@ -163,6 +164,7 @@ class MemoryOffice:
     ) -> None:
         self.plants = {instance: PlantAccount() for instance in plants}
         self.dropped: Counter[str] = Counter()
+        self.term = first_term()
         self._transport = transport
         self._key = private_key
         self._plant_keys = dict(plants)
@@ -220,12 +222,12 @@ class MemoryOffice:
         plant = self.plants[envelope.instance]
         if isinstance(envelope.body, Rec):
             self._book(plant, envelope.body)
-            await self._send(envelope.instance, plant.committed().ack)
+            await self._send(envelope.instance, plant.committed(self.term).ack)
         elif isinstance(envelope.body, State):
             plant.state = envelope.body
             plant.peer = plant.peer or Peer(self._tuning)
             plant.peer.heard(envelope.body, _now_ms())
-            await self._send(envelope.instance, plant.committed().ack)
+            await self._send(envelope.instance, plant.committed(self.term).ack)
             await self._give(envelope.instance)
 
     def _book(self, plant: PlantAccount, rec: Rec) -> None:
@@ -244,7 +246,7 @@ class MemoryOffice:
         plant = self.plants[instance]
         if plant.peer is None:
             return  # the plant speaks first
-        for message in plant.peer.due(plant.committed()):
+        for message in plant.peer.due(plant.committed(self.term)):
             if not await self._send(instance, message):
                 return  # the plant's next STATE asks again
             plant.peer.sent(message, _now_ms())

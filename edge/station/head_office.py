@@ -24,14 +24,18 @@ from sync.messages import (
     State,
     Stock,
     StockSeen,
+    Term,
+    TermAdopted,
     WireDocument,
     WireRecord,
 )
 from sync.session import Fork
+from sync.terms import Heard, hear_term
 
 _log = structlog.get_logger(__name__)
 ACKED_SEQ = "acked_seq"
 DOCUMENTS_APPLIED = "documents_applied"
+TERM_NUMBER, TERM_ID = "term_number", "term_id"
 
 
 class HeadOffice:
@@ -62,6 +66,13 @@ class HeadOffice:
         await self._write(keep)
         crashpoint("sync.acked")
 
+    async def follows(self, term: Term) -> bool:
+        """Adopt a newer term of head office, with its record; whether messages of this term count."""
+        outcome = await self._desk.commit(lambda books: follow_term(books, term))
+        if isinstance(outcome, Refusal):
+            raise BooksUnavailable("disk full")
+        return outcome
+
     async def granted(self, account: str, granted_fen: int) -> None:
         """A cumulative grant arrived; held trucks are looked at again by their lanes."""
         await self._write(lambda books: take_grant(books, account, granted_fen))
@@ -81,6 +92,22 @@ class HeadOffice:
         """With a full disk the message is not booked: everything down is cumulative and asked for again by STATE."""
         if isinstance(await self._desk.commit(work), Refusal):
             raise BooksUnavailable("disk full")
+
+
+def own_term(books: Books) -> Term | None:
+    """Head office's term that these books follow."""
+    number = books.number(TERM_NUMBER)
+    return Term(number=number, id=books.text(TERM_ID)) if number else None
+
+
+def follow_term(books: Books, term: Term) -> bool:
+    """Judge the term of a message, and adopt it when it is newer."""
+    heard = hear_term(own_term(books), term)
+    if heard is Heard.NEWER:
+        books.keep(TERM_NUMBER, term.number)
+        books.keep(TERM_ID, term.id)
+        books.ledger.append(TermAdopted(number=term.number, id=term.id))
+    return heard is not Heard.OLDER
 
 
 def apply_documents(books: Books, documents: Sequence[WireDocument]) -> None:
@@ -143,4 +170,5 @@ def _state(books: Books) -> State:
         mode="fenced" if books.fenced else "live",
         at=books.clock.now(),
         waiting=waiting,
+        term=own_term(books),
     )

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sync.answers import Committed, Peer
 from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Ack, Rec, State
+from sync.messages import Ack, Rec, State, Term
 from sync.office.store.database import Store, StoreUnavailable, current_change
 from sync.office.store.inbox import Ingested, ingest
 from sync.office.store.plants import Known, count_dropped, hear_state, known_instances, read_committed
+from sync.office.store.terms import current_term
 from sync.session import Tuning
 from sync.transport import Listener, NotConnected
 
@@ -158,16 +159,16 @@ class OfficeLink:
         return len(self._known) > before
 
     async def _records(self, instance: Instance, body: Rec) -> None:
-        def work(store: Store) -> Ingested:
+        def work(store: Store) -> tuple[Ingested, Term]:
             with store.write() as tx:
-                return ingest(tx, instance.wire_id, body.records)
+                return ingest(tx, instance.wire_id, body.records), current_term(tx)
 
-        done = await self._store.run(work)
+        done, term = await self._store.run(work)
         if done.forked:
             _log.error("the plant's ledger forked; it is frozen", instance=instance.wire_id)
         if done.change:
             self._changed()
-        await self._send(instance, Ack(last_seq=done.last_seq, last_hash=done.last_hash))
+        await self._send(instance, Ack(last_seq=done.last_seq, last_hash=done.last_hash, term=term))
 
     async def _state(self, instance: Instance, body: State) -> None:
         def work(store: Store) -> bool:

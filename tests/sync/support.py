@@ -9,13 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sync.canonical import canonical
 from sync.chain import GENESIS_HASH, row_hash
 from sync.keys import Instance
-from sync.messages import AccountState, State, WireDocument, WireRecord
+from sync.messages import AccountState, State, Term, WireDocument, WireRecord
 from sync.session import Fork
+from sync.terms import Heard, hear_term
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PLANT_KEY = Ed25519PrivateKey.generate()
 OFFICE_KEY = Ed25519PrivateKey.generate()
 HX01 = Instance.of("HX01", 1, PLANT_KEY)
+TERM = Term(number=1, id="1" * 32)
 
 
 def make_rows(count: int, after_seq: int = 0, prev_hash: str = GENESIS_HASH, word: str = "row") -> list[WireRecord]:
@@ -37,6 +39,7 @@ class MemoryBooks:
         self.granted_fen: dict[str, int] = {}
         self.applied: list[WireDocument] = []
         self.forks: list[Fork] = []
+        self.term: Term | None = None
 
     def write(self, count: int) -> None:
         """Append `count` rows, as the plant's program would."""
@@ -56,7 +59,14 @@ class MemoryBooks:
             last_hash=self.rows[-1].hash if self.rows else GENESIS_HASH,
             documents_applied=len(self.applied),
             at=NOON,
+            term=self.term,
         )
+
+    async def follows(self, term: Term) -> bool:
+        heard = hear_term(self.term, term)
+        if heard is Heard.NEWER:
+            self.term = term
+        return heard is not Heard.OLDER
 
     async def acked_seq(self) -> int:
         return self.acked_rows

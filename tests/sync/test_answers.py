@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sync.answers import Committed, Peer, pack_documents
 from sync.messages import AccountState, Ack, Docs, Grant, State, WireDocument
 from sync.session import Tuning
-from tests.sync.support import NOON
+from tests.sync.support import NOON, TERM
 
 
 def state(granted_fen: int = 0, documents: int = 0) -> State:
@@ -20,7 +20,7 @@ def documents(*numbers: int) -> list[WireDocument]:
 
 
 def committed(granted_fen: Mapping[str, int], *numbers: int) -> Committed:
-    return Committed(granted_fen, documents(*numbers), 7, "h")
+    return Committed(granted_fen, documents(*numbers), 7, "h", TERM)
 
 
 def said(messages: Sequence[Grant | Docs]) -> list[tuple[object, ...]]:
@@ -40,7 +40,7 @@ def heard(told: State, now_ms: int = 0) -> Peer:
 
 def test_a_plant_that_lacks_nothing_gets_the_ack_only() -> None:
     everything = committed({"A": 500}, 1, 2)
-    assert everything.ack == Ack(last_seq=7, last_hash="h")
+    assert everything.ack == Ack(last_seq=7, last_hash="h", term=TERM)
     assert heard(state(500, 2)).due(everything) == []
 
 
@@ -73,8 +73,19 @@ def test_what_was_lost_is_sent_again_when_a_later_state_lacks_it() -> None:
 
 def test_documents_are_packed_in_order_within_limits() -> None:
     many = [WireDocument(number=n, kind="test", body={"text": "x" * (n % 7) * 1_000}) for n in range(1, 251)]
-    packs = pack_documents(many, Tuning())
+    packs = pack_documents(many, TERM, Tuning())
     assert [document for pack in packs for document in pack.documents] == many
     assert all(len(pack.documents) <= 100 for pack in packs)
     assert all(sum(len(document.body["text"]) for document in pack.documents) <= 64 * 1024 for pack in packs)
-    assert pack_documents([], Tuning()) == []
+    assert pack_documents([], TERM, Tuning()) == []
+
+
+def test_a_state_that_tells_some_accounts_says_nothing_of_the_others() -> None:
+    peer, everything = heard(state(500, 0)), committed({"A": 500, "K": 70, "Z": 9})
+    for message in peer.due(everything):
+        peer.sent(message, 0)
+    slice_of_it = State(
+        accounts={}, last_seq=7, last_hash="h", documents_applied=0, at=NOON, first_account="K", last_account="Z"
+    )  # fmt: skip
+    peer.heard(slice_of_it, Tuning().retry_min_ms + 1)
+    assert said(peer.due(everything)) == [("K", 70), ("Z", 9)], "A was not in the slice and is still known"

@@ -22,7 +22,7 @@ from sync.chain import GENESIS_HASH
 from sync.envelope import Message
 from sync.messages import AccountState, Ack, Docs, Grant, Rec, State, WireDocument, WireRecord
 from sync.session import Acked, Fork, PlantSession, Tuning
-from tests.sync.support import NOON, make_rows
+from tests.sync.support import NOON, TERM, make_rows
 
 ROWS = make_rows(400)
 TUNING = Tuning(batch_records=3, window_batches=3)
@@ -58,7 +58,7 @@ class Office:
 
     def committed(self) -> Committed:
         last_hash = self.rows[-1].hash if self.rows else GENESIS_HASH
-        return Committed(self.granted_fen, self.documents, len(self.rows), last_hash)
+        return Committed(self.granted_fen, self.documents, len(self.rows), last_hash, TERM)
 
 
 class World(RuleBasedStateMachine):

@@ -12,7 +12,8 @@ from sync.keys import Instance
 from sync.messages import Ack, Grant, NoticeCancelled, WireRecord
 from sync.session import Tuning
 from sync.simulated import FAIR, FOUL, HostileNet, MemoryOffice
-from tests.sync.support import HX01, OFFICE_KEY, PLANT_KEY, MemoryBooks, make_rows, until
+from sync.terms import next_term
+from tests.sync.support import HX01, OFFICE_KEY, PLANT_KEY, TERM, MemoryBooks, make_rows, until
 
 pytestmark = pytest.mark.anyio
 QUICK = Tuning(
@@ -114,7 +115,7 @@ async def test_messages_that_are_not_for_us_are_counted_and_dropped() -> None:
     net, books = HostileNet(FAIR, 0), MemoryBooks(1)
     plant, office = make_pair(net, books)
     other = Instance.of("HX01", 2, PLANT_KEY)
-    grant = Grant(account="A", granted_fen=10**9)
+    grant = Grant(account="A", granted_fen=10**9, term=TERM)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(plant.run()), group.create_task(office.run())]
         await until(lambda: books.acked_rows == 1)
@@ -138,7 +139,7 @@ async def test_messages_that_are_not_for_us_are_counted_and_dropped() -> None:
 async def test_a_flood_is_bounded() -> None:
     net, books = HostileNet(FAIR, 0), MemoryBooks(0)
     plant, _ = make_pair(net, books)
-    payload = seal(Kind.ACK, HX01, Ack(last_seq=0, last_hash="0" * 64), OFFICE_KEY)
+    payload = seal(Kind.ACK, HX01, Ack(last_seq=0, last_hash="0" * 64, term=TERM), OFFICE_KEY)
     for _ in range(1_000):
         plant.message("down/HX01/ack", payload)
     assert plant.dropped == {"inbox full": 1_000 - 256}
@@ -210,3 +211,26 @@ async def test_a_state_that_fits_no_message_ends_nothing() -> None:
 async def test_a_key_of_another_instance_is_refused() -> None:
     with pytest.raises(ValueError, match="not the owner"):
         PlantEngine(HX01, OFFICE_KEY, OFFICE_KEY.public_key(), MemoryBooks(), HostileNet(FAIR, 0).end("down/HX01/"))
+
+
+async def test_a_restored_office_begins_a_new_term_and_the_old_one_is_not_heard_any_more() -> None:
+    net, books = HostileNet(FAIR, 0), MemoryBooks(1)
+    plant, office = make_pair(net, books)
+    old = Grant(account="A", granted_fen=700, term=office.term)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(plant.run()), group.create_task(office.run())]
+        await office.grant(HX01, "A", 500)
+        await until(lambda: books.granted_fen == {"A": 500})
+        office.term = next_term(office.term.number)
+        books.write(1)
+        plant.wake()
+        await until(lambda: books.acked_rows == 2)
+        assert books.term == office.term
+        net.carry("down/HX01/grant", seal(Kind.GRANT, HX01, old, OFFICE_KEY))
+        rival = Grant(account="A", granted_fen=900, term=next_term(office.term.number - 1))
+        net.carry("down/HX01/grant", seal(Kind.GRANT, HX01, rival, OFFICE_KEY))
+        await until(lambda: plant.dropped["another term"] == 2)
+        await office.grant(HX01, "A", 100)
+        await until(lambda: books.granted_fen == {"A": 600})
+        for task in tasks:
+            task.cancel()

@@ -24,14 +24,14 @@ from sync.envelope import (
 )
 from sync.keys import Instance
 from sync.messages import Ack, Docs, Grant, Rec, State, WireDocument, WireRecord
-from tests.sync.support import HX01, NOON, OFFICE_KEY, PLANT_KEY, make_rows
+from tests.sync.support import HX01, NOON, OFFICE_KEY, PLANT_KEY, TERM, make_rows
 
 MESSAGES: list[Message] = [
     Rec(records=tuple(make_rows(3))),
     State(accounts={}, last_seq=3, last_hash="a" * 64, documents_applied=0, at=NOON),
-    Grant(account="K1/焦炭", granted_fen=12_345),
-    Ack(last_seq=3, last_hash="b" * 64),
-    Docs(documents=(WireDocument(number=1, kind="notice_cancelled", body={"notice": "FH-1"}),)),
+    Grant(account="K1/焦炭", granted_fen=12_345, term=TERM),
+    Ack(last_seq=3, last_hash="b" * 64, term=TERM),
+    Docs(documents=(WireDocument(number=1, kind="notice_cancelled", body={"notice": "FH-1"}),), term=TERM),
 ]
 
 
@@ -73,7 +73,7 @@ def test_what_is_sealed_is_opened(message: Message) -> None:
 
 def test_the_payload_is_as_published() -> None:
     outer = json.loads(zstandard.ZstdDecompressor().decompress(sealed(MESSAGES[3])))
-    body = {"last_hash": "b" * 64, "last_seq": 3}
+    body = {"last_hash": "b" * 64, "last_seq": 3, "term": {"id": "1" * 32, "number": 1}}
     assert outer["m"] == canonical({"v": 1, "kind": "ACK", "instance": HX01.wire_id, "body": body})
     OFFICE_KEY.public_key().verify(base64.b64decode(outer["s"]), b"weighgate-envelope1" + outer["m"].encode())
 

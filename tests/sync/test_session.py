@@ -2,7 +2,7 @@
 
 from sync.messages import Ack, Docs, WireDocument
 from sync.session import Acked, Fork, PlantSession, Tuning
-from tests.sync.support import make_rows
+from tests.sync.support import TERM, make_rows
 
 ROWS = make_rows(3_000)
 TUNING = Tuning()
@@ -29,7 +29,7 @@ def send_all(session: PlantSession, now_ms: int, rows: int = 3_000) -> list[tupl
 def ack(session: PlantSession, seq: int, now_ms: int, own_hash: str | None = None) -> Acked | Fork | None:
     session.heard()
     theirs = ROWS[seq - 1].hash
-    return session.ack(Ack(last_seq=seq, last_hash=theirs), own_hash or theirs, now_ms)
+    return session.ack(Ack(last_seq=seq, last_hash=theirs, term=TERM), own_hash or theirs, now_ms)
 
 
 def test_nothing_is_due_without_a_link() -> None:
@@ -174,7 +174,7 @@ def test_another_hash_is_a_fork_and_finishes_nothing() -> None:
 
 def test_a_row_that_head_office_has_and_we_do_not_is_a_rollback() -> None:
     session = connected()
-    result = session.ack(Ack(last_seq=9, last_hash="a" * 64), None, 0)
+    result = session.ack(Ack(last_seq=9, last_hash="a" * 64, term=TERM), None, 0)
     assert result == Fork(9, None, "a" * 64)
     assert "restored from a copy" in str(result)
 
@@ -198,7 +198,7 @@ def test_documents_are_taken_in_order_without_gaps() -> None:
     session = connected()
     session.state_sent(0)
     session.heard()
-    docs = Docs(documents=tuple(document(number) for number in (5, 3, 4, 7)))
+    docs = Docs(documents=tuple(document(number) for number in (5, 3, 4, 7)), term=TERM)
     assert [each.number for each in session.new_documents(docs, applied=3, now_ms=100)] == [4, 5]
     assert session.new_documents(docs, applied=1, now_ms=100) == []
     assert session.new_documents(docs, applied=7, now_ms=100) == []

@@ -17,6 +17,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.office.store.schema import SCHEMA_VERSION, meta, metadata
+from sync.office.store.terms import begin_term
+from sync.terms import first_term
 
 Result = TypeVar("Result")
 
@@ -142,5 +144,6 @@ def _check_version(tx: Connection) -> None:
     found = tx.execute(select(meta.c.number).where(meta.c.name == "schema")).scalar()
     if found is None:
         tx.execute(insert(meta), [{"name": "schema", "number": SCHEMA_VERSION}, {"name": "change", "number": 0}])
+        begin_term(tx, first_term(), "new books")
     elif found != SCHEMA_VERSION:
         raise StoreError(f"office.database: schema {found} — this program reads schema {SCHEMA_VERSION}")

@@ -17,6 +17,7 @@ from sync.office.store.database import next_change, put
 from sync.office.store.inbox import compare_ledgers, tell_restored
 from sync.office.store.money import note_state, recall_grants
 from sync.office.store.schema import allotments, documents, dropped, instances
+from sync.office.store.terms import current_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def read_committed(tx: Connection, instance: str, after_document: int, most: int
     last_seq, last_hash = tx.execute(
         select(instances.c.last_seq, instances.c.last_hash).where(instances.c.instance == instance)
     ).one()
-    return Committed(granted_fen, waiting, last_seq, last_hash)
+    return Committed(granted_fen, waiting, last_seq, last_hash, current_term(tx))
 
 
 def _document(number: int, kind: str, body: str) -> WireDocument:

@@ -80,6 +80,15 @@ forks = Table(
     Column("received_at", Text, nullable=False),
 )
 
+terms = Table(
+    "terms",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("began_at", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
 customers = Table(
     "customers",
     metadata,

@@ -13,7 +13,7 @@ from sync.broker import Broker
 from sync.certificates import TlsFiles
 from sync.engine import PlantEngine
 from sync.envelope import MAX_PAYLOAD_BYTES, Kind, seal
-from sync.messages import AccountState, Ack, Rec, State, WireDocument, WireRecord
+from sync.messages import AccountState, Ack, Rec, State, Term, WireDocument, WireRecord
 from sync.mqtt import MqttSettings, MqttTransport
 from sync.office import requests
 from sync.office.link import PRESENCE_TOPIC, SUBSCRIPTIONS, OfficeLink
@@ -23,7 +23,7 @@ from sync.office.store.plants import enrol
 from sync.session import Fork, Tuning
 from sync.transport import Listener
 from tests.sync.office.plant import FakePlant
-from tests.sync.support import until
+from tests.sync.support import TERM, until
 
 pytestmark = pytest.mark.anyio
 ACCOUNT = "C001/prepaid"
@@ -46,6 +46,9 @@ class Books:
 
     async def state(self) -> State:
         return self.plant.state(self.accounts, len(self.documents_applied))
+
+    async def follows(self, term: Term) -> bool:
+        return True
 
     async def acked_seq(self) -> int:
         return self.acked_rows
@@ -231,7 +234,7 @@ async def test_what_is_not_ours_is_counted_shown_and_dropped(
     stranger = FakePlant()
     forged = seal(Kind.REC, books.plant.instance, Rec(records=()), stranger.key)
     unknown = seal(Kind.REC, stranger.instance, Rec(records=()), stranger.key)
-    down = seal(Kind.ACK, books.plant.instance, Ack(last_seq=1, last_hash="0" * 64), books.plant.key)
+    down = seal(Kind.ACK, books.plant.instance, Ack(last_seq=1, last_hash="0" * 64, term=TERM), books.plant.key)
     swapped = seal(Kind.STATE, books.plant.instance, books.plant.state(), books.plant.key)
     junk = [
         ("up/HX01/rec", b"hello"), ("up/HX01/rec", forged), ("up/HX01/rec", unknown), ("up/HX01/rec", down),

@@ -1,0 +1,18 @@
+"""The terms 任期 of these books: the last one is current. Each restore from a backup begins another (sync.terms)."""
+
+from sqlalchemy import Connection, insert, select
+
+from sync.messages import Term
+from sync.office.clock import now_text
+from sync.office.store.schema import terms
+
+
+def current_term(tx: Connection) -> Term:
+    """The term that everything sent now belongs to."""
+    number, term_id = tx.execute(select(terms.c.number, terms.c.id).order_by(terms.c.number.desc()).limit(1)).one()
+    return Term(number=number, id=term_id)
+
+
+def begin_term(tx: Connection, term: Term, why: str) -> None:
+    """From this commit on."""
+    tx.execute(insert(terms).values(number=term.number, id=term.id, began_at=now_text(), why=why))
