@@ -135,11 +135,14 @@ class PlantEngine:
 
     async def run(self) -> None:
         """Pump until cancelled. A bug, or a failing store, ends it with an exception; a bad message never does."""
-        self._kept_seq = await self._books.acked_seq()
-        self._session = PlantSession(self._kept_seq, self._tuning, self._jitter)
+        await self._begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._transport.run(self))
             group.create_task(self._pump())
+
+    async def _begin(self) -> None:
+        self._kept_seq = await self._books.acked_seq()
+        self._session = PlantSession(self._kept_seq, self._tuning, self._jitter)
 
     # Listener: called by the transport on the loop.
 
@@ -168,19 +171,23 @@ class PlantEngine:
     async def _pump(self) -> None:
         while True:
             self._woken.clear()
-            while self._inbox:
-                await self._receive(self._inbox.popleft())
-            if self._books_changed:
-                self._books_changed = False
-                self._session.changed(_ms())
-                self._last_seq = (await self._books.state()).last_seq
-            if self._session.tick(_ms()):
-                _log.info("no word from head office, sending again", after=self._session.acked_seq)
-            try:
-                await self._send_due()
-            except NotConnected:
-                self._session.link_down()
+            await self._turn()
             await self._sleep()
+
+    async def _turn(self) -> None:
+        """Take what has arrived, then send what is due."""
+        while self._inbox:
+            await self._receive(self._inbox.popleft())
+        if self._books_changed:
+            self._books_changed = False
+            self._session.changed(_ms())
+            self._last_seq = (await self._books.state()).last_seq
+        if self._session.tick(_ms()):
+            _log.info("no word from head office, sending again", after=self._session.acked_seq)
+        try:
+            await self._send_due()
+        except NotConnected:
+            self._session.link_down()
 
     async def _sleep(self) -> None:
         due_ms = self._session.wake_ms()
