@@ -3,6 +3,7 @@
 `inbox` is the truth that came from the plants and is never changed; `shipments`, `incidents` and the spent and voided
 sums of `allotments` follow from it, and are changed in the commit that advances `instances.last_seq`.
 `payments`, `credits`, `allotments.granted_fen`, `notices` and `documents` are head office's own words.
+`topups`, `outages`, `shortages` and `policy_marks` serve the grant policy and its figures; nothing else reads them.
 """
 
 from sqlalchemy import (
@@ -243,4 +244,48 @@ dropped = Table(
     Column("count", BigInteger, nullable=False),
     Column("first_at", Text, nullable=False),
     Column("last_at", Text, nullable=False),
+)
+
+topups = Table(
+    "topups",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("instance", Text, primary_key=True),
+    Column("granted_fen", BigInteger, primary_key=True, autoincrement=False),
+    Column("granted_at", Text, nullable=False),
+    Column("live", Integer, nullable=False),  # 1: the plant was heard in the minutes before
+    _text("seen_at"),
+    Index("topups_waiting", "instance", "seen_at"),
+    Index("topups_by_time", "granted_at"),
+)
+
+outages = Table(
+    "outages",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("from_at", Text, primary_key=True),
+    Column("to_at", Text, nullable=False),
+    Column("plant", Text, nullable=False),
+    Index("outages_by_end", "to_at"),
+)
+
+shortages = Table(
+    "shortages",
+    metadata,
+    Column("subject", Text, primary_key=True),  # the notice, or the truck that got none, once a day
+    Column("at", Text, nullable=False),
+    Column("plant", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    _fen("missing_fen"),
+    _fen("elsewhere_fen"),
+    Index("shortages_by_time", "at"),
+)
+
+policy_marks = Table(
+    "policy_marks",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("instance", Text, primary_key=True),
+    Column("over_since", Text, nullable=False),
 )
