@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from sync import messages as wire
 from sync.office.clock import time_text
+from sync.office.lack import Lack
 from sync.office.orders_kept import odd_order, odd_ticket
 
 
@@ -100,6 +101,7 @@ class Effects:
     incidents: list[Incident] = field(default_factory=list)
     notices: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Notice number → its new state and reason."""
+    lacks: list[Lack] = field(default_factory=list)
     issued: Mapping[str, Sequence[wire.Notice]] | None = None
     """Every version of the notices that the rows name, as issued to this instance; None: not to be compared."""
 
@@ -142,6 +144,9 @@ class Effects:
     def _notice_taken(self, seq: int, record: wire.NoticeTaken, at: str) -> None:
         if self.issued is not None and (odd := odd_order(record, self.issued.get(record.notice, ()))):
             self.incidents.append(Incident(seq, "order_differs", at, odd))
+        if record.hold_fen < record.wanted_fen:
+            missing_fen = record.wanted_fen - record.hold_fen
+            self.lacks.append(Lack(record.notice, record.account, "short", missing_fen))
         state = self.shipments[record.visit].state if record.visit in self.shipments else "noticed"
         self._change(
             record.visit, seq, at, state=state, notice=record.notice, account=record.account, plate=record.plate,
@@ -194,6 +199,8 @@ class Effects:
             plate=record.plate, net_kg=record.net_kg, amount_fen=record.amount_fen, over_kg=record.over_kg,
             over_fen=record.over_fen, reason=record.reason,
         )  # fmt: skip
+        if record.reason in ("over_balance", "over_credit"):
+            self.lacks.append(Lack(record.notice, record.account, "held", record.over_fen))
 
     def _ticketed(self, seq: int, record: wire.Ticketed, _at: str) -> None:
         self._change(

@@ -18,6 +18,7 @@ from sync.messages import Notice, State, WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Effects, Incident, Shipment, Sums, orders_named, visits_named
 from sync.office.store.database import insert_new, next_change, put
+from sync.office.store.lacks import note_lacks
 from sync.office.store.money import grant_wanted
 from sync.office.store.schema import (
     accounts,
@@ -213,6 +214,7 @@ def _apply(tx: Connection, plant: str, instance: str, ready: list[WireRecord]) -
     insert_new(tx, incidents, [_incident_row(plant, instance, incident) for incident in effects.incidents + odd])
     changed = _with_notice_facts(tx, [effects.shipments[visit] for visit in sorted(effects.touched)])
     put(tx, shipments, [_shipment_row(plant, instance, shipment) for shipment in changed])
+    note_lacks(tx, plant, instance, effects.lacks)
     granted = False
     for account in sorted(account for account, sums in effects.sums.items() if sums.returned_fen):
         granted = grant_wanted(tx, account) or granted

@@ -11,6 +11,7 @@ from sync.office.accounts import Account, Allotment
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import insert_new, next_change
+from sync.office.store.policy_notes import note_granted
 from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments
 from sync.units import format_fen
 
@@ -195,6 +196,7 @@ def save_grants(tx: Connection, before: Account, after: Account) -> bool:
             .where(allotments.c.account == after.account, allotments.c.instance == instance)
             .values(granted_fen=allotment.counters.granted_fen)
         )
+        note_granted(tx, after.account, instance, allotment.counters.granted_fen)
         changed = True
     return changed
 

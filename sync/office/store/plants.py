@@ -16,6 +16,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store.database import next_change, put
 from sync.office.store.inbox import compare_ledgers, tell_restored
 from sync.office.store.money import note_state, recall_grants
+from sync.office.store.policy_notes import note_heard
 from sync.office.store.schema import allotments, documents, dropped, instances
 from sync.office.store.terms import current_term
 
@@ -70,6 +71,7 @@ def hear_state(tx: Connection, instance: str, state: State) -> bool:
     compare_ledgers(tx, head["plant"], instance, head["last_seq"], state)
     _remember(tx, head, state)
     told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
+    note_heard(tx, instance, head["status_at"], {name: each.granted_fen for name, each in state.accounts.items()})
     granted = note_state(tx, instance, told)
     status = canonical(state.model_dump(mode="json"))
     tx.execute(update(instances).where(instances.c.instance == instance).values(status=status, status_at=now_text()))
