@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from sync.office.store.migrations import OLDEST_VERSION, migrate
 from sync.office.store.schema import SCHEMA_VERSION, meta, metadata
 from sync.office.store.terms import begin_term
 from sync.terms import first_term
@@ -23,6 +24,7 @@ from sync.terms import first_term
 Result = TypeVar("Result")
 
 _BUSY_TIMEOUT_S = 10
+_OPENING = 0x77656967  # any number that no other program takes as an advisory lock
 
 
 class StoreError(Exception):
@@ -43,6 +45,8 @@ class Store:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="office-store")
         try:
             with self.write() as tx:
+                if self.is_postgresql:  # two processes that open new books at once would both make the tables
+                    tx.execute(select(func.pg_advisory_xact_lock(_OPENING)))
                 metadata.create_all(tx)
                 _check_version(tx)
         except StoreUnavailable as error:
@@ -90,6 +94,12 @@ class Store:
         """Finish what is queued and close all connections."""
         self._worker.shutdown(wait=True)
         self._engine.dispose()
+
+
+def insert_first(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert one row; False when its primary key is taken, also by a process that is just committing it."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    return tx.execute(dialect.insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
 def insert_new(tx: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -145,5 +155,7 @@ def _check_version(tx: Connection) -> None:
     if found is None:
         tx.execute(insert(meta), [{"name": "schema", "number": SCHEMA_VERSION}, {"name": "change", "number": 0}])
         begin_term(tx, first_term(), "new books")
+    elif OLDEST_VERSION <= found < SCHEMA_VERSION:
+        migrate(tx, int(found))
     elif found != SCHEMA_VERSION:
         raise StoreError(f"office.database: schema {found} — this program reads schema {SCHEMA_VERSION}")

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 metadata = MetaData()
 
 
@@ -53,6 +53,8 @@ instances = Table(
     _text("status"),
     _text("status_at"),
     Column("enrolled_at", Text, nullable=False),
+    Column("told_term", BigInteger, nullable=False, server_default="0"),  # the term it told everything in
+    _text("told_upto"),  # while it tells its accounts in slices: the last name of those told in the current term
     CheckConstraint("state in ('open', 'closing', 'settled')", name="instance_state"),
     Index("instances_by_name", "plant", "epoch", "fingerprint", unique=True),
 )
@@ -104,6 +106,7 @@ accounts = Table(
     Column("customer_id", Text, ForeignKey("customers.customer_id"), nullable=False),
     Column("kind", Text, nullable=False),
     _fen("fund_fen"),
+    _fen("exposure_fen"),
     CheckConstraint("kind in ('prepaid', 'credit')", name="account_kind"),
     CheckConstraint("fund_fen >= 0", name="fund_not_negative"),
 )
@@ -119,6 +122,33 @@ payments = Table(
     _text("posted_by"),
     CheckConstraint("amount_fen > 0", name="payment_positive"),
     Index("payments_by_account", "account"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.account"), nullable=False),
+    _fen("amount_fen"),
+    Column("reason", Text, nullable=False),
+    Column("posted_at", Text, nullable=False),
+    Column("posted_by", Text, nullable=False),
+    CheckConstraint("amount_fen > 0", name="refund_positive"),
+    Index("refunds_by_account", "account"),
+)
+
+undone = Table(
+    "undone",
+    metadata,
+    Column("reference", Text, ForeignKey("payments.reference"), primary_key=True),
+    Column("account", Text, ForeignKey("accounts.account"), nullable=False),
+    _fen("amount_fen"),
+    _fen("covered_fen"),  # of the amount, what was taken out of the fund so far; the rest is exposure
+    Column("reason", Text, nullable=False),
+    Column("undone_at", Text, nullable=False),
+    Column("undone_by", Text, nullable=False),
+    CheckConstraint("0 <= covered_fen and covered_fen <= amount_fen", name="covered_within_amount"),
+    Index("undone_by_account", "account"),
 )
 
 credits = Table(
@@ -150,6 +180,61 @@ allotments = Table(
     _fen("wanted_fen"),
 )
 
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("how", Text, nullable=False),
+    Column("settled_seq", BigInteger, nullable=False),  # rows behind it are late
+    _text("first_person"),
+    _text("second_person"),
+    Column("settled_at", Text, nullable=False),
+    CheckConstraint("how in ('record', 'disk', 'paper')", name="settled_how"),
+)
+
+stubs = Table(
+    "stubs",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("ticket", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.account"), nullable=False),
+    Column("plate", Text, nullable=False),
+    _kg("net_kg"),
+    _fen("amount_fen"),
+    Column("matched_seq", BigInteger, nullable=False, server_default="0"),  # the late row that told the same
+)
+
+suspense = Table(
+    "suspense",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    _text("plate"),
+    _kg("net_kg"),
+    _fen("amount_fen"),
+    _text("note"),
+    Column("state", Text, nullable=False),
+    Column("arrived_at", Text, nullable=False),
+    _text("resolved_at"),
+    _text("resolved_by"),
+    _text("reason"),
+    CheckConstraint("kind in ('ticket', 'void')", name="suspense_kind"),
+    CheckConstraint("state in ('open', 'charged', 'dismissed')", name="suspense_state"),
+    Index("suspense_by_state", "state", "account"),
+)
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("instance", Text, ForeignKey("instances.instance"), primary_key=True),
+    Column("first_number", Integer, primary_key=True, autoincrement=False),
+    Column("last_number", Integer, nullable=False),
+)
+"""Numbers of documents that a plant applied and books restored from a copy do not hold; never used again."""
+
 documents = Table(
     "documents",
     metadata,
@@ -157,7 +242,7 @@ documents = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("subject", Text, nullable=False),  # the notice's number, or the product whose stock it tells
+    Column("subject", Text, nullable=False),  # the notice, the product whose stock it tells, the account
     Column("created_at", Text, nullable=False),
     Index("documents_by_subject", "subject", "instance"),
 )

@@ -1,0 +1,173 @@
+"""RECONCILE 对账恢复: books that are older than what the plants know grant nothing until every plant has told them.
+
+Restored books begin a new term (`sync.terms`). A plant that has adopted it takes no grant of an older one, so its STATE
+in the new term is the last word on what it ever got; a random id makes sure that no older STATE can pass for it. When
+every plant epoch that is not settled has told its STATE, the books are whole again, but for payments after the backup.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from sync.messages import State, Term
+from sync.office.clock import now_text
+from sync.office.refusal import NotAllowed
+from sync.office.store.database import insert_new, next_change, put
+from sync.office.store.schema import forgotten, incidents, instances, meta, terms
+from sync.office.store.terms import begin_term, current_term
+from sync.terms import next_term
+
+_MODE, _FOREIGN = "reconciling", "foreign_term"
+
+
+class Mode(IntEnum):
+    """How far these books may be trusted. Kept in `meta`."""
+
+    NORMAL = 0
+    HALTED = 1
+    """A plant follows a term that another head office began: a person decides which of the two goes on."""
+    RECONCILING = 2
+    """A new term is begun; the plants are telling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where reconciling stands."""
+
+    mode: Mode
+    term: Term
+    why: str
+    told: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Plant epochs that are neither settled nor have told everything in the current term."""
+
+
+def mode_of(tx: Connection) -> Mode:
+    """Whether grants and notices are made at all."""
+    return Mode(_number(tx, _MODE))
+
+
+def refuse_while_reconciling(tx: Connection) -> None:
+    """NotAllowed for everything that gives money to a plant, or numbers a document of a new order."""
+    mode = mode_of(tx)
+    if mode is Mode.HALTED:
+        raise NotAllowed(
+            "office", "halted",
+            "厂已跟随另一个总部任期;须有人决定由哪一台继续 (weighgate-office reconcile)",
+            "a plant follows another head office's term; a person must decide: `weighgate-office reconcile`",
+        )  # fmt: skip
+    if mode is Mode.RECONCILING:
+        raise NotAllowed(
+            "office", "reconcile",
+            "总部账本由备份恢复,正在对账;各厂报到并由两人确认后才可开单和分配额度",
+            "the books were restored and are being reconciled: allowed after every plant has told and "
+            "`weighgate-office reconcile --finish`",
+        )  # fmt: skip
+
+
+def refuse_until_told(tx: Connection) -> None:
+    """NotAllowed while what is free cannot be known, because some plant has not told what it holds."""
+    if mode_of(tx) is Mode.NORMAL:
+        return
+    missing = standing(tx).missing
+    if missing or mode_of(tx) is Mode.HALTED:
+        named = ", ".join(missing) or "-"
+        raise NotAllowed(
+            "office", "reconcile",
+            f"正在对账恢复,可用余额未定;尚未报到:{named}",
+            f"being reconciled, so what is free is not known yet; not told: {named}",
+        )  # fmt: skip
+
+
+def begin_reconcile(tx: Connection, why: str) -> Term:
+    """Begin a new term above every number known and ask every plant epoch again. Any time, any number of times."""
+    _keep(tx, _MODE, Mode.RECONCILING)
+    term = next_term(max(current_term(tx).number, _number(tx, _FOREIGN)))
+    begin_term(tx, term, why)
+    tx.execute(update(instances).values(told_upto=""))
+    _tell(tx, f"{why}: 任期 term {term.number}")
+    next_change(tx)
+    return term
+
+
+def finish_reconcile(tx: Connection, told_by: str) -> None:
+    """Back to normal. NotAllowed while a plant epoch has not told."""
+    if mode_of(tx) is Mode.NORMAL:
+        raise NotAllowed("office", "reconcile", "没有在对账恢复", "the books are not being reconciled")
+    refuse_until_told(tx)
+    _keep(tx, _MODE, Mode.NORMAL)
+    _tell(tx, f"对账完成 reconciled: {told_by}")
+    next_change(tx)
+
+
+def standing(tx: Connection) -> Standing:
+    """For the page and the command."""
+    term = current_term(tx)
+    why = tx.execute(select(terms.c.why).where(terms.c.number == term.number)).scalar_one()
+    listed = tx.execute(
+        select(instances.c.instance, instances.c.told_term)
+        .where(instances.c.state != "settled")
+        .order_by(instances.c.instance)
+    ).all()
+    told = tuple(name for name, number in listed if number == term.number)
+    missing = tuple(name for name, number in listed if number != term.number)
+    return Standing(mode_of(tx), term, why, told, missing)
+
+
+def judge_state(tx: Connection, head: Any, state: State, lost: bool) -> None:
+    """What a plant's STATE says about these books: it may halt them, begin a new term, or count as told.
+
+    `lost` says that the plant has grants or documents from us which the books did not hold.
+    """
+    own, mode = current_term(tx), mode_of(tx)
+    if state.term is not None and _rivals(state.term, own):
+        if state.term.number > _number(tx, _FOREIGN):
+            _keep(tx, _FOREIGN, state.term.number)
+        if mode is Mode.RECONCILING:
+            begin_reconcile(tx, f"{head['instance']} follows term {state.term.number}")
+        elif mode is Mode.NORMAL:
+            # Perhaps this is the old machine, left running: to begin a term here would stop the one that replaced it.
+            _keep(tx, _MODE, Mode.HALTED)
+            _tell(tx, f"{head['instance']} follows another head office's term {state.term.number}")
+            next_change(tx)
+        return
+    if lost and mode is Mode.NORMAL:
+        begin_reconcile(tx, f"{head['instance']} has more from us than these books hold")
+    elif mode is Mode.RECONCILING and state.term == own:
+        _note_told(tx, head, state, own.number)
+
+
+def _rivals(told: Term, own: Term) -> bool:
+    return told.number > own.number or (told.number == own.number and told.id != own.id)
+
+
+def _note_told(tx: Connection, head: Any, state: State, number: int) -> None:
+    """Accounts may be told in slices, first to last: told is the plant when they leave no gap from end to end."""
+    upto: str = head["told_upto"]
+    if head["told_term"] == number or (state.first_account and not state.first_account <= upto):
+        return
+    reached = {"told_upto": max(upto, state.last_account)} if state.last_account else {"told_term": number}
+    tx.execute(update(instances).where(instances.c.instance == head["instance"]).values(**reached))
+    next_change(tx)
+
+
+def forget_documents(tx: Connection, instance: str, first: int, last: int) -> None:
+    """Numbers that the plant has applied and these books have not: they are not used again."""
+    insert_new(tx, forgotten, [{"instance": instance, "first_number": first, "last_number": last}])
+
+
+def _number(tx: Connection, name: str) -> int:
+    return int(tx.execute(select(meta.c.number).where(meta.c.name == name)).scalar() or 0)
+
+
+def _keep(tx: Connection, name: str, number: int) -> None:
+    put(tx, meta, [{"name": name, "number": number}])
+
+
+def _tell(tx: Connection, what: str) -> None:
+    """An incident of head office itself: it belongs to no plant epoch."""
+    last = tx.execute(select(func.max(incidents.c.seq)).where(incidents.c.instance == "")).scalar() or 0
+    row = {"instance": "", "seq": last + 1, "kind": "restored", "plant": "", "at": now_text(), "what": what}
+    tx.execute(insert(incidents).values(**row))
