@@ -1,4 +1,6 @@
-"""The exit pass signed and believed: Ed25519 over `b"exitpass1" + payload` (`edge.domain.pass_code`), so that nothing
+"""Signatures at the plant: its own under exit passes, head office's under top-up codes.
+
+The exit pass signed and believed: Ed25519 over `b"exitpass1" + payload` (`edge.domain.pass_code`), so that nothing
 else signed with this key can be shown as a pass.
 """
 
@@ -7,10 +9,12 @@ import hmac
 import os
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from edge.domain.exit_pass import ExitPass
 from edge.domain.pass_code import base45_encode, payload_of, read_payload, split_code
+from sync import carried
+from sync.keys import Instance
 
 _DOMAIN = b"exitpass1"
 
@@ -29,6 +33,10 @@ class PassKey:
         self.key_id = hashlib.sha256(public.public_bytes_raw()).digest()[0]
         self._plate_key = hashlib.sha256(b"weighgate-plate-hash" + private_key.private_bytes_raw()).digest()
 
+    def instance(self, plant: str, epoch: int) -> Instance:
+        """The plant epoch whose key this is."""
+        return Instance.of(plant, epoch, self._public)
+
     def plate_hash(self, plate: str) -> bytes:
         """8 bytes that only this plant can make of a plate."""
         return hmac.digest(self._plate_key, plate.encode(), "sha256")[:8]
@@ -46,6 +54,17 @@ class PassKey:
         except InvalidSignature as error:
             raise PassForged("the signature does not hold") from error
         return read_payload(payload)
+
+
+class OfficeKey:
+    """Reads top-up codes 充值码 that head office signed."""
+
+    def __init__(self, public_key: Ed25519PublicKey) -> None:
+        self._public = public_key
+
+    def read(self, code: str) -> carried.CarriedGrant:
+        """What a code says; `sync.carried.CarriedGrantError` when it must not be believed."""
+        return carried.read(code, self._public)
 
 
 def new_pass_id() -> str:

@@ -276,7 +276,10 @@ class FinalCounters(Wire):
 
 
 class EpochClosed(Record):
-    """The plant epoch is over: no hold is open, and nothing is debited, voided or granted in it any more."""
+    """The plant epoch is over: no hold is open, and nothing is debited, voided or granted in it any more.
+
+    `accounts` tells those that spent most, so many as fit a message: at most 2 000.
+    """
 
     KIND = "closed"
     accounts: dict[str, FinalCounters]

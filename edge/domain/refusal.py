@@ -71,6 +71,17 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     STORE_FULL = "store_full"
     FENCED = "fenced"
+    EPOCH_CLOSED = "epoch_closed"
+    TOPUP_NO_OFFICE = "topup_no_office"
+    TOPUP_NOT_A_CODE = "topup_not_a_code"
+    TOPUP_TYPO = "topup_typo"
+    TOPUP_TRUNCATED = "topup_truncated"
+    TOPUP_OTHER_VERSION = "topup_other_version"
+    TOPUP_FORGED = "topup_forged"
+    TOPUP_OTHER_PLANT = "topup_other_plant"
+    TOPUP_OTHER_EPOCH = "topup_other_epoch"
+    TOPUP_OTHER_TERM = "topup_other_term"
+    TOPUP_USED = "topup_used"
 
 
 _WORDS: dict[Reason, Words] = {
@@ -159,7 +170,44 @@ _WORDS: dict[Reason, Words] = {
         "磁盘已满,没有出单,没有记账;请立即通知管理员",
         "Disk full: nothing was booked or printed. Call the administrator",
     ),
-    Reason.FENCED: Words("本机是备份恢复的副本,不得出单", "This box was restored from a backup: no new tickets"),
+    Reason.FENCED: Words(
+        "本机账本是恢复的副本或已落后,不得出单、作废、收款;出门与补打照常。请总部开新账期",
+        "A restored copy, or books that are behind: no tickets, voids, money; gate and reprints work. Enrol anew",
+    ),
+    Reason.EPOCH_CLOSED: Words(
+        "本账期已关闭,不再出单、作废、收款;出门与补打照常",
+        "This epoch is closed: no tickets, voids or money; gate and reprints work",
+    ),
+    Reason.TOPUP_NO_OFFICE: Words(
+        "本机没有总部公钥(office.pub),不能收充值码",
+        "This plant has no key of head office (office.pub): no top-up codes",
+    ),
+    Reason.TOPUP_NOT_A_CODE: Words("这不是充值码,请重扫", "This is not a top-up code; scan again"),
+    Reason.TOPUP_TYPO: Words("第 {line} 行有错字,请对照原码", "Line {line} is mistyped; compare it with the original"),
+    Reason.TOPUP_TRUNCATED: Words(
+        "充值码不完整:第 {line} 行之后还有", "The top-up code is cut short: more follows in line {line} or after it"
+    ),
+    Reason.TOPUP_OTHER_VERSION: Words(
+        "充值码是另一版本程序做的,本机读不了", "This top-up code was made by another version of the program"
+    ),
+    Reason.TOPUP_FORGED: Words(
+        "充值码不是总部签发的:伪造或损坏", "Head office did not sign this top-up code: forged or damaged"
+    ),
+    Reason.TOPUP_OTHER_PLANT: Words(
+        "这是 {code_plant} 厂的充值码,本厂是 {plant}", "This top-up code is for plant {code_plant}; this is {plant}"
+    ),
+    Reason.TOPUP_OTHER_EPOCH: Words(
+        "这是 {code_epoch} 账期的充值码,本机是 {epoch}。请总部重新签发",
+        "This top-up code is for epoch {code_epoch}; this box is {epoch}. Head office must sign a new one",
+    ),
+    Reason.TOPUP_OTHER_TERM: Words(
+        "充值码是总部第 {code_term} 任期签发的,本厂跟随的是第 {term} 任期。请总部重新签发",
+        "Signed in term {code_term} of head office; this plant follows term {term}. Head office must sign a new one",
+    ),
+    Reason.TOPUP_USED: Words(
+        "充值码已用过:账户 {account} 在本厂累计已收 ￥{granted_fen},码上累计 ￥{code_fen}",
+        "Already used: account {account} has had ¥{granted_fen} here in all, the code says ¥{code_fen} in all",
+    ),
 }
 
 

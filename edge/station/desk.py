@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 
 from edge.domain.refusal import Reason, Refusal, Words, refuse
+from edge.station.epoch import finish_closing
 from edge.station.live import LiveHub
 from edge.station.plant import Plant
 from edge.station.snapshot import Snapshot, read_snapshot
@@ -40,13 +41,20 @@ class Desk:
         self._after_commit.append(call)
 
     async def commit(self, work: Callable[[Books], T]) -> T | Refusal:
-        """One transaction, then a fresh snapshot. A full disk is a Refusal: nothing was booked.
+        """One transaction, then a fresh snapshot. A full disk is a Refusal: nothing was booked. In an epoch that is
+        being closed the same transaction gives back what came free, and closes it with its last hold.
 
         Any other failure, a broken disk or a bug, goes to the caller and also ends the program (`failed`); the service
         manager starts it anew, and what was committed stands.
         """
+
+        def whole(books: Books) -> T:
+            result = work(books)
+            finish_closing(books)
+            return result
+
         try:
-            result = await self.database.transact(work)
+            result = await self.database.transact(whole)
         except StoreFull as error:
             self.raise_alarm("disk", refuse(Reason.STORE_FULL).words, record=False)
             _log.error("disk full", detail=str(error))

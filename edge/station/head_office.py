@@ -8,6 +8,7 @@ import structlog
 
 from edge.domain.refusal import Refusal, Words
 from edge.station.desk import Desk
+from edge.station.epoch import begin_closing, take_recall
 from edge.station.notices import cancel_notice, take_grant, take_notice
 from edge.station.snapshot import missing_fen
 from edge.store.books import Books
@@ -18,9 +19,11 @@ from sync.messages import (
     DOCUMENTS,
     AccountState,
     Alarm,
+    CloseEpoch,
     Document,
     Notice,
     NoticeCancelled,
+    Recall,
     State,
     Stock,
     StockSeen,
@@ -143,6 +146,10 @@ def _apply(books: Books, wire: WireDocument) -> None:
             take_notice(books, document)
         case NoticeCancelled():
             cancel_notice(books, document)
+        case Recall():
+            take_recall(books, document)
+        case CloseEpoch():
+            begin_closing(books, document)
         case Stock():
             books.stock_received(document.product, document.received_kg)
             books.ledger.append(StockSeen(product=document.product, received_kg=document.received_kg))
@@ -167,7 +174,7 @@ def _state(books: Books) -> State:
         last_seq=head.seq,
         last_hash=head.hash,
         documents_applied=books.number(DOCUMENTS_APPLIED),
-        mode="fenced" if books.fenced else "live",
+        mode=books.mode,
         at=books.clock.now(),
         waiting=waiting,
         term=own_term(books),

@@ -9,6 +9,7 @@ from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import ScaleMonitor
 from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
+from edge.station.epoch import bar
 from edge.station.views import ActionView, HoldView, LimitView, LinkView, MoneyView, QueueEntry, VisitView, Why
 from sync.units import amount_fen
 
@@ -117,14 +118,14 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
     weight = _weight(desk, monitor, lane, visit, now_ms, device_words)
     callable_now = [each for each in desk.snapshot.in_states(*CALLABLE) if not desk.snapshot.lane_of(each.visit)]
     call = occupied(monitor, visit, now_ms) or (None if callable_now else refuse(Reason.QUEUE_EMPTY))
-    fenced = refuse(Reason.FENCED) if desk.snapshot.fenced else None
+    barred = bar(desk.snapshot.mode)
     answers: dict[str, Refusal | None] = {
         "call": call,
         "tare": _may(visit, VisitEvent.WEIGH_TARE) or weight,
         "start_loading": _may(visit, VisitEvent.START_LOADING),
-        "load_complete": fenced or _may(visit, VisitEvent.CLEAR) or weight,
+        "load_complete": barred or _may(visit, VisitEvent.CLEAR) or weight,
         "unload": _may(visit, VisitEvent.UNLOAD),
-        "recheck": fenced or _may(visit, VisitEvent.UNLOAD) or weight,
+        "recheck": barred or _may(visit, VisitEvent.UNLOAD) or weight,
         "cancel": _may(visit, VisitEvent.CANCEL),
         "empty_exit": _may(visit, VisitEvent.LEAVE_EMPTY) or weight,
         "park": _may_park(visit),

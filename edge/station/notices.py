@@ -18,12 +18,14 @@ from sync.orders import digest
 
 
 def take_notice(books: Books, order: Notice) -> None:
-    """A notice arrived. Known ones change only by a higher version; an expired one, or one whose number no page's
-    address can carry, is refused and says so.
+    """A notice arrived. Known ones change only by a higher version; an expired one, one whose number no page's address
+    can carry, or one for an epoch that is being closed is refused and says so.
     """
     known = books.visits.get(order.notice)
     if known is not None:
         _amend(books, known, order)
+    elif books.closing:
+        _refuse(books, order, "closed" if books.mode == "closed" else "closing")
     elif NOTICE_NUMBER.fullmatch(order.notice) is None:
         _refuse(books, order, "bad number")
     elif order.expires_at <= books.clock.now() and books.clock.trusted():
@@ -90,16 +92,16 @@ def moved(
     )
 
 
-def take_grant(books: Books, account: str, granted_fen: int) -> bool:
+def take_grant(books: Books, account: str, granted_fen: int, *, by: str = "") -> bool:
     """Head office's cumulative grant; True when it raised ours. Short holds of this account are filled,
-    oldest first. Fenced books take no money.
+    oldest first. Fenced and closed books take no money. `by` is who carried it, '' when it came by link.
     """
     before = books.accounts.get(account)
     after = before.grant(granted_fen)
-    if after == before or books.fenced:
+    if after == before or books.mode != "live":
         return False
     books.accounts.put(account, after)
-    books.ledger.append(Granted(account=account, granted_fen=after.granted_fen))
+    books.ledger.append(Granted(account=account, granted_fen=after.granted_fen, by=by))
     waiting = [visit for visit in books.visits.open() if visit.notice.account == account and visit.state in HOLD_OPEN]
     for visit in sorted(waiting, key=_turn):
         _fill_hold(books, visit)

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from edge.domain.ticket import ticket_name
-from edge.signing import PassKey
+from edge.signing import OfficeKey, PassKey
+from sync.keys import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class Plant:
     finance_seals_by_rule: bool
     pass_key: PassKey
     software: str
+    office_key: OfficeKey | None = None
+    """None where no key of head office was set up: then there are no top-up codes."""
+
+    @property
+    def instance(self) -> Instance:
+        """This plant epoch as head office names it."""
+        return self.pass_key.instance(self.code, self.epoch)
 
     def business_date(self, at: datetime) -> str:
         """The day a gross weighing counts for, YYYY-MM-DD."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge.domain.visit import HOLD_OPEN, Visit, VisitState
-from edge.store.books import Books, LaneRow
+from edge.store.books import Books, LaneRow, Mode
 from sync.allotment import PlantCounters
 
 
@@ -21,7 +21,7 @@ class Snapshot:
     print_states: dict[str, str] = field(default_factory=dict)
     waiting_records: int = 0
     oldest_waiting_at: datetime | None = None
-    fenced: bool = False
+    mode: Mode = "live"
 
     def on_lane(self, lane: str) -> Visit | None:
         """The visit standing on a lane, finished or not known any more = None."""
@@ -57,7 +57,7 @@ def read_snapshot(books: Books) -> Snapshot:
         print_states={ticket: job.state for ticket, job in jobs.items() if job},
         waiting_records=head - acked,
         oldest_waiting_at=books.ledger.at(acked + 1),
-        fenced=bool(books.fenced),
+        mode=books.mode,
     )
 
 

@@ -8,6 +8,7 @@ from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.ticket import SealKind, SealMark
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
+from edge.station.epoch import bar
 from edge.station.printing import VOIDED, set_job_state
 from edge.station.ticket_view import SEAL_WORDS, paper_view, ticket_view
 from edge.station.views import Done, TicketView
@@ -103,6 +104,8 @@ def void(books: Books, ticket: str, first: str, second: str, reason: str) -> Don
     assert stored is not None
     if stored.used_at is not None:
         return refuse(Reason.TICKET_LEFT, ticket=ticket)
+    if (closed := bar(books.mode)) is not None:
+        return closed
     visit = books.visits.get(stored.ticket.visit)
     assert visit is not None
     following = next_state(visit.state, VisitEvent.VOID)

@@ -15,6 +15,7 @@ from edge.domain.scale_monitor import Capture, ScaleRules
 from edge.domain.ticket import EmptySlip, OutboundTicket, SealKind, SealMark
 from edge.domain.visit import HeldLoad, Visit, VisitEvent, VisitState, next_state
 from edge.signing import new_pass_id
+from edge.station.epoch import bar
 from edge.station.notices import end_visit, moved
 from edge.station.plant import Plant
 from edge.station.views import Done
@@ -59,8 +60,8 @@ def load_complete(books: Books, plant: Plant, visit: Visit, press: Press) -> Don
     """
     if visit.ticket:
         return already_ticketed(visit)
-    if books.fenced:
-        return refuse(Reason.FENCED)
+    if (barred := bar(books.mode)) is not None:
+        return barred
     permitted = next_state(visit.state, VisitEvent.CLEAR)
     if isinstance(permitted, Refusal):
         return permitted

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from edge.domain.exit_pass import ExitPass
 from edge.store.clock import Clock
@@ -13,6 +14,8 @@ from edge.store.ledger import Ledger
 from edge.store.slips import SlipTable, StoredSlip
 from edge.store.tickets import PrintJobs, StoredTicket, TicketTable
 from edge.store.visits import AccountTable, VisitTable
+
+Mode = Literal["live", "fenced", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,23 @@ class Books:
         self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, str(value)))
 
     @property
+    def mode(self) -> Mode:
+        """What these books may still do: everything, or nothing new (`fenced`, `closed`)."""
+        return "fenced" if self.fenced else "closed" if self.text("closed") else "live"
+
+    @property
+    def closing(self) -> bool:
+        """Head office ended this epoch: no new notices, and `closed` as soon as no hold is open."""
+        return bool(self.text("closing"))
+
+    @property
     def fenced(self) -> str:
         """Why these books may not sell any more, '' while they may. What is committed stands; there is no way back."""
         return self.text("fenced")
 
     def fence(self, why: str) -> None:
-        """Head office holds rows that these books lack or tell otherwise: they are an old copy, or not the only one.
-
-        What was spent since is not in them, and would be spent a second time.
+        """These books are an old copy, or not the only one: head office, or the witness file, knows of rows that they
+        lack or tell otherwise. What was spent since is not in them, and would be spent a second time.
         """
         self.keep("fenced", why)
 

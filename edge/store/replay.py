@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from edge.domain.visit import HOLD_OPEN
 from edge.store.findings import Findings
+from edge.store.replay_epoch import EpochReplay
 from edge.store.replay_orders import check_order
 from edge.store.replay_tickets import TicketReplay
 from sync.allotment import PlantCounters, Shortage
 from sync.messages import (
     RECORDS,
+    EpochClosed,
     Exited,
     Granted,
     Held,
@@ -26,6 +29,7 @@ from sync.messages import (
     Sealed,
     SlipIssued,
     StockSeen,
+    TermAdopted,
     Ticketed,
     VisitMoved,
     Voided,
@@ -70,6 +74,7 @@ class Replay:
         self._finished = 0
         self._received: dict[str, int] = {}
         self._sold: defaultdict[str, int] = defaultdict(int)
+        self._epoch = EpochReplay(connection, findings)
         self.tickets = TicketReplay(connection, findings)
 
     def feed(self, seq: int, kind: str, body: str, row_hash: str) -> None:
@@ -82,6 +87,7 @@ class Replay:
         except ValidationError as error:
             self._findings.say("records", f"ledger row {seq} ({kind}) cannot be read: {error.errors()[0]['msg']}")
             return
+        self._epoch.seen(seq, kind)
         try:
             self._apply(seq, record, row_hash)
         except Shortage as error:
@@ -105,6 +111,8 @@ class Replay:
                 self._accounts[account] = self._accounts[account].grant(granted_fen)
             case Returned(account=account, returned_fen=returned_fen):
                 more = returned_fen - self._accounts[account].returned_fen
+                if more < 0:
+                    self._findings.say("accounts", f"ledger row {seq} takes back {-more} fen that {account} returned")
                 self._accounts[account] = self._accounts[account].give_back(more)
             case _:
                 self._afterwards(seq, record, row_hash)
@@ -127,7 +135,15 @@ class Replay:
             case StockSeen():
                 self._received[record.product] = max(self._received.get(record.product, 0), record.received_kg)
             case _:
-                return
+                self._epoch_changed(seq, record)
+
+    def _epoch_changed(self, seq: int, record: Record) -> None:
+        """Records about the epoch itself."""
+        if isinstance(record, TermAdopted):
+            self._epoch.adopted(seq, record)
+        elif isinstance(record, EpochClosed):
+            holds = sum(1 for visit in self._visits.values() if visit.state in HOLD_OPEN)
+            self._epoch.closed(seq, record, self._accounts, holds)
 
     def _taken(self, record: NoticeTaken) -> None:
         known = self._visits.get(record.visit)
@@ -250,6 +266,7 @@ class Replay:
         ledger = {product: (received, self._sold[product]) for product, received in self._received.items()}
         self._findings.differ("stock", "kg received and sold", stock, ledger)
         self.tickets.finish()
+        self._epoch.finish()
 
     def _compare_accounts(self) -> None:
         rows = {row["account"]: row for row in self._table("accounts")}

@@ -19,7 +19,7 @@ from sync.chain import GENESIS_HASH
 
 CHECKS = (
     "database", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments", "slips",
-    "voids", "exits", "prints", "seals", "stock", "outbox",
+    "voids", "exits", "prints", "seals", "stock", "epoch", "outbox",
 )  # fmt: skip
 """The names of the checks, in the order of the report."""
 
