@@ -8,7 +8,7 @@ Dispatched and held are what the plants' rows have told so far; what a plant may
 from dataclasses import dataclass, replace
 
 from sync.allotment import InstanceState, OfficeCounters, free_fen
-from sync.office.refusal import NotAllowed
+from sync.office.lack import LacksMoney
 from sync.road_limits import road_limit_kg
 from sync.units import amount_fen, format_fen, format_kg
 
@@ -122,11 +122,12 @@ def plan_hold_fen(account: Account, instance: str, price_fen_per_t: int, load_kg
     if spendable_fen < smallest_fen:
         have, need = format_fen(max(0, spendable_fen)), format_fen(smallest_fen)
         elsewhere_fen = sum(a.unused_fen for i, a in account.allotments.items() if i != instance)
-        raise NotAllowed(
-            "account", account.account,
+        raise LacksMoney(
+            account.account,
             f"可用 ¥{have},{format_kg(min(SMALLEST_LOAD_KG, load_kg))} kg 需 ¥{need};"
             f"已在他厂额度 ¥{format_fen(elsewhere_fen)}。请先到财务登记到款",
             f"¥{have} can be spent, {format_kg(min(SMALLEST_LOAD_KG, load_kg))} kg cost ¥{need}; "
             f"¥{format_fen(elsewhere_fen)} is allotted to other plants. Post a payment first",
+            smallest_fen - max(0, spendable_fen), elsewhere_fen,
         )  # fmt: skip
     return min(amount_fen(load_kg, price_fen_per_t), spendable_fen)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sync.messages import Mode, Notice
+from sync.office.lack import Lack, LacksMoney
 from sync.office.notices import (
     NUMBER,
     NoticeRequest,
@@ -20,6 +21,7 @@ from sync.office.notices import (
 )
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import Store
+from sync.office.store.lacks import note_refusal
 from sync.office.store.money import Credit, Payment, approve_credit, grant_by_hand, post_payment
 from sync.office.store.orders import amend_notice, cancel_notice, issue_notice, open_instance
 from sync.office.store.stock import receive_stock as take_in
@@ -174,8 +176,14 @@ def book_notice(store: Store, body: NoticeIn, by: str, utc_offset_hours: int) ->
     fields["expires_at"] = (
         parse_moment("expires_at", body.expires_at, utc_offset_hours) if body.expires_at else now + _DEFAULT_VALIDITY
     )
-    with store.write() as tx:
-        return issue_notice(tx, NoticeRequest(issued_by=by, **fields), now)
+    try:
+        with store.write() as tx:
+            return issue_notice(tx, NoticeRequest(issued_by=by, **fields), now)
+    except LacksMoney as refusal:
+        lack = Lack(f"{body.plate} {now:%Y-%m-%d}", refusal.account, "refused", refusal.missing_fen)
+        with store.write() as tx:
+            note_refusal(tx, body.plant, lack, refusal.elsewhere_fen)
+        raise
 
 
 def change_notice(store: Store, number: str, body: AmendIn, utc_offset_hours: int) -> Notice:
