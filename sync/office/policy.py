@@ -107,14 +107,13 @@ def is_forecast(way: Way, down_s: int) -> bool:
     return way is Way.FORECAST or (way is Way.AUTO and down_s >= OUTAGE_S)
 
 
-def plan_account(free_fen: int, sites: Sequence[Site], now_s: int, exposed: bool = False) -> Plan:
+def plan_account(free_fen: int, sites: Sequence[Site], now_s: int, several: bool, exposed: bool = False) -> Plan:
     """Grants where less than three quarters of the target lie, recalls where more than it has lain for a day.
 
-    With several sites none gets more than 60 % of what is free, nor of all that is not promised: without the second
-    bound, 60 % of the rest each minute would be everything within the hour. Money that is missing (`exposed`) is not
-    spread.
+    Where head office has several plants none gets more than 60 % of what is free, nor of all that is not promised:
+    without the second bound, 60 % of the rest each minute would be everything within the hour. `sites` are those where
+    the account has money or a target. Money that is missing (`exposed`) is not spread.
     """
-    several = len(sites) > 1
     pool_fen = max(0, free_fen) + sum(max(0, site.unused_fen) for site in sites)
     grants: list[tuple[str, int]] = []
     recalls: list[tuple[str, int]] = []

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from sync.office.policy import Way
 from sync.secrets import SecretFormat, parse_secret
 from sync.settings_errors import SettingsError, load_model
 
@@ -64,6 +65,18 @@ class WebTable(_Table):
     """True when a TLS proxy stands in front: the session cookie then never travels in the clear."""
 
 
+class PolicyTable(_Table):
+    """`[policy]`: whether money is left at a plant before a notice asks for it (`sync.office.policy`)."""
+
+    mode: Way = Way.AUTO
+    plants: dict[Code, Way] = {}
+    """Plants that are treated otherwise."""
+
+    def way(self, plant: str) -> Way:
+        """For one plant."""
+        return self.plants.get(plant, self.mode)
+
+
 class Person(_Table):
     """`[[people]]`: who may sign in, made with `weighgate-office pin`."""
 
@@ -86,6 +99,7 @@ class Settings(_Table):
     office: OfficeTable
     link: LinkTable = LinkTable()
     web: WebTable = WebTable()
+    policy: PolicyTable = PolicyTable()
     people: tuple[Person, ...] = ()
     tokens: tuple[ApiToken, ...] = ()
     _folder: Path = PrivateAttr(default=Path())

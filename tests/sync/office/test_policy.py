@@ -36,11 +36,11 @@ SITES = st.lists(
 )
 
 
-@given(free=st.integers(-(10**12), 10**12), sites=SITES, exposed=st.booleans())
+@given(free=st.integers(-(10**12), 10**12), sites=SITES, several=st.booleans(), exposed=st.booleans())
 def test_never_more_than_free_and_never_most_of_it_to_one_of_several(
-    free: int, sites: list[Site], exposed: bool
+    free: int, sites: list[Site], several: bool, exposed: bool
 ) -> None:
-    plan = plan_account(free, sites, NOW_S, exposed)
+    plan = plan_account(free, sites, NOW_S, several, exposed)
     gifts = dict(plan.grants)
     assert all(fen > 0 for fen in gifts.values())
     assert sum(gifts.values()) <= max(0, free)
@@ -49,7 +49,7 @@ def test_never_more_than_free_and_never_most_of_it_to_one_of_several(
     pool = max(0, free) + sum(site.unused_fen for site in sites)
     for site in sites:
         after = site.unused_fen + gifts.get(site.instance, 0)
-        if len(sites) > 1:
+        if several:
             assert gifts.get(site.instance, 0) * 100 <= max(0, free) * MOST_PERCENT
             assert after == site.unused_fen or after * 100 <= pool * MOST_PERCENT
         assert after == site.unused_fen or after <= site.target_fen
@@ -61,14 +61,14 @@ def test_a_minute_later_nothing_more_is_wanted_than_the_bound(free: int, sites: 
     start = {site.instance: site.unused_fen for site in sites}
     pool = free + sum(start.values())
     for minute in range(40):
-        plan = plan_account(free, sites, NOW_S + 60 * minute)
+        plan = plan_account(free, sites, NOW_S + 60 * minute, several=True)
         gifts = dict(plan.grants)
         free -= sum(gifts.values())
         sites = [
             Site(site.instance, site.target_fen, site.unused_fen + gifts.get(site.instance, 0)) for site in sites
         ]
     for site in sites:
-        if len(sites) > 1 and site.unused_fen > start[site.instance]:
+        if site.unused_fen > start[site.instance]:
             assert site.unused_fen * 100 <= pool * MOST_PERCENT
 
 
@@ -138,25 +138,25 @@ def test_auto_forecasts_after_two_hours_without_a_word() -> None:
 
 def test_a_plant_keeps_its_target_and_no_message_for_every_truck() -> None:
     one = Site("HX01", 1000, 0)
-    assert plan_account(5000, [one], NOW_S).grants == (("HX01", 1000),)
-    assert plan_account(400, [one], NOW_S).grants == (("HX01", 400),)
-    assert plan_account(5000, [Site("HX01", 1000, 750)], NOW_S).grants == ()
-    assert plan_account(5000, [Site("HX01", 1000, 749)], NOW_S).grants == (("HX01", 251),)
+    assert plan_account(5000, [one], NOW_S, several=False).grants == (("HX01", 1000),)
+    assert plan_account(400, [one], NOW_S, several=False).grants == (("HX01", 400),)
+    assert plan_account(5000, [Site("HX01", 1000, 750)], NOW_S, several=False).grants == ()
+    assert plan_account(5000, [Site("HX01", 1000, 749)], NOW_S, several=False).grants == (("HX01", 251),)
     two = [Site("HX01", 1000, 0), Site("HX02", 1000, 0)]
-    assert plan_account(1000, two, NOW_S).grants == (("HX01", 600), ("HX02", 240))
+    assert plan_account(1000, two, NOW_S, several=True).grants == (("HX01", 600), ("HX02", 240))
 
 
 def test_what_lies_unused_for_a_day_is_asked_back_once_a_day() -> None:
     def site(unused: int, since: int | None, sure: bool = True) -> list[Site]:
         return [Site("HX01", 100, unused, since, sure)]
 
-    assert plan_account(0, site(101, None), NOW_S).over_since == (("HX01", NOW_S),)
-    waiting = plan_account(0, site(101, NOW_S - DAY_S + 1), NOW_S)
+    assert plan_account(0, site(101, None), NOW_S, several=False).over_since == (("HX01", NOW_S),)
+    waiting = plan_account(0, site(101, NOW_S - DAY_S + 1), NOW_S, several=False)
     assert waiting.recalls == () and waiting.over_since == ()
-    due = plan_account(0, site(101, NOW_S - DAY_S), NOW_S)
+    due = plan_account(0, site(101, NOW_S - DAY_S), NOW_S, several=False)
     assert due.recalls == (("HX01", 100),) and due.over_since == (("HX01", NOW_S),)
-    assert plan_account(0, site(100, NOW_S - DAY_S), NOW_S).over_since == (("HX01", None),)
-    unheard = plan_account(0, site(101, NOW_S - 3 * DAY_S, sure=False), NOW_S)
+    assert plan_account(0, site(100, NOW_S - DAY_S), NOW_S, several=False).over_since == (("HX01", None),)
+    unheard = plan_account(0, site(101, NOW_S - 3 * DAY_S, sure=False), NOW_S, several=False)
     assert unheard.recalls == () and unheard.over_since == ()
-    back = plan_account(0, site(101, NOW_S + 9 * DAY_S), NOW_S)
+    back = plan_account(0, site(101, NOW_S + 9 * DAY_S), NOW_S, several=False)
     assert back.recalls == () and back.over_since == (("HX01", NOW_S),)

@@ -23,7 +23,7 @@ def test_the_example_is_good_and_names_every_key(repository: Path) -> None:
     file = repository / "config" / "office.example.toml"
     settings = load_settings(file)
     text = file.read_text(encoding="utf-8")
-    for table in ("office", "link", "web"):
+    for table in ("office", "link", "web", "policy"):
         for key in type(getattr(settings, table)).model_fields:
             assert f"\n{key} = " in text, f"{table}.{key} is not in the example"
     assert "no such file" in missing_files(settings, file)[0]
