@@ -40,6 +40,8 @@ class Peer:
     def __init__(self, tuning: Tuning) -> None:
         self._tuning = tuning
         self._granted_fen: dict[str, int] = {}
+        self._told_fen: dict[str, int] = {}
+        self._told_documents = 0
         self._sent_ms: int | None = None
         self.documents = 0
         """Up to which number documents need not be sent."""
@@ -51,8 +53,16 @@ class Peer:
             self.documents = state.documents_applied
         if settled:
             self._granted_fen = {name: fen for name, fen in self._granted_fen.items() if not state.tells(name)}
+        self._told_documents = state.documents_applied
         for account, told in state.accounts.items():
+            self._told_fen[account] = told.granted_fen
             self._granted_fen[account] = max(self._granted_fen.get(account, 0), told.granted_fen)
+
+    def doubt(self) -> None:
+        """Head office's own link died: what was on its way may be lost, so only what the plant told still counts."""
+        self._granted_fen = dict(self._told_fen)
+        self.documents = self._told_documents
+        self._sent_ms = None
 
     def due(self, committed: Committed) -> list[Grant | Docs]:
         """What to send, in this order: grants first, money is what a held truck waits for."""

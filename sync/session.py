@@ -32,6 +32,9 @@ class Tuning:
     retry_min_ms: int = 2_000
     retry_max_ms: int = 60_000
     retry_rtts: int = 4
+    state_again_ms: int = 3_000
+    """So long after the first STATE of a new link another follows. What head office sent just before the old link died
+    it takes for received for `retry_min_ms`; this STATE tells that it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,14 @@ class PlantSession:
         self._state_ms: int | None = None
         self._changed_ms: int | None = None
         self._link_is_new = False
+        self._again_ms: int | None = None
         self._unheard_states = 0
 
     def link_up(self, now_ms: int) -> None:
         """The transport is connected: STATE at once, and everything after the last ACK again."""
         self.connected = True
         self._link_is_new = True
+        self._again_ms = None
         self._unheard_states = 0
         self._retries = 0
         self._go_back(now_ms)
@@ -112,6 +117,8 @@ class PlantSession:
         if self._state_ms is None or self._link_is_new:
             return 0
         due_ms = self._state_ms + self.tuning.state_every_ms
+        if self._again_ms is not None and not self._unheard_states:
+            due_ms = min(due_ms, self._again_ms)
         if self._unheard_states:
             wait_ms = self.tuning.retry_min_ms << min(self._unheard_states - 1, 16)
             due_ms = min(due_ms, self._state_ms + min(wait_ms, self.tuning.state_retry_max_ms))
@@ -124,6 +131,10 @@ class PlantSession:
         """STATE was handed to the transport, as of a moment before now."""
         self._state_ms = now_ms
         self._changed_ms = None
+        if self._link_is_new:
+            self._again_ms = now_ms + self.tuning.state_again_ms
+        elif self._again_ms is not None and now_ms >= self._again_ms:
+            self._again_ms = None
         self._link_is_new = False
         self._unheard_states += 1
 

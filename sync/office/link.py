@@ -72,6 +72,8 @@ class OfficeLink:
     def connected(self) -> None:
         self.up, self.why = True, ""
         self._change = -1  # what was written while the link was down goes out now, not with the plants' next STATE
+        for peer in self._peers.values():
+            peer.doubt()
         _log.info("link up")
         self._changed()
 

@@ -71,6 +71,15 @@ def test_what_was_lost_is_sent_again_when_a_later_state_lacks_it() -> None:
     assert said(peer.due(everything)) == [("A", 500), (2,)]
 
 
+def test_after_our_own_link_died_only_what_the_plant_told_counts() -> None:
+    peer, everything = heard(state(400, 1)), committed({"A": 500}, 1, 2)
+    for message in peer.due(everything):
+        peer.sent(message, 1_000)
+    assert peer.due(everything) == []
+    peer.doubt()
+    assert said(peer.due(everything)) == [("A", 500), (2,)]
+
+
 def test_documents_are_packed_in_order_within_limits() -> None:
     many = [WireDocument(number=n, kind="test", body={"text": "x" * (n % 7) * 1_000}) for n in range(1, 251)]
     packs = pack_documents(many, TERM, Tuning())

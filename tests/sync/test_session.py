@@ -43,6 +43,7 @@ def test_nothing_is_due_without_a_link() -> None:
 def test_state_goes_first_then_every_minute_and_soon_after_a_change() -> None:
     session = connected()
     assert session.state_due_ms() == 0
+    session.state_sent(-2_000)
     session.state_sent(1_000)
     session.heard()
     assert session.state_due_ms() == 61_000
@@ -54,6 +55,24 @@ def test_state_goes_first_then_every_minute_and_soon_after_a_change() -> None:
     session.changed(9_000)
     session.changed(9_049)
     assert session.state_due_ms() == 9_050, "changes within 50 ms share one STATE"
+
+
+def test_soon_after_a_new_links_first_state_comes_another() -> None:
+    """What was sent before the old link died and lost with it is known to be lost by then."""
+    session = connected()
+    session.state_sent(0)
+    session.heard()
+    assert session.state_due_ms() == 3_000 > TUNING.retry_min_ms
+    session.changed(100)
+    assert session.state_due_ms() == 250
+    session.state_sent(250)
+    session.heard()
+    assert session.state_due_ms() == 3_000, "one in between does not stand for it"
+    session.state_sent(3_000)
+    session.heard()
+    assert session.state_due_ms() == 63_000
+    session.link_up(70_000)
+    assert session.state_due_ms() == 0
 
 
 def test_an_unheard_state_is_repeated_ever_more_slowly() -> None:
