@@ -102,6 +102,24 @@ class OfficeCounters:
         """The plant's cumulative return arrived, perhaps late, perhaps twice."""
         return replace(self, returned_seen_fen=max(self.returned_seen_fen, returned_fen))
 
+    def recovered(self, granted_fen: int, returned_fen: int) -> "OfficeCounters":
+        """Books restored from a copy hear what the plant has: grants they have forgotten count again."""
+        return replace(self, granted_fen=max(self.granted_fen, granted_fen)).returned(returned_fen)
+
+    def settle(self, spend_fen: int) -> "OfficeCounters":
+        """The epoch is over and this was dispatched in it, net; what else was out is free again. Once, and for good."""
+        if self.state is InstanceState.SETTLED:
+            raise Shortage("this plant epoch is settled already")
+        if spend_fen < 0:
+            raise Shortage(f"a spend of {spend_fen} fen cannot be")
+        return replace(self, state=InstanceState.SETTLED, settled_spend_fen=spend_fen)
+
+    def charge(self, amount_fen: int) -> "OfficeCounters":
+        """Finance books a ticket that came after settling (negative: a void); the free part may become negative."""
+        if self.state is not InstanceState.SETTLED:
+            raise Shortage(f"this plant epoch is {self.state}: its tickets count by themselves")
+        return replace(self, settled_spend_fen=self.settled_spend_fen + amount_fen)
+
 
 def free_fen(fund_fen: int, instances: "tuple[OfficeCounters, ...]") -> int:
     """What head office may still grant from one account: fund − Σ outstanding. Invariant I1: never negative by granting

@@ -1,6 +1,7 @@
 """One customer's money, and how it is spread over plants. Pure: the store loads these values and writes them back.
 
     fund = dispatched + held + allotted per plant + free        (shown, and summed, on the balances page)
+    fund = payments + credits − refunds − the covered part of payments undone
 
 Dispatched and held are what the plants' rows have told so far; what a plant may do unseen is inside its allotment.
 """
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from sync.allotment import InstanceState, OfficeCounters, free_fen
 from sync.office.lack import LacksMoney
+from sync.office.refusal import NotAllowed
 from sync.road_limits import road_limit_kg
 from sync.units import amount_fen, format_fen, format_kg
 
@@ -33,7 +35,9 @@ class Allotment:
 
     @property
     def dispatched_fen(self) -> int:
-        """Tickets that stand."""
+        """Tickets that stand; of a settled epoch what it was settled with."""
+        if self.counters.state is InstanceState.SETTLED:
+            return self.counters.settled_spend_fen
         return self.spent_fen - self.voided_fen
 
     @property
@@ -58,6 +62,8 @@ class Account:
     kind: str
     fund_fen: int
     allotments: dict[str, Allotment]
+    exposure_fen: int = 0
+    """敞口: the part of payments undone that was out at the plants, so that the fund still holds it."""
 
     @property
     def free_fen(self) -> int:
@@ -115,10 +121,20 @@ def largest_net_kg(axles: int, articulated: bool, vehicle_max_kg: int | None) ->
     return limit_kg * 3 // 4
 
 
-def plan_hold_fen(account: Account, instance: str, price_fen_per_t: int, load_kg: int) -> int:
-    """What a notice reserves for a load of at most `load_kg`; NotAllowed when the money is not enough for one tonne."""
-    spendable_fen = account.spendable_fen(instance)
+def plan_hold_fen(account: Account, instance: str, price_fen_per_t: int, load_kg: int, own_fen: int = 0) -> int:
+    """What a notice reserves for a load of at most `load_kg`; NotAllowed when the money is not enough for one tonne.
+
+    While a payment undone is not covered, nothing more is promised: a notice keeps at most its own `own_fen`.
+    """
+    spendable_fen = account.spendable_fen(instance) if not account.exposure_fen else own_fen
     smallest_fen = amount_fen(min(SMALLEST_LOAD_KG, load_kg), price_fen_per_t)
+    if account.exposure_fen and spendable_fen < smallest_fen:
+        exposure = format_fen(account.exposure_fen)
+        raise NotAllowed(
+            "account", account.account,
+            f"退票敞口 ¥{exposure} 未补足,不再开单;请先到财务补款",
+            f"a payment was undone and ¥{exposure} of it is not covered yet: post a payment first",
+        )  # fmt: skip
     if spendable_fen < smallest_fen:
         have, need = format_fen(max(0, spendable_fen)), format_fen(smallest_fen)
         elsewhere_fen = sum(a.unused_fen for i, a in account.allotments.items() if i != instance)

@@ -5,7 +5,7 @@ SELECT … FOR UPDATE on the account or the instance that is about to change; co
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from sync.office.store.bulk import insert_new as insert_new
+from sync.office.store.bulk import put as put
 from sync.office.store.migrations import OLDEST_VERSION, migrate
 from sync.office.store.schema import SCHEMA_VERSION, meta, metadata
 from sync.office.store.terms import begin_term
@@ -99,27 +101,9 @@ class Store:
 def insert_first(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert one row; False when its primary key is taken, also by a process that is just committing it."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    return tx.execute(dialect.insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
-
-
-def insert_new(tx: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows, leaving those alone whose primary key is already there."""
-    if not rows:
-        return
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    tx.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
-
-
-def put(tx: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows, or overwrite those whose primary key is already there. Every row must have the same keys."""
-    listed = list(rows)
-    if not listed:
-        return
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in listed[0] if name not in keys}
-    tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), listed)
+    key = next(iter(table.primary_key))
+    statement = dialect.insert(table).values(**row).on_conflict_do_nothing().returning(key)
+    return tx.execute(statement).first() is not None
 
 
 def next_change(tx: Connection) -> int:

@@ -4,14 +4,16 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from sync.allotment import InstanceState, OfficeCounters
 from sync.office.accounts import Account, Allotment
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
-from sync.office.store.database import insert_new, next_change
+from sync.office.store.cover import cover_exposure
+from sync.office.store.database import insert_first, insert_new, next_change
 from sync.office.store.policy_notes import note_granted
+from sync.office.store.reconcile import Mode, mode_of, refuse_while_reconciling
 from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments
 from sync.units import format_fen
 
@@ -62,16 +64,14 @@ def post_payment(tx: Connection, payment: Payment) -> bool:
         tx, accounts, [{"account": account, "customer_id": payment.customer_id, "kind": "prepaid", "fund_fen": 0}]
     )
     _lock(tx, account)
-    known = tx.execute(select(payments).where(payments.c.reference == payment.reference)).mappings().first()
-    if known is not None:
+    row = {
+        "reference": payment.reference, "account": account, "amount_fen": payment.amount_fen, "payer": payment.payer,
+        "posted_at": now_text(), "posted_by": payment.posted_by,
+    }  # fmt: skip
+    if not insert_first(tx, payments, row):
+        known = tx.execute(select(payments).where(payments.c.reference == payment.reference)).mappings().one()
         _same_payment(known, payment, account)
         return False
-    tx.execute(
-        insert(payments).values(
-            reference=payment.reference, account=account, amount_fen=payment.amount_fen, payer=payment.payer,
-            posted_at=now_text(), posted_by=payment.posted_by,
-        )
-    )  # fmt: skip
     tx.execute(
         update(accounts).where(accounts.c.account == account).values(fund_fen=accounts.c.fund_fen + payment.amount_fen)
     )
@@ -94,13 +94,18 @@ def _same_payment(known: Any, payment: Payment, account: str) -> None:
 def approve_credit(tx: Connection, credit: Credit) -> bool:
     """Book an approved application; False when exactly this one was booked before."""
     _name_customer(tx, credit.customer_id, credit.customer_name)
-    known = tx.execute(select(credits).where(credits.c.application == credit.application)).mappings().first()
     wanted = {
         "account": credit.account, "product": credit.product, "quantity_kg": credit.quantity_kg,
         "price_fen_per_t": credit.price_fen_per_t, "amount_fen": credit.amount_fen, "due": credit.due,
         "responsible": credit.responsible,
     }  # fmt: skip
-    if known is not None:
+    fund = {
+        "account": credit.account, "customer_id": credit.customer_id, "kind": "credit", "fund_fen": credit.amount_fen,
+    }  # fmt: skip
+    insert_new(tx, accounts, [fund])
+    row = {"application": credit.application, "posted_at": now_text(), "posted_by": credit.posted_by, **wanted}
+    if not insert_first(tx, credits, row):
+        known = tx.execute(select(credits).where(credits.c.application == credit.application)).mappings().one()
         differs = [name for name, value in wanted.items() if known[name] != value]
         if differs:
             raise NotAllowed(
@@ -109,16 +114,6 @@ def approve_credit(tx: Connection, credit: Credit) -> bool:
                 f"this application is already booked with {differs[0]} {known[differs[0]]}; use a new number",
             )  # fmt: skip
         return False
-    tx.execute(
-        insert(accounts).values(
-            account=credit.account, customer_id=credit.customer_id, kind="credit", fund_fen=credit.amount_fen
-        )
-    )
-    tx.execute(
-        insert(credits).values(
-            application=credit.application, posted_at=now_text(), posted_by=credit.posted_by, **wanted
-        )
-    )
     next_change(tx)
     return True
 
@@ -149,9 +144,12 @@ def _lock(tx: Connection, account: str) -> Any:
 
 
 def load_account(tx: Connection, account: str) -> Account | None:
-    """The account with all its allotments, locked; None when there is none of this name."""
+    """The account with all its allotments, locked; None when there is none of this name.
+
+    Whatever is free covers payments undone before anybody may be granted of it.
+    """
     row = _lock(tx, account)
-    return None if row is None else read_accounts(tx, account)[0]
+    return None if row is None else cover_exposure(tx, read_accounts(tx, account)[0])
 
 
 def read_accounts(tx: Connection, account: str | None = None) -> list[Account]:
@@ -168,17 +166,23 @@ def read_accounts(tx: Connection, account: str | None = None) -> list[Account]:
         noticed[name, instance] += hold_fen
     spread: dict[str, dict[str, Allotment]] = defaultdict(dict)
     for row in tx.execute(joined).mappings():
-        spread[row["account"]][row["instance"]] = Allotment(
-            OfficeCounters(
-                row["granted_fen"], row["returned_seen_fen"], InstanceState(row["state"]), row["settled_spend_fen"]
-            ),
-            row["spent_fen"], row["voided_fen"], row["held_fen"], row["wanted_fen"],
-            noticed[row["account"], row["instance"]],
-        )  # fmt: skip
+        spread[row["account"]][row["instance"]] = _allotment(row, noticed[row["account"], row["instance"]])
     return [
-        Account(row["account"], row["customer_id"], row["kind"], row["fund_fen"], spread[row["account"]])
+        Account(
+            row["account"], row["customer_id"], row["kind"], row["fund_fen"], spread[row["account"]],
+            row["exposure_fen"],
+        )
         for row in tx.execute(listed).mappings()
-    ]
+    ]  # fmt: skip
+
+
+def _allotment(row: Any, noticed_fen: int) -> Allotment:
+    counters = OfficeCounters(
+        row["granted_fen"], row["returned_seen_fen"], InstanceState(row["state"]), row["settled_spend_fen"]
+    )
+    if counters.state is InstanceState.SETTLED:  # its holds and wishes ended with it
+        return Allotment(counters, row["spent_fen"], row["voided_fen"])
+    return Allotment(counters, row["spent_fen"], row["voided_fen"], row["held_fen"], row["wanted_fen"], noticed_fen)
 
 
 def save_grants(tx: Connection, before: Account, after: Account) -> bool:
@@ -202,9 +206,9 @@ def save_grants(tx: Connection, before: Account, after: Account) -> bool:
 
 
 def grant_wanted(tx: Connection, account: str) -> bool:
-    """Give every plant that asked what is free; whether anything was granted."""
+    """Call when more may be free: it covers exposure first, then what plants asked for; whether a plant got some."""
     before = load_account(tx, account)
-    if before is None:
+    if before is None or mode_of(tx) is not Mode.NORMAL:
         return False
     after = before
     frozen = frozen_instances(tx)
@@ -221,6 +225,7 @@ def frozen_instances(tx: Connection) -> set[str]:
 
 def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) -> int:
     """Grant more than notices need, for a link that is expected to fail; the new cumulative total in fen."""
+    refuse_while_reconciling(tx)
     before = load_account(tx, account)
     if before is None:
         raise NotAllowed("account", account, "没有这个账户", "no such account")
@@ -255,7 +260,8 @@ def note_state(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]
                 .where(allotments.c.account == account, allotments.c.instance == instance)
                 .values(returned_seen_fen=returned_fen, wanted_fen=wanted_fen)
             )
-        if wanted_fen > allotment.counters.granted_fen:
+        more_is_free = returned_fen > allotment.counters.returned_seen_fen
+        if more_is_free or wanted_fen > allotment.counters.granted_fen:
             granted = grant_wanted(tx, account) or granted
     return granted
 
