@@ -56,8 +56,11 @@ def prepaid_account(customer_id: str) -> str:
     return f"{customer_id}/prepaid"
 
 
-def post_payment(tx: Connection, payment: Payment) -> bool:
-    """Book a payment; False when exactly this one was booked before; NotAllowed for another of its reference."""
+def post_payment(tx: Connection, payment: Payment, first: tuple[str, int] | None = None) -> bool:
+    """Book a payment; False when exactly this one was booked before; NotAllowed for another of its reference.
+
+    `first` is an instance and fen: that plant gets so much before any other that asked for money.
+    """
     _name_customer(tx, payment.customer_id, payment.customer_name)
     account = prepaid_account(payment.customer_id)
     insert_new(
@@ -75,6 +78,8 @@ def post_payment(tx: Connection, payment: Payment) -> bool:
     tx.execute(
         update(accounts).where(accounts.c.account == account).values(fund_fen=accounts.c.fund_fen + payment.amount_fen)
     )
+    if first is not None:
+        grant_by_hand(tx, account, *first)
     grant_wanted(tx, account)
     next_change(tx)
     return True

@@ -1,0 +1,120 @@
+"""Grants as the top-up page lists them, and whom a dispatcher means by what he reads out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from sync.office.refusal import NotAllowed
+from sync.office.store.money import prepaid_account
+from sync.office.store.orders import CHANGEABLE
+from sync.office.store.schema import accounts, allotments, customers, instances, notices, topups
+
+_MOST_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One account at one plant epoch."""
+
+    instance: str
+    account: str
+    granted_fen: int
+    state: str
+    frozen: str
+    plant_name: str
+    customer_name: str
+    granted_at: str
+    """When it grew last; '' when that was not noted."""
+    seen_at: str
+    """When the plant told that it has all of it; '' while it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The account somebody meant."""
+
+    account: str
+    customer_id: str
+    kind: str
+
+
+def plant_states(tx: Connection, plant: str) -> list[str]:
+    """The states of a plant's epochs, the newest first."""
+    query = select(instances.c.state).where(instances.c.plant == plant).order_by(instances.c.epoch.desc())
+    return list(tx.execute(query).scalars())
+
+
+def find_account(tx: Connection, who: str) -> Found:
+    """By account, customer number, or the plate or number of an open notice. NotAllowed names what is understood."""
+    text = who.strip()
+    by_notice = select(notices.c.account).where(
+        (notices.c.notice == text) | (notices.c.plate == text.upper()), notices.c.state.in_(CHANGEABLE)
+    )
+    names = [text, prepaid_account(text), *tx.execute(by_notice).scalars()]
+    found = {row.account: row for row in tx.execute(select(accounts).where(accounts.c.account.in_(names)))}
+    for name in names:
+        if name in found:
+            row = found[name]
+            return Found(row.account, row.customer_id, row.kind)
+    raise NotAllowed(
+        "who", who[:60], "没有这个客户、账户、车牌或未完成的通知单",
+        "no such customer, account, or plate or number of an open notice",
+    )  # fmt: skip
+
+
+def find_grant(tx: Connection, instance: str, account: str) -> Grant | None:
+    """What was granted there; None when nothing was."""
+    mine = (allotments.c.account == account, allotments.c.instance == instance)
+    found = _read(tx, _grants().where(*mine))
+    return found[0] if found else None
+
+
+def list_grants(tx: Connection) -> list[Grant]:
+    """Grants of open epochs, those the plant has not got first, then the newest."""
+    query = _grants().where(instances.c.state == "open", instances.c.frozen == "")
+    rows = _read(tx, query.order_by(func.coalesce(topups.c.granted_at, "").desc(), allotments.c.account))
+    return sorted(rows, key=lambda grant: grant.seen_at != "" or not grant.granted_at)[:_MOST_ROWS]
+
+
+def waiting_trucks(tx: Connection, limit: int = 30) -> list[dict[str, Any]]:
+    """Open notices, for the page's list of whom a dispatcher may mean."""
+    query = (
+        select(notices.c.plate, notices.c.notice, notices.c.account, instances.c.plant, customers.c.name)
+        .join(instances, instances.c.instance == notices.c.instance)
+        .join(accounts, accounts.c.account == notices.c.account)
+        .join(customers, customers.c.customer_id == accounts.c.customer_id)
+        .where(notices.c.state.in_(CHANGEABLE))
+        .order_by(notices.c.issued_at.desc())
+    )
+    return [dict(row) for row in tx.execute(query.limit(limit)).mappings()]
+
+
+def list_accounts(tx: Connection) -> list[dict[str, Any]]:
+    """Accounts with their customers' names, to choose from."""
+    query = select(accounts.c.account, customers.c.name).join(
+        customers, customers.c.customer_id == accounts.c.customer_id
+    )
+    return [dict(row) for row in tx.execute(query.order_by(accounts.c.account)).mappings()]
+
+
+def _grants() -> Any:
+    total = topups.c.granted_fen == allotments.c.granted_fen
+    mine = (topups.c.account == allotments.c.account) & (topups.c.instance == allotments.c.instance)
+    return (
+        select(
+            allotments.c.instance, allotments.c.account, allotments.c.granted_fen, instances.c.state,
+            instances.c.frozen, instances.c.plant_name, customers.c.name.label("customer_name"),
+            func.coalesce(topups.c.granted_at, "").label("granted_at"),
+            func.coalesce(topups.c.seen_at, "").label("seen_at"),
+        )
+        .join(instances, instances.c.instance == allotments.c.instance)
+        .join(accounts, accounts.c.account == allotments.c.account)
+        .join(customers, customers.c.customer_id == accounts.c.customer_id)
+        .outerjoin(topups, mine & total)
+        .where(allotments.c.granted_fen > 0)
+    )  # fmt: skip
+
+
+def _read(tx: Connection, query: Any) -> list[Grant]:
+    return [Grant(**row) for row in tx.execute(query).mappings()]
