@@ -5,11 +5,9 @@ Rows are fed in ledger order, each exactly once; the store commits the outcome t
 kind that cannot be read becomes an incident, so that no bad row can stop those behind it.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -20,9 +18,11 @@ from sync.office.lack import Lack
 from sync.office.orders_kept import odd_order, odd_ticket
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shipment:
-    """One visit of one truck, as far as its plant has told. Times are ISO 8601 UTC text, empty when not yet."""
+    """One visit of one truck, as far as its plant has told. Times are ISO 8601 UTC text, empty when not yet. Changed by
+    `Effects`, row by row.
+    """
 
     visit: str
     state: str = "noticed"
@@ -107,39 +107,28 @@ class Effects:
 
     def feed(self, seq: int, kind: str, body: str, at: str) -> None:
         """Apply one row."""
-        known = wire.RECORDS.get(kind)
-        if known is None:
-            return
-        if _NUL in body:
-            # PostgreSQL keeps no NUL in a text, so a name that holds one must not get further than the inbox.
-            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: holds a NUL character"))
-            return
-        try:
-            record = known.model_validate_json(body)
-            _check_times(record)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(str(part) for part in problem["loc"])
-            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: {where}: {problem['msg']}"))
-            return
-        except OverflowError:
-            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: a time outside the years 1 to 9999"))
-            return
-        handler = self._HANDLERS.get(type(record))
-        if handler is not None:
-            handler(self, seq, record, at)
+        self.take(seq, kind, at, read_row(kind, body))
+
+    def take(self, seq: int, kind: str, at: str, read: wire.Record | str | None) -> None:
+        """Apply one row that `read_row` has read."""
+        if isinstance(read, str):
+            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: {read}"))
+        elif read is not None and (handler := self._HANDLERS.get(type(read))) is not None:
+            handler(self, seq, read, at)
 
     def _change(self, visit: str, seq: int, at: str, **changes: Any) -> Shipment:
-        before = self.shipments.get(visit, Shipment(visit))
-        after = replace(before, changed_at=at, changed_seq=seq, **changes)
-        self.shipments[visit] = after
+        shipment = self.shipments.setdefault(visit, Shipment(visit))
+        state, account, hold_fen = shipment.state, shipment.account, shipment.hold_fen
+        shipment.changed_at, shipment.changed_seq = at, seq
+        for name, value in changes.items():
+            setattr(shipment, name, value)
         self.touched.add(visit)
-        account = after.account or before.account
+        account = shipment.account or account
         if account:
-            self.sums[account].held_fen += after.hold_fen - before.hold_fen
-        if after.notice and after.state != before.state:
-            self.notices[after.notice] = (_NOTICE_STATES.get(after.state, after.state), after.reason)
-        return after
+            self.sums[account].held_fen += shipment.hold_fen - hold_fen
+        if shipment.notice and shipment.state != state:
+            self.notices[shipment.notice] = (_NOTICE_STATES.get(shipment.state, shipment.state), shipment.reason)
+        return shipment
 
     def _notice_taken(self, seq: int, record: wire.NoticeTaken, at: str) -> None:
         if self.issued is not None and (odd := odd_order(record, self.issued.get(record.notice, ()))):
@@ -267,34 +256,42 @@ class Effects:
     }  # fmt: skip
 
 
+def read_row(kind: str, body: str) -> wire.Record | str | None:
+    """The record in a row; None for a kind that is not known here, and why, in words, if it cannot be read."""
+    known = wire.RECORDS.get(kind)
+    if known is None:
+        return None
+    if _NUL in body:
+        # PostgreSQL keeps no NUL in a text, so a name that holds one must not get further than the inbox.
+        return "holds a NUL character"
+    try:
+        record = known.model_validate_json(body)
+        _check_times(record)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+    except OverflowError:
+        return "a time outside the years 1 to 9999"
+    return record
+
+
 def _check_times(record: wire.Record) -> None:
     """OverflowError for a moment that has no UTC: year 1 east of Greenwich, year 9999 west of it."""
-    for name in ("at", "tare_at", "gross_at"):
-        moment = getattr(record, name, None)
-        if moment is not None:
-            time_text(moment)
+    for name in _TIMES[type(record)]:
+        time_text(getattr(record, name))
 
 
-def visits_named(rows: Iterable[tuple[str, str]]) -> set[str]:
-    """The visits that rows of (kind, body) speak of, so that the store can read them in one go."""
-    return _named("visit", (body for kind, body in rows if kind in _WITH_VISIT))
+def visits_named(read: Iterable[wire.Record | str | None]) -> set[str]:
+    """The visits that rows speak of, so that the store can read them in one go."""
+    return {visit for record in read if (visit := getattr(record, "visit", None)) is not None}
 
 
-def orders_named(rows: Iterable[tuple[str, str]]) -> set[str]:
-    """The notices whose versions are needed to compare rows of (kind, body) with them."""
-    return _named("notice", (body for kind, body in rows if kind in _WITH_ORDER))
+def orders_named(read: Iterable[wire.Record | str | None]) -> set[str]:
+    """The notices whose versions are needed to compare rows with them."""
+    return {record.notice for record in read if isinstance(record, wire.NoticeTaken | wire.Ticketed)}
 
 
-def _named(name: str, bodies: Iterable[str]) -> set[str]:
-    found = set()
-    for body in bodies:
-        with suppress(ValueError):
-            fields = json.loads(body)
-            if isinstance(fields, dict) and isinstance(named := fields.get(name), str) and "\0" not in named:
-                named.encode()  # ValueError for half a character, which no database is asked for either
-                found.add(named)
-    return found
-
-
-_WITH_VISIT = frozenset(kind for kind, record in wire.RECORDS.items() if "visit" in record.model_fields)
-_WITH_ORDER = frozenset({wire.NoticeTaken.KIND, wire.Ticketed.KIND})
+_TIMES = {
+    record: [name for name in ("at", "tare_at", "gross_at") if name in record.model_fields]
+    for record in wire.RECORDS.values()
+}

@@ -5,37 +5,23 @@ speak with one key. Both rows are kept, the instance is frozen (no grants, no no
 past a gap wait in the inbox; the answer names the last row without a gap, so the plant goes back to it.
 """
 
-import json
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
-from sync.chain import ChainBroken, verify_row
-from sync.messages import Notice, State, WireRecord
+from sync.chain import ChainBroken, verify_row, verify_rows
+from sync.messages import State, WireRecord
 from sync.office.clock import now_text
-from sync.office.effects import Effects, Incident, Shipment, Sums, orders_named, visits_named
-from sync.office.store.database import insert_new, next_change, put
-from sync.office.store.lacks import note_lacks
-from sync.office.store.money import grant_wanted
-from sync.office.store.schema import (
-    accounts,
-    allotments,
-    documents,
-    forks,
-    inbox,
-    incidents,
-    instances,
-    notices,
-    shipments,
-)
-from sync.units import format_fen
+from sync.office.effects import Incident
+from sync.office.store.applying import apply_rows, tell
+from sync.office.store.bulk import add_rows, insert_new
+from sync.office.store.database import next_change
+from sync.office.store.schema import forks, inbox, instances
 
 _PARKED_AT_ONCE = 5000
 _HIGHEST_SEQ = 2**53
-_SHIPMENT_FIELDS = tuple(Shipment.__dataclass_fields__)
 
 
 class Unstorable(Exception):
@@ -60,22 +46,25 @@ class Ingested:
 
 def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Ingested:
     """Take in rows of one instance, in any order, any number of times."""
-    for record in records:
-        _check_storable(record)
+    _check_storable(records)
     head = tx.execute(_head(instance).with_for_update()).mappings().first()
     if head is None:
         raise UnknownInstance(instance)
     last_seq, last_hash = int(head["last_seq"]), str(head["last_hash"])
-    new, other = _sort_out(tx, instance, records)
-    received_at = now_text()
-    insert_new(tx, inbox, [_inbox_row(instance, record, received_at) for record in new])
-    forked = _keep_forks(tx, head["plant"], instance, other, received_at)
-    ready, broken = _ready(tx, instance, last_seq, last_hash, new)
+    received_at, forked, broken = now_text(), False, None
+    ready = _following(tx, instance, last_seq, last_hash, records)
+    if ready:
+        add_rows(tx, inbox, [_inbox_row(instance, record, received_at) for record in ready])
+    else:
+        new, other = _sort_out(tx, instance, records)
+        insert_new(tx, inbox, [_inbox_row(instance, record, received_at) for record in new])
+        forked = _keep_forks(tx, head["plant"], instance, other, received_at)
+        ready, broken = _ready(tx, instance, last_seq, last_hash, new)
     if broken is not None and not head["frozen"]:
         _freeze(tx, head["plant"], instance, "chain", broken.seq, broken.what)
     granted = False
     if ready:
-        granted = _apply(tx, head["plant"], instance, ready)
+        granted = apply_rows(tx, head["plant"], instance, ready)
         last_seq, last_hash = ready[-1].seq, ready[-1].hash
         tx.execute(
             update(instances).where(instances.c.instance == instance).values(last_seq=last_seq, last_hash=last_hash)
@@ -84,14 +73,33 @@ def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Inge
     return Ingested(last_seq, last_hash, len(ready), forked, granted, change)
 
 
-def _check_storable(record: WireRecord) -> None:
-    texts = (record.kind, record.body, record.at, record.hash)
-    if not 1 <= record.seq <= _HIGHEST_SEQ or any("\0" in text for text in texts):
-        raise Unstorable(f"row {record.seq} cannot be kept")
+def _following(
+    tx: Connection, instance: str, last_seq: int, last_hash: str, records: Sequence[WireRecord]
+) -> list[WireRecord]:
+    """The rows, if they are just what comes next, their chain whole, and nothing is parked: then none can be here.
+
+    That is how nearly all rows come. Empty for anything else, which then is sorted out row by row.
+    """
+    if not records or records[0].seq != last_seq + 1:
+        return []
     try:
-        "".join(texts).encode()
+        verify_rows(records, last_seq, last_hash)
+    except ChainBroken:
+        return []
+    # Asked after the instance is locked, so that no other process adds to them meanwhile.
+    highest = tx.execute(select(func.max(inbox.c.seq)).where(inbox.c.instance == instance)).scalar() or 0
+    return list(records) if highest == last_seq else []
+
+
+def _check_storable(records: Sequence[WireRecord]) -> None:
+    texts = "".join([text for record in records for text in (record.kind, record.body, record.at, record.hash)])
+    try:
+        texts.encode()
     except UnicodeEncodeError as error:
-        raise Unstorable(f"row {record.seq} holds half a character") from error
+        raise Unstorable("a row holds half a character") from error
+    if "\0" in texts or not all(1 <= record.seq <= _HIGHEST_SEQ for record in records):
+        seqs = f"{records[0].seq} to {records[-1].seq}" if records else "none"
+        raise Unstorable(f"among rows {seqs} is one that cannot be kept")
 
 
 def _head(instance: str) -> Select[Any]:
@@ -139,7 +147,7 @@ def _keep_forks(tx: Connection, plant: str, instance: str, other: list[WireRecor
 
 def _freeze(tx: Connection, plant: str, instance: str, kind: str, seq: int, what: str) -> None:
     tx.execute(update(instances).where(instances.c.instance == instance, instances.c.frozen == "").values(frozen=what))
-    insert_new(tx, incidents, [_incident_row(plant, instance, Incident(seq, kind, now_text(), what))])
+    tell(tx, plant, instance, [Incident(seq, kind, now_text(), what)])
 
 
 def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, state: State) -> None:
@@ -155,17 +163,13 @@ def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, st
         _freeze(tx, plant, instance, "fork", last_seq, "the plant lacks rows that came from it, or has others")
     elif state.last_seq < last_seq:
         what = f"the plant tells of {state.last_seq} rows, {last_seq} came: a restored copy, or a late message"
-        insert_new(tx, incidents, [_incident_row(plant, instance, Incident(last_seq, "fewer", now_text(), what))])
+        tell(tx, plant, instance, [Incident(last_seq, "fewer", now_text(), what)])
 
 
 def tell_restored(tx: Connection, plant: str, instance: str, last_seq: int, lost: str) -> None:
     """The plant has what these books do not hold: they were restored from an older copy."""
     what = f"head office forgot what the plant has from it: {lost}"
-    insert_new(tx, incidents, [_incident_row(plant, instance, Incident(last_seq, "restored", now_text(), what))])
-
-
-def _incident_row(plant: str, instance: str, incident: Incident) -> dict[str, Any]:
-    return {"instance": instance, "plant": plant, **asdict(incident)}
+    tell(tx, plant, instance, [Incident(last_seq, "restored", now_text(), what)])
 
 
 def _ready(
@@ -198,103 +202,3 @@ def _parked(tx: Connection, instance: str, last_seq: int) -> dict[int, WireRecor
     window = inbox.c.seq.between(last_seq + 1, last_seq + _PARKED_AT_ONCE)
     rows = tx.execute(select(inbox).where(mine, window)).mappings()
     return {row["seq"]: WireRecord(**{name: row[name] for name in WireRecord.model_fields}) for row in rows}
-
-
-def _apply(tx: Connection, plant: str, instance: str, ready: list[WireRecord]) -> bool:
-    """Write what the rows mean; whether money came back and was granted to somebody who waits for it."""
-    rows = [(record.kind, record.body) for record in ready]
-    effects = Effects(
-        shipments=_read_shipments(tx, instance, visits_named(rows)),
-        issued=_read_issued(tx, instance, orders_named(rows)),
-    )
-    for record in ready:
-        effects.feed(record.seq, record.kind, record.body, record.at)
-    odd = [Incident(ready[-1].seq, kind, now_text(), what) for kind, what in _save_sums(tx, instance, effects.sums)]
-    _save_notices(tx, instance, effects)
-    insert_new(tx, incidents, [_incident_row(plant, instance, incident) for incident in effects.incidents + odd])
-    changed = _with_notice_facts(tx, [effects.shipments[visit] for visit in sorted(effects.touched)])
-    put(tx, shipments, [_shipment_row(plant, instance, shipment) for shipment in changed])
-    note_lacks(tx, plant, instance, effects.lacks)
-    granted = False
-    for account in sorted(account for account, sums in effects.sums.items() if sums.returned_fen):
-        granted = grant_wanted(tx, account) or granted
-    return granted
-
-
-def _read_shipments(tx: Connection, instance: str, visits: set[str]) -> dict[str, Shipment]:
-    if not visits:
-        return {}
-    found = tx.execute(select(shipments).where(shipments.c.instance == instance, shipments.c.visit.in_(sorted(visits))))
-    return {row["visit"]: Shipment(**{name: row[name] for name in _SHIPMENT_FIELDS}) for row in found.mappings()}
-
-
-def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, list[Notice]]:
-    """Every version that was ever numbered for this instance, also of amendments still on their way."""
-    issued: dict[str, list[Notice]] = defaultdict(list)
-    mine = (documents.c.instance == instance, documents.c.kind == Notice.KIND)
-    chosen = select(documents.c.subject, documents.c.body).where(*mine, documents.c.subject.in_(sorted(numbers)))
-    for number, body in tx.execute(chosen.order_by(documents.c.number)):
-        issued[number].append(Notice.model_validate_json(body))
-    return issued
-
-
-def _with_notice_facts(tx: Connection, changed: list[Shipment]) -> list[Shipment]:
-    """Before there is a ticket, customer and product are those of the notice."""
-    wanted = sorted({shipment.notice for shipment in changed if shipment.notice and not shipment.customer_name})
-    if not wanted:
-        return changed
-    found = tx.execute(select(notices.c.notice, notices.c.body).where(notices.c.notice.in_(wanted)))
-    facts = {row.notice: json.loads(row.body) for row in found}
-    return [
-        replace(shipment, **{name: facts[shipment.notice][name] for name in _NOTICE_FACTS})
-        if not shipment.customer_name and shipment.notice in facts
-        else shipment
-        for shipment in changed
-    ]
-
-
-_NOTICE_FACTS = ("customer_id", "customer_name", "product", "mode", "price_fen_per_t", "credit_due", "carrier")
-
-
-def _shipment_row(plant: str, instance: str, shipment: Shipment) -> dict[str, Any]:
-    fields = {name: getattr(shipment, name) for name in _SHIPMENT_FIELDS}
-    return {"instance": instance, "plant": plant, **fields}
-
-
-def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tuple[str, str]]:
-    """Add to the counters; what cannot be right is booked all the same, and told: the goods are gone already."""
-    named = sorted(account for account, each in sums.items() if each != Sums())
-    known = set(tx.execute(select(accounts.c.account).where(accounts.c.account.in_(named)).with_for_update()).scalars())
-    strange = [f"{account}: no such account here" for account in named if account not in known]
-    over = []
-    row = allotments.c
-    for account in sorted(known):
-        each = sums[account]
-        insert_new(tx, allotments, [{"account": account, "instance": instance}])
-        mine = (row.account == account, row.instance == instance)
-        before = tx.execute(select(allotments).where(*mine)).mappings().one()
-        after = {
-            "spent_fen": before["spent_fen"] + each.spent_fen, "voided_fen": before["voided_fen"] + each.voided_fen,
-            "held_fen": before["held_fen"] + each.held_fen,
-            "returned_seen_fen": min(max(before["returned_seen_fen"], each.returned_fen), before["granted_fen"]),
-        }  # fmt: skip
-        tx.execute(update(allotments).where(*mine).values(**after))
-        over_fen = after["spent_fen"] - after["voided_fen"] - (before["granted_fen"] - after["returned_seen_fen"])
-        if over_fen > 0 and each.spent_fen:
-            over.append(f"{account}: tickets exceed the allotment by ¥{format_fen(over_fen)}")
-    # One incident of a kind per row: an account each would push the others out.
-    found = (("unknown_account", strange), ("over_allotment", over))
-    return [(kind, "; ".join(said)) for kind, said in found if said]
-
-
-def _save_notices(tx: Connection, instance: str, effects: Effects) -> None:
-    """New states of notices; a refusal counts only while nothing else was heard of the notice."""
-    told = sorted(effects.notices.items())
-    mine = (notices.c.notice == bindparam("number"), notices.c.instance == instance)
-    change = update(notices).values(state=bindparam("new_state"), reason=bindparam("why"))
-    moved = [{"number": n, "new_state": state, "why": why} for n, (state, why) in told if state != "refused"]
-    refused = [{"number": n, "new_state": state, "why": why} for n, (state, why) in told if state == "refused"]
-    if moved:
-        tx.execute(change.where(*mine), moved)
-    if refused:
-        tx.execute(change.where(*mine, notices.c.state.in_(("issued", "cancelling"))), refused)

@@ -1,0 +1,102 @@
+"""Many rows in one statement. PostgreSQL takes them by COPY, or unpacks them from one JSON parameter; SQLite, which has
+no round trips to save, takes them one by one. Rows are dicts with the same keys.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import OperationalError
+
+Row = Mapping[str, Any]
+
+
+def add_rows(tx: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows whose primary keys are known to be free; one that is taken is an error."""
+    if not rows:
+        return
+    if not _is_postgresql(tx):
+        tx.execute(insert(table), list(rows))
+        return
+    names = list(rows[0])
+    cursor = tx.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    try:
+        with cursor.copy(f"COPY {_quoted(tx, table.name)} ({_columns(tx, names)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in names])
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise OperationalError("COPY", None, error) from error  # as SQLAlchemy would have worded it
+    finally:
+        cursor.close()
+
+
+def insert_new(tx: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, leaving those alone whose primary key is already there."""
+    if not rows:
+        return
+    if _is_postgresql(tx):
+        _unpack(tx, table, rows, "ON CONFLICT DO NOTHING")
+    else:
+        tx.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+
+
+def put(tx: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, or overwrite the named columns of those whose primary key is already there. No key twice."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    changed = [name for name in rows[0] if name not in keys]
+    if _is_postgresql(tx):
+        sets = ", ".join(f"{_quoted(tx, name)} = excluded.{_quoted(tx, name)}" for name in changed)
+        _unpack(tx, table, rows, f"ON CONFLICT ({_columns(tx, keys)}) DO UPDATE SET {sets}")
+    else:
+        statement = sqlite.insert(table)
+        chosen = {name: statement.excluded[name] for name in changed}
+        tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=chosen), list(rows))
+
+
+def change(tx: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> None:
+    """Overwrite the named columns of rows that are there and equal in `keys`; others are left out."""
+    if not rows:
+        return
+    changed = [name for name in rows[0] if name not in keys]
+    if _is_postgresql(tx):
+        own = _quoted(tx, table.name)
+        sets = ", ".join(f"{_quoted(tx, name)} = told.{_quoted(tx, name)}" for name in changed)
+        equal = " AND ".join(f"{own}.{_quoted(tx, name)} = told.{_quoted(tx, name)}" for name in keys)
+        statement = f"UPDATE {own} SET {sets} FROM {_unpacked(tx, table)} told WHERE {equal}"
+        tx.exec_driver_sql(statement, (_as_json(rows),))
+    else:
+        where = [table.c[name] == bindparam(f"its_{name}") for name in keys]
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed}
+        named = [{f"{'its' if name in keys else 'new'}_{name}": row[name] for name in row} for row in rows]
+        tx.execute(update(table).where(*where).values(values), named)
+
+
+def _unpack(tx: Connection, table: Table, rows: Sequence[Row], end: str) -> None:
+    columns = _columns(tx, list(rows[0]))
+    into = f"INSERT INTO {_quoted(tx, table.name)} ({columns})"
+    tx.exec_driver_sql(f"{into} SELECT {columns} FROM {_unpacked(tx, table)} {end}", (_as_json(rows),))
+
+
+def _unpacked(tx: Connection, table: Table) -> str:
+    return f"json_populate_recordset(NULL::{_quoted(tx, table.name)}, %s::json)"
+
+
+def _as_json(rows: Sequence[Row]) -> str:
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def _is_postgresql(tx: Connection) -> bool:
+    return tx.dialect.name == "postgresql"
+
+
+def _columns(tx: Connection, names: Sequence[str]) -> str:
+    return ", ".join(_quoted(tx, name) for name in names)
+
+
+def _quoted(tx: Connection, name: str) -> str:
+    return tx.dialect.identifier_preparer.quote(name)
