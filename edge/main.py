@@ -21,7 +21,7 @@ from drivers.registry import build_camera, build_gate, build_printer, build_scal
 from edge.domain.refusal import Words
 from edge.domain.scale_monitor import ScaleRules
 from edge.settings import HeadOfficeSection, LaneSection, PlantSettings
-from edge.signing import PassKey
+from edge.signing import OfficeKey, PassKey
 from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner, GateSetup
 from edge.station.lane_runner import LaneRunner, LaneSetup
@@ -89,9 +89,10 @@ async def _run(settings: PlantSettings, announce: Callable[[str], None]) -> None
 
 
 def make_plant(settings: PlantSettings, pass_key: PassKey) -> Plant:
-    """Identity and house rules from the configuration."""
+    """Identity and house rules from the configuration; head office's key, where one was set up."""
     section = settings.plant
     starts = section.day_starts
+    office_key = settings.keys.directory / "office.pub"
     return Plant(
         code=section.code,
         number=section.number,
@@ -105,6 +106,7 @@ def make_plant(settings: PlantSettings, pass_key: PassKey) -> Plant:
         finance_seals_by_rule=settings.seals.finance == "rule",
         pass_key=pass_key,
         software=SOFTWARE,
+        office_key=OfficeKey(load_public(office_key)) if office_key.exists() else None,
     )
 
 

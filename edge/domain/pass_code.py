@@ -35,7 +35,8 @@ def payload_of(exit_pass: ExitPass, key_id: int) -> bytes:
         bytes.fromhex(exit_pass.pass_id),
         exit_pass.net_kg,
         exit_pass.plate_hash,
-        int(exit_pass.issued_at.timestamp()),
+        # A clock that stands beyond 2106 must not stop the weighing; what it stamps is marked as doubtful anyway.
+        min(max(0, int(exit_pass.issued_at.timestamp())), 2**32 - 1),
         exit_pass.ttl_minutes,
         exit_pass.product_code,
     )

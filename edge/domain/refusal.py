@@ -171,8 +171,8 @@ _WORDS: dict[Reason, Words] = {
         "Disk full: nothing was booked or printed. Call the administrator",
     ),
     Reason.FENCED: Words(
-        "本机账本是恢复的副本或已落后,不得出单、作废、收款;出门与补打照常。请总部开新账期",
-        "A restored copy, or books that are behind: no tickets, voids, money; gate and reprints work. Enrol anew",
+        "账本是旧副本,不得出单、作废、收款;出门与补打照常",
+        "These books are an old copy: no tickets, voids or money; gate and reprints work",
     ),
     Reason.EPOCH_CLOSED: Words(
         "本账期已关闭,不再出单、作废、收款;出门与补打照常",

@@ -20,9 +20,19 @@ from edge.domain.visit import Visit, VisitEvent, VisitState
 from edge.station import moves, weighing
 from edge.station.desk import Desk
 from edge.station.eyes import Eyes, Seen
-from edge.station.lane_view import actions, curve, hold_view, limit_and_money, occupied, queue_entries, visit_view
+from edge.station.lane_view import (
+    actions,
+    barred_words,
+    curve,
+    hold_view,
+    limit_and_money,
+    occupied,
+    queue_entries,
+    visit_view,
+)
 from edge.station.pictures import PictureStore
 from edge.station.plant import Plant
+from edge.station.topup import read_code, take_code
 from edge.station.views import Done, LaneView, LinkView, ScaleView, Why, as_json
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
@@ -147,6 +157,22 @@ class LaneRunner:
         """空车出门: weighed again and as light as it came."""
         return await self._command(lambda: self._weigh(by, weighing.leave_empty), visit)
 
+    async def topup(self, code: str, by: str, visit: str = "") -> Outcome:
+        """充值码: money that head office signed on paper, for a plant whose link is down. A held load is decided again
+        by the lane itself, as when the money came by link.
+        """
+
+        async def take() -> Outcome:
+            desk = self._desk
+            standing = desk.snapshot.on_lane(self.setup.lane)
+            name = standing.visit if standing else ""
+            grant = read_code(desk.plant, code)
+            if isinstance(grant, Refusal):
+                return grant
+            return await self._commit(lambda books: take_code(books, grant, by, name))
+
+        return await self._command(take, visit)
+
     async def park(self, by: str, visit: str = "") -> Outcome:
         """Drive off to load elsewhere; the lane is free for the next truck."""
 
@@ -176,6 +202,7 @@ class LaneRunner:
             alarms=desk.alarms,
             last=Why.of(self._last) if self._last else None,
             done=self._done,
+            barred=barred_words(desk.snapshot),
         )
 
     def left_kg(self) -> tuple[str, int | None]:

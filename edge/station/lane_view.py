@@ -10,6 +10,8 @@ from edge.domain.scale_monitor import ScaleMonitor
 from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.epoch import bar
+from edge.station.snapshot import Snapshot
+from edge.station.topup import lacks_fen
 from edge.station.views import ActionView, HoldView, LimitView, LinkView, MoneyView, QueueEntry, VisitView, Why
 from sync.units import amount_fen
 
@@ -17,6 +19,10 @@ _NEAR_KG = 1000
 _CURVE_POINTS = 60
 _SERVED = (VisitState.ADMITTED, VisitState.TARED, VisitState.LOADING, VisitState.HELD)
 NOTHING = Words("", "")
+_CLOSING = Words(
+    "总部正在关闭本账期:不收新通知单,在场车辆照常出单",
+    "Head office is closing this epoch: no new notices; trucks in the yard are served as usual",
+)
 CALLABLE = (VisitState.QUEUED, VisitState.TARED, VisitState.LOADING, VisitState.HELD)
 """A waiting truck, or one that loads elsewhere and comes back."""
 
@@ -84,6 +90,9 @@ def hold_view(desk: Desk, visit: Visit) -> HoldView | None:
         over_fen=held.refusal.number("over_fen"),
         since=desk.plant.local(held.at),
         ways_out=tuple(ways),
+        plant=desk.plant.code,
+        account=visit.notice.account,
+        lacks_fen=lacks_fen(visit, desk.snapshot.accounts[visit.notice.account]),
     )
 
 
@@ -129,8 +138,17 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
         "cancel": _may(visit, VisitEvent.CANCEL),
         "empty_exit": _may(visit, VisitEvent.LEAVE_EMPTY) or weight,
         "park": _may_park(visit),
+        "topup": barred or (None if desk.plant.office_key else refuse(Reason.TOPUP_NO_OFFICE)),
     }
     return tuple(ActionView(name, why is None, why.words if why else NOTHING) for name, why in answers.items())
+
+
+def barred_words(snapshot: Snapshot) -> Words:
+    """Why this plant books nothing new, or soon will not; empty while it does."""
+    if snapshot.closing and snapshot.mode == "live":
+        return _CLOSING
+    barred = bar(snapshot.mode)
+    return barred.words if barred else NOTHING
 
 
 def occupied(monitor: ScaleMonitor, visit: Visit | None, now_ms: int) -> Refusal | None:

@@ -21,6 +21,9 @@ def take_notice(books: Books, order: Notice) -> None:
     """A notice arrived. Known ones change only by a higher version; an expired one, one whose number no page's address
     can carry, or one for an epoch that is being closed is refused and says so.
     """
+    if order.issued_at <= books.clock.now():
+        # Signed by head office, and no later than we think it is: a time that was surely reached.
+        books.clock.witness(order.issued_at)
     known = books.visits.get(order.notice)
     if known is not None:
         _amend(books, known, order)
@@ -108,10 +111,9 @@ def take_grant(books: Books, account: str, granted_fen: int, *, by: str = "") ->
     return True
 
 
-def _turn(visit: Visit) -> tuple[bool, bool, str, str]:
+def _turn(visit: Visit) -> tuple[bool, bool, int, str]:
     """Whose hold is filled first: loads held for money, then trucks in the plant as they arrived, then notices."""
-    arrived = visit.arrived_at.isoformat() if visit.arrived_at else ""
-    return not visit.held_amount_fen, not arrived, arrived, visit.visit
+    return not visit.held_amount_fen, not visit.queue_number, visit.queue_number, visit.visit
 
 
 def _fill_hold(books: Books, visit: Visit) -> None:

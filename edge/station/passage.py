@@ -83,7 +83,7 @@ def _facts(books: Books, plant: Plant, stored: StoredTicket | StoredSlip) -> Pas
             net_kg=0,
             pass_id=slip.pass_id,
             # Its visit is over, so the truck may be registered again and load: then it is not empty any more.
-            voided=books.visits.arrived_since(slip.plate, slip.at),
+            voided=books.visits.arrived_after(slip.plate, slip.visit),
             sealed=True,
             missing_seal=("", ""),
             used_at=used_at,

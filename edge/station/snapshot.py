@@ -22,6 +22,7 @@ class Snapshot:
     waiting_records: int = 0
     oldest_waiting_at: datetime | None = None
     mode: Mode = "live"
+    closing: bool = False
 
     def on_lane(self, lane: str) -> Visit | None:
         """The visit standing on a lane, finished or not known any more = None."""
@@ -58,6 +59,7 @@ def read_snapshot(books: Books) -> Snapshot:
         waiting_records=head - acked,
         oldest_waiting_at=books.ledger.at(acked + 1),
         mode=books.mode,
+        closing=books.closing,
     )
 
 

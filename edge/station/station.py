@@ -9,7 +9,7 @@ from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner
 from edge.station.head_office import HeadOffice
 from edge.station.lane_runner import LaneRunner
-from edge.station.lane_view import link_view
+from edge.station.lane_view import barred_words, link_view
 from edge.station.live import LiveHub
 from edge.station.printing import PrintRunner, settle_after_crash
 from edge.station.ticket_desk import TicketDesk
@@ -108,10 +108,19 @@ class Station:
                 self._desk.clear_alarm("clock")
             else:
                 self._desk.raise_alarm("clock", Words("时间未校准,请检查时钟", "the clock is wrong: check the time"))
+            self._tell_mode()
             await self._desk.record_alarms()
             self._publish_queue()
             if ticks % _EXPIRE_EVERY_S == 0:
                 await self.yard.expire()
+
+    def _tell_mode(self) -> None:
+        """Fenced or closed books are told on every page, after a restart too."""
+        words = barred_words(self._desk.snapshot)
+        if not words.zh:
+            self._desk.clear_alarm("epoch")
+        elif not any(alarm.source == "ledger" for alarm in self._desk.alarms):
+            self._desk.raise_alarm("epoch", words)
 
     async def _stop(self) -> None:
         runners: list[LaneRunner | GateRunner | PrintRunner] = [*self.lanes.values(), *self.gates.values()]

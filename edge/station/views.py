@@ -97,6 +97,11 @@ class HoldView:
     since: str
     ways_out: tuple[str, ...]
     """Of: topup, amend, unload."""
+    plant: str
+    account: str
+    """With the plant's code all that finance must be told to sign a top-up code."""
+    lacks_fen: int
+    """What is missing now; money may have come since the truck was held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ class AlarmView:
 @dataclass(frozen=True, slots=True)
 class LaneView:
     """All a lane page shows. `actions` names: call tare start_loading load_complete unload recheck cancel empty_exit
-    park.
+    park topup.
     """
 
     lane: str
@@ -169,6 +174,8 @@ class LaneView:
     """The last refusal met on this lane, until the next success."""
     done: Words | None
     """The last success in words ("ticket HX01-01-0000001 printed, drive to the gate")."""
+    barred: Words = Words("", "")
+    """Why the plant books nothing new (fenced, closed), or soon will not (closing); empty while it does."""
 
 
 @dataclass(frozen=True, slots=True)

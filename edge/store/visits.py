@@ -81,8 +81,8 @@ class VisitTable:
         )
 
     def open(self) -> list[Visit]:
-        """Every visit that is not finished, in the order of arrival, then of notice."""
-        rows = self._connection.execute(f"SELECT * FROM visits WHERE {_OPEN} ORDER BY arrived_at, visit")
+        """Every visit that is not finished, in the order of arrival, then of notice. No clock is asked for that."""
+        rows = self._connection.execute(f"SELECT * FROM visits WHERE {_OPEN} ORDER BY queue_number, visit")
         return [_visit(row) for row in rows]
 
     def in_plant(self, plate: str) -> Visit | None:
@@ -93,10 +93,14 @@ class VisitTable:
         ).fetchone()
         return _visit(row) if row else None
 
-    def arrived_since(self, plate: str, moment: datetime) -> bool:
-        """Whether a truck with this plate has been registered again after a moment."""
+    def arrived_after(self, plate: str, visit: str) -> bool:
+        """Whether a truck with this plate has been registered again after a visit: by queue numbers, which only grow,
+        since a clock may have jumped in between.
+        """
         row = self._connection.execute(
-            "SELECT 1 FROM visits WHERE plate = ? AND arrived_at > ? LIMIT 1", (plate, moment.isoformat())
+            "SELECT 1 FROM visits WHERE plate = ?"
+            " AND queue_number > (SELECT queue_number FROM visits WHERE visit = ?) LIMIT 1",
+            (plate, visit),
         ).fetchone()
         return row is not None
 

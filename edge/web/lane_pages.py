@@ -25,6 +25,7 @@ LIMITS: dict[str, dict[str, int]] = {
     "park": {"visit": 80},
     "cancel": {"visit": 80, "reason": 200},
     "empty_exit": {"visit": 80},
+    "topup": {"visit": 80, "code": 1500},
 }
 """The commands of a lane, each with its form fields and their most characters."""
 
@@ -113,5 +114,6 @@ def _doing(lane: Lane, command: str) -> Do:
         "park": lambda by, form: lane.park(by, form["visit"]),
         "cancel": lambda by, form: lane.cancel(by, form["reason"], form["visit"]),
         "empty_exit": lambda by, form: lane.empty_exit(by, form["visit"]),
+        "topup": lambda by, form: lane.topup(form["code"], by, form["visit"]),
     }
     return table[command]

@@ -17,6 +17,7 @@ MAY: dict[str, frozenset[str]] = {
     "park": _LANE,
     "cancel": _LANE | {"biller"},
     "empty_exit": _LANE,
+    "topup": _LANE | {"biller"},
     "scan": _GATE,
     "override": _GATE,
     "arrive": _GATE | _DESK,

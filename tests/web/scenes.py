@@ -25,7 +25,18 @@ from edge.station.views import (
 )
 
 NO_WORDS = Words("", "")
-ACTIONS = ("call", "tare", "start_loading", "load_complete", "unload", "recheck", "cancel", "empty_exit", "park")
+ACTIONS = (
+    "call",
+    "tare",
+    "start_loading",
+    "load_complete",
+    "unload",
+    "recheck",
+    "cancel",
+    "empty_exit",
+    "park",
+    "topup",
+)
 
 
 def now() -> str:
@@ -99,12 +110,24 @@ def hold_view(reason: str = "money") -> LaneView:
     if money:
         why = refuse(Reason.OVER_BALANCE, over_fen=256_000, over_kg=1_280)
     ways = ("topup", "unload") if money else ("unload",)
-    hold = HoldView(Why.of(why), 33_680, 48_200, 6_736_000, 1_280, 256_000 if money else 0, now(), ways)
+    hold = HoldView(
+        Why.of(why),
+        33_680,
+        48_200,
+        6_736_000,
+        1_280,
+        256_000 if money else 0,
+        now(),
+        ways,
+        "HX01",
+        "C0042/预付",
+        256_000 if money else 0,
+    )
     return loading_view(
         scale=replace(SCALE, gross_kg=48_200), visit=visit(VisitState.HELD), hold=hold, last=Why.of(why),
         limit=LimitView(46_920, -1_280, reason, MONEY_WORDS, "over"),
         money=MoneyView(6_480_000, 6_480_000, 6_736_000, -256_000, 33_680),
-        actions=actions("recheck", "unload", "park") if money else actions("unload", "park"),
+        actions=actions("recheck", "unload", "park", "topup") if money else actions("unload", "park"),
         link=replace(LINKED, connected=False, since="2026-11-20 10:00:00", waiting_records=1_284),
         curve_kg=(0, 14_520, 14_540, 22_000, 31_000, 39_000, 45_000, 48_200, 48_260, 48_200),
     )  # fmt: skip

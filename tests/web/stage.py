@@ -141,6 +141,9 @@ class StageLane:
     async def empty_exit(self, by: str, visit: str = "") -> Done | Refusal:
         return self.stage.hear("empty_exit", by, visit)
 
+    async def topup(self, code: str, by: str, visit: str = "") -> Done | Refusal:
+        return self.stage.hear("topup", code, by, visit)
+
 
 @dataclass
 class StageGate:

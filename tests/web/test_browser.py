@@ -93,7 +93,7 @@ def test_the_hold_shows_its_numbers_and_two_ways_out(screen: Page, served: Serve
     expect(screen.locator("#this-load")).to_have_text("\u2212 ¥ 67,360.00")
     expect(screen.locator("#remains")).to_have_text("✕ \u2212¥ 2,560.00")
     expect(screen.locator("#main")).to_be_hidden()
-    screen.tap("[data-way=topup] button")
+    screen.tap("[data-way=topup] [data-action=recheck]")
     screen.tap("[data-way=unload] button")
     expect(screen.locator("#said")).to_contain_text("已完成")
     assert ("recheck", "D01", "V7") in stage.heard

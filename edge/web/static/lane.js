@@ -1,6 +1,7 @@
 // The dispatcher's page: one stream in, one command out.
 import { ask, asking, boot, byId, fillFrom, follow, inBoth, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
 import { mainAction, paint } from "./lane_paint.js";
+import { askCode } from "./topup.js";
 
 const lane = byId("lane").dataset.lane;
 const REPLY_MS = 8000;
@@ -33,6 +34,7 @@ function said() {
   setHidden("paper", !paper || stale);
   if (stale) return say("bad", "✕", word("stale"), second("stale"));
   if (paper) return say("warn", "⚠", `${word("print_" + visit.print_state)} · ${word("paper_question")}`, second("paper_question"));
+  if (pick(view.barred) && (!reply || old)) return say("bad", "✕", pick(view.barred), pickOther(view.barred));
   if (reply && !old) return say(reply.ok ? "good" : "bad", reply.ok ? "✓" : "✕", pick(reply.words), pickOther(reply.words));
   if (view.last && !view.hold) return say("bad", "✕", pick(view.last), pickOther(view.last));
   if (view.done) return say("good", "✓", pick(view.done), pickOther(view.done));
@@ -95,6 +97,10 @@ async function pressOther(name) {
   if (name === "cancel") {
     byId("cancel-reason").value = "";
     return (await ask("ask-cancel")) ? send(name, { visit, reason: byId("cancel-reason").value }) : undefined;
+  }
+  if (name === "topup") {
+    const taken = await askCode((code) => post(`/lane/${lane}/topup`, { visit, code }));
+    return taken ? answered(taken) : undefined;
   }
   if (name === "empty_exit") return (await ask("ask-empty")) ? send(name, { visit }) : undefined;
   return send(name, { visit });

@@ -111,7 +111,10 @@ function hold(view, stale, weight) {
   setText("hold-gross", gross === null ? "———" : kg(gross));
   setText("hold-limit", view.limit ? kg(view.limit.gross_max_kg) : "—");
   bar("hold-", view, held.gross_kg);
-  setText("way-fen", fen(held.over_fen));
+  setText("way-fen", fen(held.lacks_fen));
+  setText("tell-plant", held.plant);
+  setText("tell-account", held.account);
+  setText("tell-fen", fen(held.lacks_fen));
   setText("way-amend", kg(held.over_kg));
   setText("way-kg", kg(held.over_kg));
   setText("way-plate", plate(String(held.why.numbers.seen || "")));

@@ -22,7 +22,7 @@ from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
 from edge.domain.refusal import Reason, Refusal, Words
 from edge.domain.scale_monitor import ScaleRules, ScaleState
 from edge.domain.visit import Visit
-from edge.signing import PassKey
+from edge.signing import OfficeKey, PassKey
 from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner, GateSetup
 from edge.station.head_office import apply_documents
@@ -46,6 +46,7 @@ RULES = ScaleRules(DIVISION_KG, 100_000, frames_in_a_row=3)
 PLATE = "浙A12345"
 TARE_KG = 14_520
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+OFFICE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
 
 
 def make_plant(**changed: object) -> Plant:
@@ -63,6 +64,7 @@ def make_plant(**changed: object) -> Plant:
         finance_seals_by_rule=True,
         pass_key=PassKey(KEY),
         software="weighgate test",
+        office_key=OfficeKey(OFFICE_KEY.public_key()),
     )
     return replace(plant, **changed)  # type: ignore[arg-type]
 

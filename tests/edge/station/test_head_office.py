@@ -99,7 +99,7 @@ async def test_no_daily_query_of_the_plant_reads_a_whole_table(rig: PlantRig) ->
     books.visits.open()
     books.visits.in_plant("浙A12345")
     books.visits.noticed("浙A12345")
-    books.visits.arrived_since("浙A12345", datetime.now(UTC))
+    books.visits.arrived_after("浙A12345", "N1")
     books.tickets.get(ticket)
     books.tickets.by_number(1)
     books.tickets.of_day("2026-11-23")
