@@ -29,7 +29,7 @@ from sync.settings_errors import known_keys
 from sync.units import amount_fen
 
 Body = TypeVar("Body", bound=BaseModel)
-_MOST_FEN = 10**13
+MOST_FEN = 10**13
 _TYPES_ZH = {
     "string_type": "须为文字", "int_type": "须为整数", "int_from_float": "须为整数", "bool_type": "须为 true 或 false",
 }  # fmt: skip
@@ -37,11 +37,13 @@ _TYPES_ZH = {
 _DEFAULT_VALIDITY = timedelta(hours=24)
 
 
-class _In(BaseModel):
+class In(BaseModel):
+    """What is asked for, with no field that is not known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class PaymentIn(_In):
+class PaymentIn(In):
     """到款通知书."""
 
     reference: str
@@ -51,7 +53,7 @@ class PaymentIn(_In):
     payer: str = ""
 
 
-class CreditIn(_In):
+class CreditIn(In):
     """赊销申请, approved."""
 
     application: str
@@ -64,7 +66,7 @@ class CreditIn(_In):
     customer_name: str = ""
 
 
-class NoticeIn(_In):
+class NoticeIn(In):
     """发货通知单. `expires_at` ISO 8601 with zone; empty means 24 hours from now."""
 
     plant: str
@@ -86,7 +88,7 @@ class NoticeIn(_In):
     freight_fen: int = 0
 
 
-class AmendIn(_In):
+class AmendIn(In):
     """What may change in an open notice; absent fields stay."""
 
     plate: str | None = None
@@ -137,8 +139,8 @@ _WHOLE = frozenset({"quantity_kg", "received_kg", "limit_kg", "vehicle_max_kg", 
 
 def book_payment(store: Store, body: PaymentIn, by: str) -> dict[str, Any]:
     """Post a payment notice and give it to the plants that wait for it; `new` is False for the very same one again."""
-    check_range("amount_fen", body.amount_fen, 1, _MOST_FEN, "fen")
-    _code("reference", body.reference)
+    check_range("amount_fen", body.amount_fen, 1, MOST_FEN, "fen")
+    check_code("reference", body.reference)
     check_customer_id(body.customer_id)
     check_text("customer_name", body.customer_name)
     check_text("payer", body.payer)
@@ -150,7 +152,7 @@ def book_payment(store: Store, body: PaymentIn, by: str) -> dict[str, Any]:
 
 def book_credit(store: Store, body: CreditIn, by: str, utc_offset_hours: int) -> dict[str, Any]:
     """Book an approved credit application as an account of its own; a new one must not be due before today."""
-    _code("application", body.application)
+    check_code("application", body.application)
     check_customer_id(body.customer_id)
     check_text("customer_name", body.customer_name)
     check_text("product", body.product, required=True)
@@ -219,7 +221,8 @@ def receive_stock(store: Store, plant: str, product: str, received_kg: int) -> d
     return {"plant": plant, "product": stock.product, "received_kg": stock.received_kg}
 
 
-def _code(field: str, value: str) -> None:
+def check_code(field: str, value: str) -> None:
+    """A number as banks and offices write them."""
     if NUMBER.fullmatch(value) is None:
         raise NotAllowed(
             field, value[:60], "只能用字母、数字、- 和 /,最多 40 位", "allowed: letters, digits, - _ and /, at most 40"

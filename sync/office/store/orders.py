@@ -13,8 +13,9 @@ from sync.office.accounts import Account, Allotment, largest_net_kg, plan_hold_f
 from sync.office.clock import now_text, time_text
 from sync.office.notices import NoticeRequest
 from sync.office.refusal import NotAllowed
-from sync.office.store.database import next_change
+from sync.office.store.database import insert_first, next_change
 from sync.office.store.money import load_account, prepaid_account, save_grants
+from sync.office.store.reconcile import refuse_untold, refuse_while_reconciling
 from sync.office.store.schema import credits, customers, documents, instances, notices, shipments
 from sync.units import format_fen, format_kg
 
@@ -27,13 +28,13 @@ _STATES_ZH = {
 
 
 def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notice:
-    """Check, reserve, grant what is missing, and number the document. NotAllowed: nothing has changed."""
+    """Check, reserve, grant what is missing, and number the document. NotAllowed: roll back, nothing has changed."""
     request.check(now)
+    refuse_while_reconciling(tx)
+    wanted_number = request.notice
     request = _numbered(tx, request, now)
     if tx.execute(select(notices.c.notice).where(notices.c.notice == request.notice)).first() is not None:
-        raise NotAllowed(
-            "notice", request.notice, "单号已用过,每个单号只用一次", "this number is used; allowed: a new one"
-        )
+        raise _used(request.notice)
     instance = open_instance(tx, request.plant)
     _plate_is_free(tx, request.plate)
     notice = _priced(tx, request, now)
@@ -41,20 +42,32 @@ def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notic
     hold_fen = plan_hold_fen(account, instance, notice.price_fen_per_t, _load_kg(notice))
     notice = notice.model_copy(update={"hold_fen": hold_fen})
     save_grants(tx, account, account.with_hold(instance, hold_fen))
-    tx.execute(
-        insert(notices).values(
-            notice=notice.notice, version=1, instance=instance, account=notice.account, plate=notice.plate,
-            state="issued", hold_fen=hold_fen, body=canonical(notice.model_dump(mode="json")),
-            issued_at=time_text(now), expires_at=time_text(notice.expires_at),
-        )
-    )  # fmt: skip
+    while not insert_first(tx, notices, _notice_row(instance, notice, now)):
+        if wanted_number:
+            raise _used(wanted_number)
+        # Another process has taken the day's next number for another plant, and committed it just now.
+        notice = notice.model_copy(update={"notice": _numbered(tx, replace(request, notice=""), now).notice})
     number_document(tx, instance, notice.notice, notice)
     next_change(tx)
     return notice
 
 
+def _used(number: str) -> NotAllowed:
+    return NotAllowed("notice", number, "单号已用过,每个单号只用一次", "this number is used; allowed: a new one")
+
+
+def _notice_row(instance: str, notice: Notice, now: datetime) -> dict[str, Any]:
+    return {
+        "notice": notice.notice, "version": 1, "instance": instance, "account": notice.account,
+        "plate": notice.plate, "state": "issued", "hold_fen": notice.hold_fen,
+        "body": canonical(notice.model_dump(mode="json")), "issued_at": time_text(now),
+        "expires_at": time_text(notice.expires_at),
+    }  # fmt: skip
+
+
 def amend_notice(tx: Connection, number: str, changes: dict[str, Any], now: datetime) -> Notice:
     """The same notice with a higher version: limit, price, expiry, plate, vehicle. Its hold is planned anew."""
+    refuse_while_reconciling(tx)
     row = _changeable(tx, number)
     _may_grow(tx, row["instance"])
     old = Notice.model_validate_json(row["body"])
@@ -64,6 +77,8 @@ def amend_notice(tx: Connection, number: str, changes: dict[str, Any], now: date
         plant=row["instance"].split("/")[0], credit_application=application,
         **{name: fields[name] for name in _REQUEST_FIELDS},
     ).check(now)  # fmt: skip
+    if old.mode is Mode.CREDIT:
+        _not_overdue(application, old.credit_due, now)
     if old.mode is Mode.CREDIT and fields["price_fen_per_t"] != old.price_fen_per_t:
         raise NotAllowed(
             "price_fen_per_t", str(fields["price_fen_per_t"]), "赊销按申请单价", "the application fixes the price"
@@ -81,7 +96,9 @@ def amend_notice(tx: Connection, number: str, changes: dict[str, Any], now: date
         allotment = replace(allotment, held_fen=allotment.held_fen - int(tx.execute(held).scalar_one()))
     without = replace(account, allotments={**account.allotments, row["instance"]: allotment})
     notice = Notice.model_validate(fields)
-    hold_fen = plan_hold_fen(without, row["instance"], notice.price_fen_per_t, _load_kg(notice))
+    hold_fen = plan_hold_fen(
+        without, row["instance"], notice.price_fen_per_t, _load_kg(notice), own_fen=row["hold_fen"]
+    )
     notice = notice.model_copy(update={"hold_fen": hold_fen})
     save_grants(tx, without, without.with_hold(row["instance"], hold_fen))
     tx.execute(
@@ -99,6 +116,24 @@ _REQUEST_FIELDS = (
     "customer_id", "plate", "product", "price_fen_per_t", "axles", "expires_at", "mode", "notice", "product_code",
     "limit_kg", "articulated", "vehicle_max_kg", "pickup_person", "carrier", "freight_fen", "issued_by",
 )  # fmt: skip
+
+
+def open_notices(tx: Connection, product: str, plant: str = "") -> list[tuple[str, str]]:
+    """(number, plant) of open notices of a product that are paid before, oldest first: those a new price may change."""
+    chosen = (
+        select(notices.c.notice, notices.c.body, instances.c.plant)
+        .join(instances, instances.c.instance == notices.c.instance)
+        .where(notices.c.state.in_(CHANGEABLE), notices.c.expires_at > now_text())
+        .order_by(notices.c.issued_at, notices.c.notice)
+    )
+    if plant:
+        chosen = chosen.where(instances.c.plant == plant)
+    listed = []
+    for number, body, where in tx.execute(chosen):
+        notice = Notice.model_validate_json(body)
+        if notice.product == product and notice.mode is not Mode.CREDIT:
+            listed.append((number, where))
+    return listed
 
 
 def cancel_notice(tx: Connection, number: str, reason: str) -> None:
@@ -119,8 +154,13 @@ def open_instance(tx: Connection, plant: str) -> str:
         .with_for_update()
     ).first()
     if row is None:
-        known = ", ".join(tx.execute(select(instances.c.plant).distinct().order_by(instances.c.plant)).scalars()) or "-"
-        raise NotAllowed("plant", plant, f"没有这个厂;已登记:{known}", f"no such plant; enrolled: {known}")
+        known = list(tx.execute(select(instances.c.plant).distinct().order_by(instances.c.plant)).scalars())
+        if plant in known:
+            raise NotAllowed(
+                "plant", plant, "该厂账期正在关闭或已关闭;请先登记下一期", "has no open epoch; enrol its next one first"
+            )
+        listed = ", ".join(known) or "-"
+        raise NotAllowed("plant", plant, f"没有这个厂;已登记:{listed}", f"no such plant; enrolled: {listed}")
     if row[1]:
         raise NotAllowed("plant", plant, "账本对不上,已冻结", f"is frozen: {row[1]}")
     return str(row[0])
@@ -169,6 +209,8 @@ def _numbered(tx: Connection, request: NoticeRequest, now: datetime) -> NoticeRe
 
 def _plate_is_free(tx: Connection, plate: str) -> None:
     """One open notice for one truck: a second would leave the lane to guess."""
+    if tx.dialect.name == "postgresql":  # SQLite has one writer; here two notices for two plants may be made at once
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtext(plate))))
     found = tx.execute(
         select(notices.c.notice).where(
             notices.c.plate == plate, notices.c.state.in_(CHANGEABLE), notices.c.expires_at > now_text()
@@ -208,10 +250,7 @@ def _credit(tx: Connection, request: NoticeRequest, now: datetime) -> Any:
         raise NotAllowed(
             field, value, "该客户没有这份已批准的赊销申请", "this customer has no such approved application"
         )
-    if row["due"] < now.astimezone(UTC).date().isoformat():
-        raise NotAllowed(
-            field, value, f"付款期限 {row['due']} 已过", f"was due on {row['due']}; allowed: a new application"
-        )
+    _not_overdue(value, row["due"], now)
     if row["price_fen_per_t"] != request.price_fen_per_t:
         price = format_fen(row["price_fen_per_t"])
         raise NotAllowed(
@@ -232,6 +271,14 @@ def _credit(tx: Connection, request: NoticeRequest, now: datetime) -> Any:
     return row
 
 
+def _not_overdue(application: str, due: str, now: datetime) -> None:
+    """逾期停发: on a credit whose day of payment is past no notice is issued, and none is changed."""
+    if due < now.astimezone(UTC).date().isoformat():
+        raise NotAllowed(
+            "credit_application", application, f"付款期限 {due} 已过", f"was due on {due}; allowed: a new application"
+        )
+
+
 def _account(tx: Connection, account: str) -> Account:
     found = load_account(tx, account)
     if found is None:
@@ -245,7 +292,11 @@ def _load_kg(notice: Notice) -> int:
 
 
 def number_document(tx: Connection, instance: str, subject: str, document: Document) -> None:
-    """The next number without gaps: the instance's row is locked while it is taken."""
+    """The next number without gaps: the instance's row is locked while it is taken.
+
+    Restored books do not know which numbers the plant has applied before it has told them: NotAllowed until then.
+    """
+    refuse_untold(tx, instance)
     last = tx.execute(
         select(instances.c.documents).where(instances.c.instance == instance).with_for_update()
     ).scalar_one()

@@ -81,6 +81,16 @@ def refuse_until_told(tx: Connection) -> None:
         )  # fmt: skip
 
 
+def refuse_untold(tx: Connection, instance: str) -> None:
+    """NotAllowed for a document to a plant epoch that has not told restored books which numbers it has applied."""
+    if mode_of(tx) is not Mode.NORMAL and instance in standing(tx).missing:
+        raise NotAllowed(
+            "office", "reconcile",
+            f"正在对账恢复,{instance} 尚未报到,暂不能下发",
+            f"being reconciled, and {instance} has not told yet: nothing can be sent to it",
+        )  # fmt: skip
+
+
 def begin_reconcile(tx: Connection, why: str) -> Term:
     """Begin a new term above every number known and ask every plant epoch again. Any time, any number of times."""
     _keep(tx, _MODE, Mode.RECONCILING)
