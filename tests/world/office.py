@@ -1,0 +1,155 @@
+"""Head office in the world: its files, its program, and what its people do."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection
+
+from sync.keys import Instance
+from sync.office.notices import NoticeRequest
+from sync.office.refusal import NotAllowed
+from sync.office.store.money import Payment, grant_by_hand, post_payment
+from sync.office.store.orders import cancel_notice, issue_notice, open_instance
+from sync.office.store.plants import enrol
+from sync.office.store.verification import Findings, verify_books
+from tests.edge.station.rig import PRICE
+from tests.world.box import make_key
+from tests.world.seams import TIME, Crash, Crasher, Deliver, Pipe, SteppedLink, SteppedStore
+
+T = TypeVar("T")
+KEY = make_key("office")
+
+
+class Office:
+    """One head office. `deliver` takes what it sends down."""
+
+    def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop, deliver: Deliver) -> None:
+        self.folder = folder
+        self.crasher = Crasher()
+        self.pipe = Pipe(deliver)
+        self.crashes = 0
+        self.notices = 0
+        self._loop = loop
+        folder.mkdir(parents=True, exist_ok=True)
+        self.start()
+
+    @property
+    def path(self) -> Path:
+        """The books."""
+        return self.folder / "office.sqlite3"
+
+    def start(self) -> None:
+        """The program starts on whatever files there are."""
+        self.store = SteppedStore(f"sqlite:///{self.path}", self.crasher)
+        self._raw = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
+        self.link = SteppedLink(self.store, self.pipe, KEY, lambda: None)
+        if self.pipe.up:
+            self.link.connected()
+
+    def close(self) -> None:
+        """The program is gone."""
+        self._raw.close()
+        self.store.close()
+
+    def do(self, work: Callable[[], T]) -> T | None:
+        """Run something that commits; None when the program crashed on the way (it is up again) or said no."""
+        try:
+            return work()
+        except NotAllowed:
+            return None
+        except Crash:
+            self.crashes += 1
+            self.close()
+            self.start()
+            return None
+
+    def write(self, work: Callable[[Connection], T]) -> T | None:
+        """One transaction of a page or a command."""
+
+        def run() -> T:
+            with self.store.write() as tx:
+                return work(tx)
+
+        return self.do(run)
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """A message arrived."""
+        self.do(lambda: self._loop.run_until_complete(self.link.take(topic, payload)))
+
+    def look(self) -> None:
+        """The link looks for what others committed."""
+        self.do(lambda: self._loop.run_until_complete(self.link.look()))
+
+    # What people do here.
+
+    def enrol(self, code: str, epoch: int, key: Ed25519PublicKey) -> Instance | None:
+        """A new box."""
+        return self.write(lambda tx: enrol(tx, code, f"{code} 厂", key, epoch))
+
+    def pay(self, reference: str, customer: str, amount_fen: int) -> bool | None:
+        """到款."""
+        return self.write(lambda tx: post_payment(tx, Payment(reference, customer, f"客户 {customer}", amount_fen)))
+
+    def notice(self, code: str, customer: str) -> str | None:
+        """发货通知单 for a new truck."""
+        self.notices += 1
+        request = NoticeRequest(
+            plant=code, customer_id=customer, plate=f"浙A{self.notices % 100_000:05}", product="焦炭",
+            price_fen_per_t=PRICE, axles=6, expires_at=TIME.office + timedelta(hours=12),
+            notice=f"N{self.notices:06}", product_code=1,
+        )  # fmt: skip
+        made = self.write(lambda tx: issue_notice(tx, request, TIME.office))
+        return made.notice if made else None
+
+    def cancel(self, notice: str) -> None:
+        """Take a notice back."""
+        self.write(lambda tx: cancel_notice(tx, notice, "取消"))
+
+    def grant(self, code: str, account: str, amount_fen: int) -> int | None:
+        """Allot by hand."""
+        return self.write(lambda tx: grant_by_hand(tx, account, open_instance(tx, code), amount_fen))
+
+    def free_fen(self, account: str) -> int:
+        """What may still be granted, read past all of the program's own code."""
+        return next((fund - out for name, fund, out in self._outstanding() if name == account), 0)
+
+    def rows(self, instance: str) -> tuple[int, str]:
+        """How far an instance's rows are here: last number and hash."""
+        found = self._raw.execute(
+            "SELECT last_seq, last_hash FROM instances WHERE instance = ?", (instance,)
+        ).fetchone()
+        return (found[0], found[1]) if found else (0, "")
+
+    def check(self) -> None:
+        """I1."""
+        for account, fund, out in self._outstanding():
+            assert out <= fund, f"I1: {account}: {out} fen are out, the fund is {fund} fen"
+
+    def verify(self) -> Findings:
+        """`weighgate-office verify`."""
+        with self.store.read() as tx:
+            return verify_books(tx)
+
+    def _outstanding(self) -> list[tuple[str, int, int]]:
+        return self._raw.execute(_OUTSTANDING).fetchall()
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the books as they lie there, program running."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in self.folder.glob("office.sqlite3*"):
+            shutil.copyfile(file, folder / file.name)
+
+
+_OUTSTANDING = """
+SELECT a.account, a.fund_fen, COALESCE((
+    SELECT SUM(CASE WHEN i.state = 'settled' THEN l.settled_spend_fen ELSE l.granted_fen - l.returned_seen_fen END)
+    FROM allotments l JOIN instances i ON i.instance = l.instance WHERE l.account = a.account), 0)
+FROM accounts a
+"""

@@ -1,0 +1,220 @@
+"""The few places where the world holds the program by the hand: its clock, its commits, and who runs its coroutines.
+
+Everything here derives from the shipped classes and changes when things happen, never what happens: a transaction runs
+on the calling thread, and a crash comes right before its COMMIT (nothing happened) or right after it (nobody was told).
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import structlog
+from sqlalchemy import Connection
+
+from edge.store.books import Books
+from edge.store.clock import Clock
+from edge.store.database import Database
+from sync.engine import PlantEngine
+from sync.office.link import OfficeLink
+from sync.office.store.database import Store
+from sync.transport import NotConnected
+
+T = TypeVar("T")
+START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+Deliver = Callable[[str, bytes], None]
+
+
+class Crash(BaseException):
+    """The power went. Not an Exception, so that no error handling of the program can catch it."""
+
+
+class Crasher:
+    """Counts one computer's commits and ends it at the chosen one."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._after = False
+
+    def arm(self, commits: int, *, after: bool) -> None:
+        """Crash at the `commits`-th commit from now: before it, or right after it."""
+        self._left, self._after = commits, after
+
+    def before_commit(self) -> None:
+        """Called inside the transaction, as its last step."""
+        if self._left == 1 and not self._after:
+            self._left = 0
+            raise Crash
+        if self._left > 1 and not self._after:
+            self._left -= 1
+
+    def after_commit(self) -> None:
+        """Called when the commit stands on disk."""
+        if not self._after or not self._left:
+            return
+        self._left -= 1
+        if not self._left:
+            raise Crash
+
+
+class Time:
+    """Steady milliseconds of the whole world; head office's wall clock may be wrong by `office_error`."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """A new world begins."""
+        self.ms = 0
+        self.office_error = timedelta(0)
+
+    @property
+    def true(self) -> datetime:
+        """What a good clock shows."""
+        return START + timedelta(milliseconds=self.ms)
+
+    @property
+    def office(self) -> datetime:
+        """What head office's clock shows."""
+        return self.true + self.office_error
+
+
+TIME = Time()
+
+
+class StepClock(Clock):
+    """A plant's clock: the world's time, wrong by `error`."""
+
+    def __init__(self) -> None:
+        self.error = timedelta(0)
+        super().__init__()
+
+    def wall(self) -> datetime:
+        return TIME.true + self.error
+
+    def monotonic_ms(self) -> int:
+        return TIME.ms
+
+
+class _OfficeDatetime(datetime):
+    """`datetime` as `sync.office.clock` sees it."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "_OfficeDatetime":
+        return cls.fromtimestamp(TIME.office.timestamp(), tz)
+
+
+@contextmanager
+def virtual_time() -> Iterator[None]:
+    """Both ends read the world's time, and log nothing."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sync.engine._ms", lambda: TIME.ms)
+        patch.setattr("sync.office.link._now_ms", lambda: TIME.ms)
+        patch.setattr("sync.office.clock.datetime", _OfficeDatetime)
+        try:
+            yield
+        finally:
+            structlog.reset_defaults()
+
+
+class SteppedDatabase(Database):
+    """The plant's books, whose commits can crash; `committed` looks at each new one."""
+
+    def __init__(self, path: Path, clock: Clock, crasher: Crasher, committed: Callable[[Books], None]) -> None:
+        super().__init__(path, clock)
+        self._crasher = crasher
+        self._committed = committed
+
+    def transact_now(self, work: Callable[[Books], T]) -> T:
+        def then_perhaps_crash(books: Books) -> T:
+            result = work(books)
+            self._crasher.before_commit()
+            return result
+
+        result = super().transact_now(then_perhaps_crash)
+        self._committed(self._books)
+        self._crasher.after_commit()
+        return result
+
+    async def transact(self, work: Callable[[Books], T]) -> T:
+        return self.transact_now(work)
+
+    async def read(self, work: Callable[[Books], T]) -> T:
+        return self._read_now(work)
+
+
+_COMPILED: dict[Any, Any] = {}
+
+
+class SteppedStore(Store):
+    """Head office's books, whose commits can crash."""
+
+    def __init__(self, url: str, crasher: Crasher) -> None:
+        self.crasher = crasher
+        super().__init__(url)
+        # Statements are compiled once for all worlds, not once for each engine.
+        self._engine = self._engine.execution_options(compiled_cache=_COMPILED)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with super().write() as tx:
+            yield tx
+            self.crasher.before_commit()
+        self.crasher.after_commit()
+
+    async def run(self, work: Callable[[Store], T]) -> T:
+        return work(self)
+
+
+class Pipe:
+    """One end of the channel: what is sent goes to `deliver`, or nowhere while the link is cut."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self.deliver = deliver
+        self.up = True
+
+    async def run(self, listener: Any) -> None:
+        """The world hands over what arrives."""
+
+    async def send(self, topic: str, payload: bytes) -> None:
+        if not self.up:
+            raise NotConnected("the link is cut")
+        self.deliver(topic, payload)
+
+
+class SteppedEngine(PlantEngine):
+    """The plant's pump, one turn at a time."""
+
+    async def begin(self) -> None:
+        """What it does before its first turn."""
+        await self._begin()
+
+    async def turn(self) -> None:
+        """Take what has arrived, send what is due."""
+        await self._turn()
+
+
+class SteppedLink(OfficeLink):
+    """Head office's end of the channel, one message at a time."""
+
+    async def take(self, topic: str, payload: bytes) -> None:
+        """One message arrives. What the loop around it would swallow comes out here, but for a cut link."""
+        try:
+            await self._take(topic, payload)
+        except NotConnected:
+            return
+
+    async def look(self) -> None:
+        """Notice what was committed, and hand it to the plants."""
+        try:
+            await self._look()
+        except NotConnected:
+            return
+
+    def dropped_for(self, reason: str) -> int:
+        """How many messages were dropped for this reason since the last look."""
+        return sum(times for (_, why), times in self._dropped.items() if why == reason)

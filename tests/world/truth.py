@@ -1,0 +1,62 @@
+"""What really happened, kept outside all books: money that was paid, goods that are gone. No crash takes it back."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sync.messages import Exited, Record, Ticketed, Voided
+
+
+@dataclass(slots=True)
+class Goods:
+    """One ticket of one box in one life; another life of the same box may write another under the same number."""
+
+    account: str
+    amount_fen: int
+    voided: bool = False
+    left: bool = False
+
+    @property
+    def gone_fen(self) -> int:
+        """A void brings goods back only while they are still inside the fence."""
+        return self.amount_fen if self.left or not self.voided else 0
+
+
+class Truth:
+    """Every fen paid, every load that was ticketed, by account."""
+
+    def __init__(self) -> None:
+        self.paid_fen: Counter[str] = Counter()
+        self.gone_fen: Counter[str] = Counter()
+        self.highest_share = 0.0
+        self.tickets = 0
+        self._goods: dict[str, Goods] = {}
+
+    def saw(self, record: Record) -> None:
+        """A committed ledger row of any box, zombies and copies too."""
+        if isinstance(record, Ticketed):
+            if record.pass_id not in self._goods:
+                self.tickets += 1
+                self._goods[record.pass_id] = Goods(record.account, record.amount_fen)
+                self.gone_fen[record.account] += record.amount_fen
+        elif isinstance(record, Voided | Exited) and (goods := self._goods.get(record.pass_id)) is not None:
+            before_fen = goods.gone_fen
+            if isinstance(record, Voided):
+                goods.voided = True
+            else:
+                goods.left = True
+            self.gone_fen[goods.account] += goods.gone_fen - before_fen
+
+    def paid(self, account: str, amount_fen: int) -> None:
+        """Money came in, or went out again (negative)."""
+        self.paid_fen[account] += amount_fen
+
+    @property
+    def full(self) -> set[str]:
+        """Accounts of which everything that was paid has been dispatched."""
+        return {account for account, paid in self.paid_fen.items() if 0 < paid <= self.gone_fen[account]}
+
+    def check(self) -> None:
+        """The promise: not one fen beyond what was paid."""
+        for account, gone_fen in self.gone_fen.items():
+            over_fen = gone_fen - self.paid_fen[account]
+            assert over_fen <= 0, f"{account}: dispatched {gone_fen} fen, {over_fen} fen more than was paid"
