@@ -125,3 +125,8 @@ def free_fen(fund_fen: int, instances: "tuple[OfficeCounters, ...]") -> int:
     """What head office may still grant from one account: fund − Σ outstanding. Invariant I1: never negative by granting
     (a payment undone can make it so; then nothing is granted)."""
     return fund_fen - sum(instance.outstanding_fen for instance in instances)
+
+
+def covered_fen(exposure_fen: int, free_fen: int) -> int:
+    """How much of a payment undone (敞口) the free part covers now: as much as it can, and never by a debt."""
+    return max(0, min(exposure_fen, free_fen))

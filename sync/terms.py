@@ -38,3 +38,33 @@ def first_term() -> Term:
 def next_term(highest: int) -> Term:
     """A term above every number known, with an id that no message sent before can carry."""
     return Term(number=highest + 1, id=secrets.token_hex(16))
+
+
+class Told(Enum):
+    """What a plant's STATE is worth to head office's books."""
+
+    LAST_WORD = "last word"
+    """It follows our term: what it tells is all that it ever got from other terms, or ever will."""
+    WAITING = "waiting"
+    """It follows an older term, or none; or it is a copy, which cannot speak for the original. Settle or ask again."""
+    RIVAL = "rival"
+    """It follows a term that we did not begin and that ours cannot end: another head office lives, or we forgot one."""
+
+
+def judge_told(own: Term, told: Term | None, *, fenced: bool) -> Told:
+    """Judge the term that a plant's STATE names. `fenced`: the plant runs on a copy of its books, and the original,
+    with grants that the copy never saw, may run as well."""
+    if told is None or told.number < own.number:
+        return Told.WAITING
+    if told != own:
+        return Told.RIVAL
+    return Told.WAITING if fenced else Told.LAST_WORD
+
+
+def may_be_granted(own: Term, told_number: int) -> bool:
+    """Whether a plant epoch may get grants; `told_number` is the term in which its last word was heard (0: never).
+
+    A box enrolled after a restore must tell as the others did. Else its first grant could lie undelivered while books
+    restored once more, with a lower number, count it as told; and then arrive. The first term has nothing before it.
+    """
+    return own.number == 1 or told_number == own.number
