@@ -5,7 +5,7 @@ speak with one key. Both rows are kept, the instance is frozen (no grants, no no
 past a gap wait in the inbox; the answer names the last row without a gap, so the plant goes back to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,11 @@ class Ingested:
     change: int = 0
 
 
+def ingest_all(tx: Connection, rows: Mapping[str, Sequence[WireRecord]]) -> dict[str, Ingested]:
+    """Take in rows of several instances, each as `ingest` does, in one order of locks for every process."""
+    return {instance: ingest(tx, instance, rows[instance]) for instance in sorted(rows)}
+
+
 def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Ingested:
     """Take in rows of one instance, in any order, any number of times."""
     _check_storable(records)
@@ -51,14 +56,14 @@ def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Inge
     if head is None:
         raise UnknownInstance(instance)
     last_seq, last_hash = int(head["last_seq"]), str(head["last_hash"])
-    received_at, forked, broken = now_text(), False, None
+    received_at, broken = now_text(), None
     ready = _following(tx, instance, last_seq, last_hash, records)
-    if ready:
-        add_rows(tx, inbox, [_inbox_row(instance, record, received_at) for record in ready])
-    else:
-        new, other = _sort_out(tx, instance, records)
-        insert_new(tx, inbox, [_inbox_row(instance, record, received_at) for record in new])
-        forked = _keep_forks(tx, head["plant"], instance, other, received_at)
+    add_rows(tx, inbox, [_inbox_row(instance, record, received_at) for record in ready])
+    left = [record for record in records if record.seq <= last_seq] if ready else records
+    new, other = _sort_out(tx, instance, left)
+    insert_new(tx, inbox, [_inbox_row(instance, record, received_at) for record in new])
+    forked = _keep_forks(tx, head["plant"], instance, other, received_at)
+    if not ready:
         ready, broken = _ready(tx, instance, last_seq, last_hash, new)
     if broken is not None and not head["frozen"]:
         _freeze(tx, head["plant"], instance, "chain", broken.seq, broken.what)
@@ -76,19 +81,25 @@ def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Inge
 def _following(
     tx: Connection, instance: str, last_seq: int, last_hash: str, records: Sequence[WireRecord]
 ) -> list[WireRecord]:
-    """The rows, if they are just what comes next, their chain whole, and nothing is parked: then none can be here.
+    """The rows beyond the applied ones, if they are just what comes next, their chain whole, and nothing is parked.
 
-    That is how nearly all rows come. Empty for anything else, which then is sorted out row by row.
+    Then none of them can be here yet. That is how nearly all rows come, perhaps twice. Empty for anything else, which
+    is sorted out row by row.
     """
-    if not records or records[0].seq != last_seq + 1:
-        return []
+    ahead: dict[int, WireRecord] = {}
+    for record in records:
+        if record.seq > last_seq and ahead.setdefault(record.seq, record).hash != record.hash:
+            return []
+    following = [ahead[seq] for seq in sorted(ahead)]
     try:
-        verify_rows(records, last_seq, last_hash)
+        verify_rows(following, last_seq, last_hash)
     except ChainBroken:
+        return []
+    if not following:
         return []
     # Asked after the instance is locked, so that no other process adds to them meanwhile.
     highest = tx.execute(select(func.max(inbox.c.seq)).where(inbox.c.instance == instance)).scalar() or 0
-    return list(records) if highest == last_seq else []
+    return following if highest == last_seq else []
 
 
 def _check_storable(records: Sequence[WireRecord]) -> None:
