@@ -19,6 +19,10 @@ class Verdict(StrEnum):
     REFUSE = "refuse"
 
 
+ENDLESS = 0
+"""Minutes to live of a pass that was printed while the clock was in doubt: its time of issue says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExitPass:
     """The signed content of a pass. Masses kg; `issued_at` aware; the plate is only present as its keyed hash."""

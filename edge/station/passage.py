@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from edge.domain.exit_pass import ExitPass, GateDecision, PassFacts, Verdict, decide_exit
+from edge.domain.exit_pass import ENDLESS, ExitPass, GateDecision, PassFacts, Verdict, decide_exit
 from edge.domain.pass_code import PassUnreadable
 from edge.domain.refusal import Reason, Refusal, Words, reason_title, refuse
 from edge.domain.visit import VisitEvent, VisitState, next_state
@@ -103,9 +103,9 @@ def _facts(books: Books, plant: Plant, stored: StoredTicket | StoredSlip) -> Pas
 
 
 def _expired_at(books: Books, plant: Plant, exit_pass: ExitPass) -> str | None:
-    """When the pass ran out; None while it is valid, and while our clock is in doubt, now or when it was printed."""
+    """When the pass ran out; None while it is valid, and when our clock is in doubt or was when it was printed."""
     clock, ends = books.clock, exit_pass.issued_at + timedelta(minutes=exit_pass.ttl_minutes)
-    if not (clock.trusted() and clock.possible(exit_pass.issued_at)) or clock.now() <= ends:
+    if exit_pass.ttl_minutes == ENDLESS or not clock.trusted() or clock.now() <= ends:
         return None
     return plant.local(ends)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from edge.domain.account import post_hold, spendable_fen
 from edge.domain.decision import HOLDS, Cleared, LoadFacts, decide
-from edge.domain.exit_pass import ExitPass
+from edge.domain.exit_pass import ENDLESS, ExitPass
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import Capture, ScaleRules
 from edge.domain.ticket import EmptySlip, OutboundTicket, SealKind, SealMark
@@ -166,7 +166,7 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
     books.ledger.append(_weighed(plant, books, visit, press, "gross"))
     row = books.ledger.append(_ticketed(ticket))
     exit_pass = _exit_pass(
-        plant, ticket.pass_id, ticket.plate, ticket.gross_at,
+        books, plant, ticket.pass_id, ticket.plate, ticket.gross_at,
         number=ticket.number, net_kg=ticket.net_kg, product_code=ticket.product_code,
     )  # fmt: skip
     books.tickets.add(ticket, plant.pass_key.write(exit_pass), row.mark)
@@ -199,7 +199,7 @@ def _issue_slip(books: Books, plant: Plant, visit: Visit, tare_kg: int, press: P
         at=books.clock.now(),
     )
     row = books.ledger.append(SlipIssued(notice=visit.notice.notice, **asdict(slip)))
-    exit_pass = _exit_pass(plant, slip.pass_id, slip.plate, slip.at, number=0, net_kg=0, product_code=0)
+    exit_pass = _exit_pass(books, plant, slip.pass_id, slip.plate, slip.at, number=0, net_kg=0, product_code=0)
     books.slips.add(slip, plant.pass_key.write(exit_pass), row.mark)
     books.print_jobs.add(slip.visit, press.lane, press.by)
 
@@ -253,7 +253,7 @@ def _ticketed(ticket: OutboundTicket) -> Ticketed:
 
 
 def _exit_pass(
-    plant: Plant, pass_id: str, plate: str, at: datetime, *, number: int, net_kg: int, product_code: int
+    books: Books, plant: Plant, pass_id: str, plate: str, at: datetime, *, number: int, net_kg: int, product_code: int
 ) -> ExitPass:
     return ExitPass(
         plant_number=plant.number,
@@ -263,7 +263,7 @@ def _exit_pass(
         net_kg=net_kg,
         plate_hash=plant.pass_key.plate_hash(plate),
         issued_at=at,
-        ttl_minutes=plant.pass_minutes,
+        ttl_minutes=plant.pass_minutes if books.clock.trusted() else ENDLESS,
         product_code=product_code,
     )
 

@@ -40,24 +40,18 @@ class Clock:
         """The present, for stamping records."""
         return self.wall()
 
-    def possible(self, stamped: datetime) -> bool:
-        """False for a time before this program was built: a computer whose clock had lost its battery wrote it."""
-        return stamped >= _BUILT
-
     def trusted(self) -> bool:
         """False when the clock is behind a time already reached, or has jumped ahead of its own steady count."""
         wall = self.wall()
         if not self._likely(self._start_wall) and self._likely(wall):
             self._start_wall, self._start_ms = wall, self.monotonic_ms()  # it started wrong and was set right
         steady = self._start_wall + timedelta(milliseconds=self.monotonic_ms() - self._start_ms)
-        return (
-            self._likely(self._start_wall) and self._highest - _BACKWARD <= wall and abs(wall - steady) <= _FORWARD
-        )
+        return self._likely(self._start_wall) and self._highest - _BACKWARD <= wall and abs(wall - steady) <= _FORWARD
 
     def _likely(self, start: datetime) -> bool:
         """Whether a run may have started then, by the times already reached. New books have seen none."""
         rested = start - self._highest
-        return -_BACKWARD <= rested and (self._highest == _BUILT or rested <= _LONGEST_REST)
+        return rested >= -_BACKWARD and (self._highest == _BUILT or rested <= _LONGEST_REST)
 
 
 def _boot_id() -> str:
