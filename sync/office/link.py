@@ -129,15 +129,18 @@ class OfficeLink:
             together = [await self._opened.get()]
             while len(together) < _TOGETHER and not self._opened.empty():
                 together.append(self._opened.get_nowait())
-            # STATE first: said after newer rows, it would look as if the plant had lost them.
-            for envelope in together:
-                if isinstance(envelope.body, State):
-                    await self._guarded(self._state(envelope.instance, envelope.body), [envelope])
-            rows = [envelope for envelope in together if isinstance(envelope.body, Rec)]
-            if rows and not await self._guarded(self._records(rows), rows) and len(rows) > 1:
-                # One of them cannot be booked: each alone, so that it holds up nobody else.
-                for envelope in rows:
-                    await self._guarded(self._records([envelope]), [envelope])
+            await self._book(together)
+
+    async def _book(self, together: Sequence[Envelope]) -> None:
+        # STATE first: said after newer rows, it would look as if the plant had lost them.
+        for envelope in together:
+            if isinstance(envelope.body, State):
+                await self._guarded(self._state(envelope.instance, envelope.body), [envelope])
+        rows = [envelope for envelope in together if isinstance(envelope.body, Rec)]
+        if rows and not await self._guarded(self._records(rows), rows) and len(rows) > 1:
+            # One of them cannot be booked: each alone, so that it holds up nobody else.
+            for envelope in rows:
+                await self._guarded(self._records([envelope]), [envelope])
 
     async def _guarded(self, work: Coroutine[Any, Any, None], messages: Sequence[Envelope]) -> bool:
         """Do the work; False when it failed for a reason that lies in the messages."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from edge.domain.refusal import Reason, Refusal
 from edge.domain.visit import Visit, VisitEvent, VisitState
-from edge.signing import PassKey
+from edge.signing import OfficeKey, PassKey
 from edge.station import moves, passage, ticket_desk, weighing
 from edge.station.desk import Desk
 from edge.station.eyes import NOT_SEEN
@@ -21,6 +21,7 @@ from edge.station.head_office import HeadOffice
 from edge.station.live import LiveHub
 from edge.station.passage import Scan
 from edge.station.printing import set_job_state, settle_after_crash
+from edge.station.topup import read_code, take_code
 from edge.station.yard import arrive
 from edge.store.books import Books
 from sync.keys import Instance
@@ -62,7 +63,9 @@ class Box:
         self.folder = folder
         self.key = make_key(f"{code}/{epoch}")
         self.instance = Instance.of(code, epoch, self.key)
-        self.plant = make_plant(code=code, number=int(code[2:]), epoch=epoch, pass_key=PassKey(self.key))
+        self.plant = make_plant(
+            code=code, number=int(code[2:]), epoch=epoch, pass_key=PassKey(self.key), office_key=OfficeKey(office_key)
+        )
         self.crasher = Crasher()
         self.clock = StepClock()
         self.pipe = Pipe(deliver)
@@ -167,9 +170,12 @@ class Box:
 
     def press(self, work: Callable[[Books], T]) -> T | None:
         """One button."""
-        result = self.do(lambda: self.database.transact_now(work))
-        self.engine.wake()
-        return result
+        return self.do(lambda: self._committed(work))
+
+    def _committed(self, work: Callable[[Books], T]) -> T:
+        result = self._loop.run_until_complete(self.desk.commit(work))
+        assert not isinstance(result, Refusal) or result.reason is not Reason.STORE_FULL
+        return result  # type: ignore[return-value]
 
     def drive(self, name: str) -> Visit | None:
         """Bring a truck to its scale, loading; what became of its visit."""
@@ -218,6 +224,13 @@ class Box:
     def void(self, ticket: str) -> object:
         """作废, by two persons."""
         return self.press(lambda books: ticket_desk.void(books, ticket, "甲", "乙", "装错货"))
+
+    def scan(self, code: str) -> object:
+        """充值码, from whoever holds it."""
+        grant = read_code(self.plant, code)
+        if isinstance(grant, Refusal):
+            return grant
+        return self.press(lambda books: take_code(books, grant, "调度", ""))
 
     def cancel(self, name: str) -> object:
         """The truck does not come."""

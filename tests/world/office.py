@@ -6,18 +6,21 @@ import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 
 from sync.keys import Instance
+from sync.office.corrections import RecallIn, recall
 from sync.office.notices import NoticeRequest
 from sync.office.refusal import NotAllowed
+from sync.office.store.corrections import Refund, Undone, post_refund, undo_payment
 from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.orders import cancel_notice, issue_notice, open_instance
 from sync.office.store.plants import enrol
 from sync.office.store.verification import Findings, verify_books
+from sync.office.topups import TopupIn, code_of, top_up
 from tests.edge.station.rig import PRICE
 from tests.world.box import make_key
 from tests.world.seams import TIME, Crash, Crasher, Deliver, Pipe, SteppedLink, SteppedStore
@@ -58,29 +61,36 @@ class Office:
         self.store.close()
 
     def do(self, work: Callable[[], T]) -> T | None:
-        """Run something that commits; None when the program crashed on the way (it is up again) or said no."""
+        """Run something that commits; None when the program crashed on the way (it is up again)."""
         try:
             return work()
-        except NotAllowed:
-            return None
         except Crash:
             self.crashes += 1
             self.close()
             self.start()
             return None
 
+    def insist(self, work: Callable[[], T]) -> T | None:
+        """Somebody tries until it is done; None when head office says no."""
+        try:
+            while (result := self.do(work)) is None:
+                pass
+        except NotAllowed:
+            return None
+        return result
+
     def write(self, work: Callable[[Connection], T]) -> T | None:
-        """One transaction of a page or a command."""
+        """One transaction of a page or a command, until it is done; None for a no."""
 
         def run() -> T:
             with self.store.write() as tx:
                 return work(tx)
 
-        return self.do(run)
+        return self.insist(run)
 
-    def take(self, topic: str, payload: bytes) -> None:
-        """A message arrived."""
-        self.do(lambda: self._loop.run_until_complete(self.link.take(topic, payload)))
+    def take(self, *messages: tuple[str, bytes]) -> None:
+        """These messages arrived together."""
+        self.do(lambda: self._loop.run_until_complete(self.link.take(messages)))
 
     def look(self) -> None:
         """The link looks for what others committed."""
@@ -115,9 +125,34 @@ class Office:
         """Allot by hand."""
         return self.write(lambda tx: grant_by_hand(tx, account, open_instance(tx, code), amount_fen))
 
+    def refund(self, reference: str, customer: str, amount_fen: int) -> bool | None:
+        """退款."""
+        return self.write(lambda tx: post_refund(tx, Refund(reference, customer, amount_fen, "退款", "会计")))
+
+    def undo(self, reference: str) -> Undone | None:
+        """退票."""
+        return self.write(lambda tx: undo_payment(tx, reference, "退票", "会计"))
+
+    def recall(self, code: str, account: str, keep_fen: int) -> dict[str, Any] | None:
+        """收回额度."""
+        return self.insist(lambda: recall(self.store, RecallIn(account=account, plant=code, keep_fen=keep_fen)))
+
+    def code(self, code: str, customer: str, amount_fen: int) -> str | None:
+        """充值码: so much more for this plant, as a text to carry."""
+
+        def write() -> str:
+            instance, account, _ = top_up(self.store, TopupIn(plant=code, who=customer, grant_fen=amount_fen), "会计")
+            return code_of(self.store, KEY, instance, account).text
+
+        return self.insist(write)
+
     def free_fen(self, account: str) -> int:
         """What may still be granted, read past all of the program's own code."""
         return next((fund - out for name, fund, out in self._outstanding() if name == account), 0)
+
+    def covered_fen(self) -> dict[str, int]:
+        """How much of each payment undone was taken out of its fund."""
+        return dict(self._raw.execute("SELECT reference, covered_fen FROM undone"))
 
     def rows(self, instance: str) -> tuple[int, str]:
         """How far an instance's rows are here: last number and hash."""

@@ -143,6 +143,28 @@ class Days(RuleBasedStateMachine):
     def cancel(self, pick: int) -> None:
         self.step(lambda: self.world.cancel(pick))
 
+    @rule(customer=CUSTOMER, share=strategies.integers(1, 3))
+    def refund(self, customer: int, share: int) -> None:
+        self.step(lambda: self.world.refund(customer, share))
+
+    @rule(pick=PICK)
+    def cheque_bounces(self, pick: int) -> None:
+        self.step(lambda: self.world.undo(pick))
+
+    @rule(plant=PLANT, customer=CUSTOMER, keep=strategies.sampled_from([0, 0, 500]))
+    def recall(self, plant: int, customer: int, keep: int) -> None:
+        self.step(lambda: self.world.recall(plant, customer, keep))
+
+    @rule(plant=PLANT, customer=CUSTOMER, share=strategies.integers(1, 3), scanned=strategies.booleans())
+    def carry_a_code(self, plant: int, customer: int, share: int, scanned: bool) -> None:
+        self.step(lambda: self.world.carry(plant, customer, share))
+        if scanned:
+            self.step(lambda: self.world.scan(plant, 0))
+
+    @rule(pick=PICK, code=PICK)
+    def scan_a_code(self, pick: int, code: int) -> None:
+        self.step(lambda: self.world.scan(pick, code))
+
     # Faults.
 
     @rule(pick=PICK, commits=strategies.integers(1, 4), after=strategies.booleans())

@@ -27,7 +27,8 @@ class Truth:
     def __init__(self) -> None:
         self.paid_fen: Counter[str] = Counter()
         self.gone_fen: Counter[str] = Counter()
-        self.highest_share = 0.0
+        self.covered_fen: dict[str, int] = {}
+        """Payments undone."""
         self.tickets = 0
         self._goods: dict[str, Goods] = {}
 
@@ -49,6 +50,13 @@ class Truth:
     def paid(self, account: str, amount_fen: int) -> None:
         """Money came in, or went out again (negative)."""
         self.paid_fen[account] += amount_fen
+
+    def covered(self, reference: str, account: str, covered_fen: int) -> None:
+        """Of a payment that bounced, head office took so much out of the fund; the rest is a loss that is shown."""
+        before_fen = self.covered_fen.get(reference, 0)
+        if covered_fen > before_fen:
+            self.covered_fen[reference] = covered_fen
+            self.paid_fen[account] -= covered_fen - before_fen
 
     @property
     def full(self) -> set[str]:

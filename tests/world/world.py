@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
+from edge.domain.refusal import Refusal
 from sync.office.store.money import prepaid_account
 from tests.edge.station.rig import DIVISION_KG, PRICE
 from tests.world.box import Box
@@ -18,6 +19,8 @@ Sent = tuple[str, bytes]
 TRUCK_FEN = DIVISION_KG * PRICE // 1000
 """The money of one scale division: payments are multiples, so that a balance can be used to the last fen."""
 _KEPT = 400
+_TOGETHER = 4
+"""As many messages reach head office before it begins to book."""
 
 
 class World:
@@ -40,7 +43,11 @@ class World:
         self.zombies: list[Box] = []
         """Boxes that were replaced, or copied, and still run somewhere."""
         self.copies: dict[str, tuple[Path, int]] = {}
-        self._payments = 0
+        self.payments: dict[str, tuple[str, int]] = {}
+        """Customer and fen by the bank's reference: the bank forgets nothing."""
+        self.refunds: dict[str, tuple[str, int]] = {}
+        self.undone: list[str] = []
+        self.codes_carried: list[str] = []
         for code in self.codes:
             self._enrol(code, 1)
 
@@ -59,8 +66,7 @@ class World:
         folder = self.folder / f"{code}-{epoch}"
         folder.mkdir()
         box = Box(folder, code, epoch, self.loop, KEY.public_key(), self.truth, self._sent_up)
-        while self.office.enrol(code, epoch, box.key.public_key()) is None:
-            self.counts["crash while enrolling"] += 1
+        assert self.office.enrol(code, epoch, box.key.public_key()) == box.instance
         self.boxes[code] = box
 
     # The channel: any message ever sent may arrive, at any time, any number of times, or never.
@@ -84,8 +90,9 @@ class World:
                 if box.pipe.up:
                     box.turn()
             up, self._fresh_up = self._fresh_up, []
-            for topic, payload in _weathered(up, dice):
-                self.office.take(topic, payload)
+            arrived = _weathered(up, dice)
+            for start in range(0, len(arrived), _TOGETHER):
+                self.office.take(*arrived[start : start + _TOGETHER])
             down, self._fresh_down = self._fresh_down, defaultdict(list)
             for code, messages in down.items():
                 for topic, payload in _weathered(messages, dice):
@@ -100,7 +107,7 @@ class World:
     def again_up(self, pick: int) -> None:
         """Any message that was ever sent up arrives at head office."""
         if self.up:
-            self.office.take(*self.up[-1 - pick % len(self.up)])
+            self.office.take(self.up[-1 - pick % len(self.up)])
             self.counts["old message up"] += 1
 
     def again_down(self, plant: int, pick: int) -> None:
@@ -131,14 +138,51 @@ class World:
         return "AB"[pick % 2]
 
     def pay(self, customer: int, amount: int) -> None:
-        """Money comes in, posted at head office (until its program does not crash meanwhile)."""
-        self._payments += 1
+        """Money comes in, and is posted."""
         name, amount_fen = self.customer(customer), amount * TRUCK_FEN
+        reference = f"P{len(self.payments) + 1}"
+        self.payments[reference] = (name, amount_fen)
         self.truth.paid(prepaid_account(name), amount_fen)
-        for _ in range(4):
-            if self.office.pay(f"P{self._payments}", name, amount_fen) is not None:
-                break
+        self.office.pay(reference, name, amount_fen)
         self.counts["paid"] += 1
+
+    def refund(self, customer: int, share: int) -> None:
+        """Part of what is free is paid back."""
+        name = self.customer(customer)
+        amount_fen = self.office.free_fen(prepaid_account(name)) // TRUCK_FEN // share * TRUCK_FEN
+        reference = f"R{len(self.refunds) + 1}"
+        if amount_fen > 0 and self.office.refund(reference, name, amount_fen) is not None:
+            self.refunds[reference] = (name, amount_fen)
+            self.truth.paid(prepaid_account(name), -amount_fen)
+            self.counts["refunded"] += 1
+
+    def undo(self, pick: int) -> None:
+        """A cheque bounces."""
+        open_ones = [reference for reference in self.payments if reference not in self.undone]
+        if open_ones:
+            reference = open_ones[-1 - pick % len(open_ones)]
+            if (undone := self.office.undo(reference)) is not None:
+                self.undone.append(reference)
+                self.counts["payment undone" if undone.covered_fen else "payment undone, nothing left"] += 1
+
+    def recall(self, plant: int, customer: int, keep: int) -> None:
+        """Head office wants money back."""
+        asked = self.office.recall(self.code(plant), prepaid_account(self.customer(customer)), keep * TRUCK_FEN)
+        self.counts["recalled"] += bool(asked and asked["recalled"])
+
+    def carry(self, plant: int, customer: int, share: int) -> None:
+        """Part of what is free is granted as a code."""
+        name = self.customer(customer)
+        amount_fen = self.office.free_fen(prepaid_account(name)) // share
+        if amount_fen > 0 and (code := self.office.code(self.code(plant), name, amount_fen)) is not None:
+            self.codes_carried.append(code)
+            self.counts["code written"] += 1
+
+    def scan(self, pick: int, code: int) -> None:
+        """Any code that was ever written is read out at any box."""
+        if self.codes_carried:
+            outcome = self.box(pick).scan(self.codes_carried[-1 - code % len(self.codes_carried)])
+            self.counts[f"code: {outcome.reason.value if isinstance(outcome, Refusal) else 'taken'}"] += 1
 
     def notice(self, plant: int, customer: int) -> None:
         """One more truck."""
@@ -241,6 +285,8 @@ class World:
 
     def check(self) -> None:
         """After every step."""
+        for reference, covered_fen in self.office.covered_fen().items():
+            self.truth.covered(reference, prepaid_account(self.payments[reference][0]), covered_fen)
         self.truth.check()
         self.office.check()
         for box in self.all_boxes:
