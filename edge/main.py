@@ -33,6 +33,7 @@ from edge.station.station import Station
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
+from edge.store.witness import Witness
 from edge.web.app import create_app
 from sync.certificates import TlsFiles
 from sync.engine import PlantEngine
@@ -61,8 +62,12 @@ async def _run(settings: PlantSettings, announce: Callable[[str], None]) -> None
     instance = Instance.of(settings.plant.code, settings.plant.epoch, private_key)
     clock = Clock()
     database = Database(settings.books_file, clock)
+    witness: Witness | None = None
     try:
         database.transact_now(lambda books: _claim(books, instance))
+        witness = Witness(settings.witness_file, instance.wire_id)
+        if fenced := witness.begin(database):
+            _log.error("these books are fenced: gate and reprints only", why=fenced)
         desk = Desk(make_plant(settings, PassKey(private_key)), database, LiveHub())
         station = build_station(settings, desk)
         async with asyncio.TaskGroup() as group:
@@ -86,6 +91,8 @@ async def _run(settings: PlantSettings, announce: Callable[[str], None]) -> None
                 task.cancel()
     finally:
         database.close()
+        if witness is not None:
+            witness.close()
 
 
 def make_plant(settings: PlantSettings, pass_key: PassKey) -> Plant:

@@ -36,6 +36,8 @@ class PlantSection(_Section):
     day_starts: time = time(0, 0)
     data: Path
     """Folder of the books and pictures; made if it does not exist."""
+    witness: Path | None = None
+    """A file outside `data` that knows how far the books have come; left out: beside the data folder."""
     minimum_net_kg: Annotated[int, Strict(), Field(ge=0)] = 500
     empty_tolerance_kg: Annotated[int, Strict(), Field(ge=0)] = 100
 
@@ -151,6 +153,12 @@ class PlantSettings(_Section):
         """The plant's ledger and tables."""
         return self.plant.data / "plant.db"
 
+    @property
+    def witness_file(self) -> Path:
+        """What tells these books from a copy of them."""
+        data = self.plant.data
+        return self.plant.witness or data.with_name(f"{data.name}.witness") / "plant.json"
+
     @model_validator(mode="after")
     def _unique_ids(self) -> Self:
         for name, ids in (
@@ -171,7 +179,14 @@ def load_settings(file: Path) -> PlantSettings:
     """
     settings = load_model(PlantSettings, file)
     base = file.resolve().parent
-    plant = settings.plant.model_copy(update={"data": base / settings.plant.data})
+    data, witness = base / settings.plant.data, settings.plant.witness
+    if witness is not None:
+        witness = base / witness
+        if witness.resolve().is_relative_to(data.resolve()):
+            raise SettingsError(
+                f"{file}: plant.witness: {witness} — a file outside plant.data, so that no copy has both"
+            )
+    plant = settings.plant.model_copy(update={"data": data, "witness": witness})
     keys = settings.keys.model_copy(update={"directory": base / settings.keys.directory})
     return settings.model_copy(update={"plant": plant, "keys": keys})
 

@@ -44,6 +44,7 @@ def run(config: Path, as_json: bool) -> None:
     from edge.main import WrongBooks, run_plant
     from edge.store.database import StoreBroken, StoreBusy
     from edge.store.tail_check import BooksTorn
+    from edge.store.witness import WitnessUnwritable
     from sync.keys import KeyFileError
 
     settings = read_settings(config)
@@ -53,7 +54,7 @@ def run(config: Path, as_json: bool) -> None:
 
     try:
         run_plant(settings, announce)
-    except (BooksTorn, KeyFileError, StoreBroken, StoreBusy, WrongBooks) as error:
+    except (BooksTorn, KeyFileError, StoreBroken, StoreBusy, WitnessUnwritable, WrongBooks) as error:
         raise Problem(str(error)) from None
     except OSError as error:
         raise Problem(f"{config}: web.port: {settings.web.host}:{settings.web.port}: {error.strerror}") from None

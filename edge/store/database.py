@@ -19,6 +19,8 @@ from sqlite_utils import Database as SqliteUtils
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.crashpoint import crashpoint
+from edge.store.ledger import LedgerRow
+from edge.store.row_sums import keep_sums
 from edge.store.schema import migrations
 from edge.store.tail_check import check_tail
 
@@ -67,10 +69,13 @@ class Database:
         """Open or make the books. Raises StoreBusy, StoreFull, StoreBroken; BooksTorn for a bad ledger end."""
         self.path = path
         self.clock = clock
+        self.on_row: Callable[[LedgerRow], None] | None = None
+        """Told the ledger's newest row after each commit that added one, on the thread that committed."""
         self._lock = _take_lock(path)
         try:
             self._writer = connect(path, writable=True)
             migrations.apply(SqliteUtils(self._writer))
+            keep_sums(self._writer)
             check_tail(self._writer)
             self._reader = connect(path, writable=False)
         except BaseException as error:
@@ -97,6 +102,7 @@ class Database:
     def transact_now(self, work: Callable[[Books], T]) -> T:
         """The same as `transact`, on the calling thread: for start-up and command line tools."""
         try:
+            self._books.ledger.begin()
             self._writer.execute("BEGIN IMMEDIATE")
             result = work(self._books)
             crashpoint("commit.before")
@@ -107,6 +113,8 @@ class Database:
                 raise worded from error
             raise
         crashpoint("commit.after")
+        if self.on_row is not None and self._books.ledger.appended is not None:
+            self.on_row(self._books.ledger.appended)
         return result
 
     def _read_now(self, work: Callable[[Books], T]) -> T:

@@ -28,6 +28,12 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
+        self.appended: LedgerRow | None = None
+        """The newest row of the running transaction; None while it has added none."""
+
+    def begin(self) -> None:
+        """A transaction begins."""
+        self.appended = None
 
     def head(self) -> LedgerRow:
         """The last row; `LedgerRow(0, genesis)` when the ledger is empty."""
@@ -55,7 +61,13 @@ class Ledger:
                 "ok" if clock.trusted() else "bad",
             ),
         )
-        return LedgerRow(seq, digest)
+        self.appended = LedgerRow(seq, digest)
+        return self.appended
+
+    def hash_of(self, seq: int) -> str:
+        """The hash of one row, '' when there is no such row."""
+        row = self._connection.execute("SELECT hash FROM ledger WHERE seq = ?", (seq,)).fetchone()
+        return str(row["hash"]) if row else ""
 
     def rows_after(self, seq: int, limit: int) -> list[WireRecord]:
         """Up to `limit` rows following `seq`, as they travel."""

@@ -1,0 +1,223 @@
+"""The witness 见证: a small file outside the data folder, and outside every backup of it, that knows how far the books
+have come. Books that come up with less are a copy, and are fenced: they would sell a second time what was sold since.
+
+After each commit it is told the ledger's newest row. That write is not synced each time, so the file may lag behind the
+books, but never runs ahead of them: what it knows was on disk before. It also counts the starts, which the books count
+too, and names the plant epoch and the machine. A whole disk put back, with the witness on it, is not noticed here but
+by head office (docs/security.md).
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from edge.store.books import Books
+from edge.store.database import Database, StoreBusy
+from edge.store.ledger import LedgerRow
+
+START = "start"
+_SLOT_BYTES = 4096
+_RECORD_BYTES = 512
+_SYNC_EVERY_S = 60.0
+_MACHINE_ID = Path("/etc/machine-id")
+_UNWRITABLE = "plant.witness: {path}: {why}: give it a folder outside plant.data that this user may write"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the witness knows: of which books on which machine, their last start, and their newest row then."""
+
+    instance: str
+    machine: str
+    start: int
+    seq: int
+    hash: str
+
+    def packed(self) -> bytes:
+        """As it stands in the file: one line of JSON with a check sum, padded."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"{text}\t{_check(text)}\n".encode().ljust(_RECORD_BYTES)
+
+
+class WitnessBroken(Exception):
+    """The file exists, but nothing in it can be read."""
+
+
+class WitnessUnwritable(Exception):
+    """The file cannot be made or opened; says where and what to do."""
+
+
+def judge(seen: Seen | None, start: int, instance: str, machine: str, hash_of: Callable[[int], str]) -> str:
+    """Why books that were started `start` times under a witness may not sell, '' when they may. Pure.
+
+    `hash_of` gives the hash of a ledger row, '' for a row that is not there. Books that never met a witness are
+    adopted, unless this very witness knows them as older than they look.
+    """
+    if seen is None:
+        return "the witness file is missing" if start else ""
+    if seen.instance != instance:
+        return f"the witness file belongs to {seen.instance}" if start else ""
+    if seen.machine != machine:
+        return "the witness file was written on another machine"
+    if start < seen.start:
+        return f"these books end at start {start}, the witness saw start {seen.start}"
+    if start > seen.start + 1:
+        return f"the witness ends at start {seen.start}, these books say {start}"
+    if seen.seq and hash_of(seen.seq) != seen.hash:
+        return f"the witness saw ledger row {seen.seq}, which these books lack or tell otherwise"
+    return ""
+
+
+class Witness:
+    """The open file. `begin` once before anything is sold; the database then tells it each commit."""
+
+    def __init__(self, path: Path, instance: str) -> None:
+        """Open or prepare the file. StoreBusy when another process holds it, WitnessUnwritable when it cannot be."""
+        self.path = path
+        self._instance = instance
+        self._machine = machine_id()
+        self._start = 0
+        self._writes = 0
+        self._synced_at = time.monotonic()
+        self._failed = False
+        self._known = path.exists()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise WitnessUnwritable(_UNWRITABLE.format(path=path, why=error.strerror)) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise StoreBusy(f"{path}: another weighgate process has it open; stop that one first") from error
+        self._file: int | None = None
+
+    def read(self) -> Seen | None:
+        """The newest record that is whole; None when there is no file. WitnessBroken when none is whole."""
+        if not self._known:
+            return None
+        content = self.path.read_bytes()
+        records = [_unpacked(content[at : at + _RECORD_BYTES]) for at in (0, _SLOT_BYTES)]
+        whole = [record for record in records if record is not None]
+        if not whole:
+            raise WitnessBroken(f"{self.path} cannot be read")
+        return max(whole, key=lambda record: (record.start, record.seq))
+
+    def begin(self, database: Database) -> str:
+        """Judge the books; fence them, or count this start in them first and then here. Returns why they are fenced.
+
+        A fenced copy does not touch the witness: the true books may still be put back.
+        """
+        why = database.transact_now(self._judged)
+        if why:
+            return why
+        seen = self.read()
+        if seen is None or seen.instance != self._instance:
+            # First a witness of no start: killed between the two, the books find one that is not ahead of them.
+            self._create(0, database.transact_now(lambda books: books.ledger.head()))
+            self._start = 1
+        else:
+            self._start = seen.start + 1
+        self._create(self._start, database.transact_now(self._count_start))
+        database.on_row = self.saw
+        return ""
+
+    def saw(self, row: LedgerRow) -> None:
+        """The books' newest row, committed. On the writer's thread; a failing file only makes the witness older."""
+        if self._file is None:
+            return
+        record = Seen(self._instance, self._machine, self._start, row.seq, row.hash)
+        try:
+            self._write(record)
+            if time.monotonic() - self._synced_at > _SYNC_EVERY_S:
+                self._sync()
+        except OSError as error:
+            if not self._failed:
+                _log.error("the witness file cannot be written", file=str(self.path), detail=str(error))
+            self._failed = True
+
+    def close(self) -> None:
+        """Everything on disk, the file free."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._sync()
+            os.close(self._file)
+            self._file = None
+        os.close(self._lock)
+
+    def _judged(self, books: Books) -> str:
+        if books.fenced:
+            return books.fenced
+        try:
+            seen = self.read()
+            why = judge(seen, books.number(START), self._instance, self._machine, books.ledger.hash_of)
+        except (WitnessBroken, OSError) as error:
+            why = f"the witness file cannot be read: {error}"
+        if why:
+            books.fence(f"{why} ({self.path})")
+        return books.fenced
+
+    def _count_start(self, books: Books) -> LedgerRow:
+        books.keep(START, self._start)
+        return books.ledger.head()
+
+    def _create(self, start: int, head: LedgerRow) -> None:
+        """A whole new file in the place of the old one, on disk when this returns."""
+        record = Seen(self._instance, self._machine, start, head.seq, head.hash)
+        new = self.path.with_suffix(".new")
+        try:
+            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            os.pwrite(descriptor, record.packed(), 0)
+            os.pwrite(descriptor, record.packed(), _SLOT_BYTES)
+            os.fsync(descriptor)
+            new.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            os.fsync(folder)
+            os.close(folder)
+        except OSError as error:
+            raise WitnessUnwritable(_UNWRITABLE.format(path=self.path, why=error.strerror)) from None
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._known = descriptor, True
+
+    def _write(self, record: Seen) -> None:
+        """The two places take turns, so that a write torn by a power cut leaves the one before."""
+        assert self._file is not None
+        self._writes += 1
+        os.pwrite(self._file, record.packed(), _SLOT_BYTES * (self._writes % 2))
+
+    def _sync(self) -> None:
+        assert self._file is not None
+        os.fsync(self._file)
+        self._synced_at = time.monotonic()
+
+
+def machine_id() -> str:
+    """This machine, told apart from others without giving its id away; '' where it has none."""
+    try:
+        told = _MACHINE_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"weighgate witness {told}".encode()).hexdigest()[:32]
+
+
+def _check(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _unpacked(content: bytes) -> Seen | None:
+    try:
+        text, _, check = content.decode("ascii").strip().partition("\t")
+        return Seen(**json.loads(text)) if check == _check(text) else None
+    except (ValueError, TypeError):
+        return None
