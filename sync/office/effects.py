@@ -8,6 +8,7 @@ kind that cannot be read becomes an incident, so that no bad row can stop those 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import MAXYEAR, MINYEAR
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -278,7 +279,9 @@ def read_row(kind: str, body: str) -> wire.Record | str | None:
 def _check_times(record: wire.Record) -> None:
     """OverflowError for a moment that has no UTC: year 1 east of Greenwich, year 9999 west of it."""
     for name in _TIMES[type(record)]:
-        time_text(getattr(record, name))
+        moment = getattr(record, name)
+        if moment.year in (MINYEAR, MAXYEAR):
+            time_text(moment)
 
 
 def visits_named(read: Iterable[wire.Record | str | None]) -> set[str]:
