@@ -21,7 +21,7 @@ class Tuning:
     batch_records: int = 100
     batch_bytes: int = 64 * 1024
     """Raw, before compression. A single larger row travels alone."""
-    window_batches: int = 10
+    window_batches: int = 20
     state_every_ms: int = 60_000
     state_settle_ms: int = 50
     """After a change STATE waits so long for the next one …"""
