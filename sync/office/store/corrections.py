@@ -140,17 +140,19 @@ def _recall_unused(tx: Connection, account: Account, holders: list[str], reason:
     return asked
 
 
-def pursue_exposure(tx: Connection, instance: str, told: list[str]) -> None:
+def pursue_exposure(tx: Connection, instance: str) -> None:
     """Rows came from a plant: what fell free there is recalled again while a payment undone is not covered.
 
-    `told` are the accounts in those rows; the caller has locked the instance. One recall is under way at a time.
+    The caller has locked the instance. One recall of an account is under way at a time.
     """
-    exposed = select(accounts.c.account).where(accounts.c.account.in_(told), accounts.c.exposure_fen > 0)
-    for name in sorted(tx.execute(exposed).scalars()) if told else ():
-        account = load_account(tx, name)
-        if mode_of(tx) is not Mode.NORMAL or account is None or _under_way(tx, instance, name):
+    here = select(allotments.c.account).where(allotments.c.instance == instance)
+    exposed = select(accounts.c.account).where(accounts.c.account.in_(here), accounts.c.exposure_fen > 0)
+    for name in sorted(tx.execute(exposed).scalars()):
+        if mode_of(tx) is not Mode.NORMAL or _under_way(tx, instance, name):
             continue
-        _recall_unused(tx, account, [instance] if instance in account.allotments else [], "敞口")
+        account = load_account(tx, name)
+        if account is not None and account.allotments[instance].unused_fen > 0:
+            _recall_unused(tx, account, [instance], "敞口")
 
 
 def _under_way(tx: Connection, instance: str, account: str) -> bool:

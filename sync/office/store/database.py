@@ -98,6 +98,12 @@ class Store:
         self._engine.dispose()
 
 
+def lock_name(tx: Connection, name: str) -> None:
+    """Wait for other transactions that locked this name: for what no row stands for yet. SQLite has one writer."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+
+
 def insert_first(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert one row; False when its primary key is taken, also by a process that is just committing it."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
@@ -108,8 +114,8 @@ def insert_first(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
 
 def next_change(tx: Connection) -> int:
     """Raise and return the number that tells readers that something changed."""
-    tx.execute(update(meta).where(meta.c.name == "change").values(number=meta.c.number + 1))
-    return current_change(tx)
+    raised = update(meta).where(meta.c.name == "change").values(number=meta.c.number + 1).returning(meta.c.number)
+    return int(tx.execute(raised).scalar_one())
 
 
 def current_change(tx: Connection) -> int:

@@ -15,9 +15,10 @@ from sync.chain import ChainBroken, verify_row, verify_rows
 from sync.messages import State, WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Incident
-from sync.office.store.applying import apply_rows, tell
+from sync.office.store.applying import tell
 from sync.office.store.bulk import add_rows, insert_new
 from sync.office.store.database import next_change
+from sync.office.store.epochs import apply_in_epoch
 from sync.office.store.schema import forks, inbox, instances
 
 _PARKED_AT_ONCE = 5000
@@ -69,7 +70,7 @@ def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Inge
         _freeze(tx, head["plant"], instance, "chain", broken.seq, broken.what)
     granted = False
     if ready:
-        granted = apply_rows(tx, head["plant"], instance, ready)
+        granted = apply_in_epoch(tx, head, instance, ready)
         last_seq, last_hash = ready[-1].seq, ready[-1].hash
         tx.execute(
             update(instances).where(instances.c.instance == instance).values(last_seq=last_seq, last_hash=last_hash)
@@ -115,7 +116,7 @@ def _check_storable(records: Sequence[WireRecord]) -> None:
 
 def _head(instance: str) -> Select[Any]:
     return select(
-        instances.c.plant, instances.c.last_seq, instances.c.last_hash, instances.c.frozen
+        instances.c.plant, instances.c.last_seq, instances.c.last_hash, instances.c.frozen, instances.c.state
     ).where(instances.c.instance == instance)  # fmt: skip
 
 

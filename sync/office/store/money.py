@@ -13,7 +13,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store.cover import cover_exposure
 from sync.office.store.database import insert_first, insert_new, next_change
 from sync.office.store.policy_notes import note_granted
-from sync.office.store.reconcile import Mode, mode_of, refuse_while_reconciling
+from sync.office.store.reconcile import Mode, mode_of, refuse_while_reconciling, ungranted, untold
 from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments
 from sync.units import format_fen
 
@@ -216,16 +216,17 @@ def grant_wanted(tx: Connection, account: str) -> bool:
     if before is None or mode_of(tx) is not Mode.NORMAL:
         return False
     after = before
-    frozen = frozen_instances(tx)
+    barred = barred_instances(tx)
     for instance in sorted(before.allotments):
-        if instance not in frozen:
+        if instance not in barred:
             after = after.with_want(instance)
     return save_grants(tx, before, after)
 
 
-def frozen_instances(tx: Connection) -> set[str]:
-    """Instances that get no grants until a person has looked: their ledger forked or its chain broke."""
-    return set(tx.execute(select(instances.c.instance).where(instances.c.frozen != "")).scalars())
+def barred_instances(tx: Connection) -> set[str]:
+    """Instances that get no grants: their ledger forked or its chain broke, or they have not told since a restore."""
+    frozen = set(tx.execute(select(instances.c.instance).where(instances.c.frozen != "")).scalars())
+    return frozen | ungranted(tx)
 
 
 def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) -> int:
@@ -234,7 +235,9 @@ def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) 
     before = load_account(tx, account)
     if before is None:
         raise NotAllowed("account", account, "没有这个账户", "no such account")
-    if instance in frozen_instances(tx):
+    if instance in ungranted(tx):
+        raise untold(instance)
+    if instance in barred_instances(tx):
         raise NotAllowed("plant", instance, "账本分叉,已冻结", "its ledger forked; it is frozen")
     if not 0 < amount_fen <= before.free_fen:
         free = format_fen(max(0, before.free_fen))

@@ -13,9 +13,9 @@ from sync.office.accounts import Account, Allotment, largest_net_kg, plan_hold_f
 from sync.office.clock import now_text, time_text
 from sync.office.notices import NoticeRequest
 from sync.office.refusal import NotAllowed
-from sync.office.store.database import insert_first, next_change
+from sync.office.store.database import insert_first, lock_name, next_change
 from sync.office.store.money import load_account, prepaid_account, save_grants
-from sync.office.store.reconcile import refuse_untold, refuse_while_reconciling
+from sync.office.store.reconcile import refuse_untold, refuse_while_reconciling, ungranted, untold
 from sync.office.store.schema import credits, customers, documents, instances, notices, shipments
 from sync.units import format_fen, format_kg
 
@@ -163,6 +163,8 @@ def open_instance(tx: Connection, plant: str) -> str:
         raise NotAllowed("plant", plant, f"没有这个厂;已登记:{listed}", f"no such plant; enrolled: {listed}")
     if row[1]:
         raise NotAllowed("plant", plant, "账本对不上,已冻结", f"is frozen: {row[1]}")
+    if row[0] in ungranted(tx):
+        raise untold(row[0])
     return str(row[0])
 
 
@@ -177,6 +179,8 @@ def _may_grow(tx: Connection, instance: str) -> None:
         )
     if frozen:
         raise NotAllowed("plant", instance, "账本对不上,已冻结", f"is frozen: {frozen}")
+    if instance in ungranted(tx):
+        raise untold(instance)
 
 
 def _changeable(tx: Connection, number: str) -> Any:
@@ -209,8 +213,7 @@ def _numbered(tx: Connection, request: NoticeRequest, now: datetime) -> NoticeRe
 
 def _plate_is_free(tx: Connection, plate: str) -> None:
     """One open notice for one truck: a second would leave the lane to guess."""
-    if tx.dialect.name == "postgresql":  # SQLite has one writer; here two notices for two plants may be made at once
-        tx.execute(select(func.pg_advisory_xact_lock(func.hashtext(plate))))
+    lock_name(tx, plate)
     found = tx.execute(
         select(notices.c.notice).where(
             notices.c.plate == plate, notices.c.state.in_(CHANGEABLE), notices.c.expires_at > now_text()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, false, insert, select, update
 
 from sync.answers import Committed
 from sync.canonical import canonical
@@ -13,10 +13,11 @@ from sync.keys import Instance, fingerprint, parse_public, public_hex
 from sync.messages import State, WireDocument
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
-from sync.office.store.database import next_change, put
+from sync.office.store.database import lock_name, next_change, put
 from sync.office.store.inbox import compare_ledgers, tell_restored
 from sync.office.store.money import note_state, recall_grants
 from sync.office.store.policy_notes import note_heard
+from sync.office.store.reconcile import Mode, forget_documents, judge_state, mode_of
 from sync.office.store.schema import allotments, documents, dropped, instances
 from sync.office.store.terms import current_term
 
@@ -31,6 +32,7 @@ class Known:
 
 def enrol(tx: Connection, plant: str, name: str, key: Ed25519PublicKey, epoch: int | None = None) -> Instance:
     """Register a box's key as the plant's next epoch; its key again is the same epoch. Older epochs get no grants."""
+    lock_name(tx, plant)
     rows = tx.execute(select(instances).where(instances.c.plant == plant)).mappings().all()
     for row in rows:
         if row["fingerprint"] == fingerprint(key):
@@ -47,12 +49,12 @@ def enrol(tx: Connection, plant: str, name: str, key: Ed25519PublicKey, epoch: i
         )
     instance = Instance.of(plant, number, key)
     tx.execute(update(instances).where(instances.c.plant == plant, instances.c.state == "open").values(state="closing"))
-    tx.execute(
-        insert(instances).values(
-            instance=instance.wire_id, plant=plant, epoch=number, fingerprint=instance.fingerprint, plant_name=name,
-            public_key=public_hex(key), state="open", last_hash=GENESIS_HASH, enrolled_at=now_text(),
-        )
-    )  # fmt: skip
+    fields = {
+        "instance": instance.wire_id, "plant": plant, "epoch": number, "fingerprint": instance.fingerprint,
+        "plant_name": name, "public_key": public_hex(key), "state": "open", "last_hash": GENESIS_HASH,
+        "enrolled_at": now_text(),
+    }  # fmt: skip
+    tx.execute(insert(instances).values(**fields))
     next_change(tx)
     return instance
 
@@ -69,7 +71,7 @@ def hear_state(tx: Connection, instance: str, state: State) -> bool:
     if head is None:
         return False
     compare_ledgers(tx, head["plant"], instance, head["last_seq"], state)
-    _remember(tx, head, state)
+    judge_state(tx, head, state, lost=_remember(tx, head, state))
     told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
     note_heard(tx, instance, head["status_at"], {name: each.granted_fen for name, each in state.accounts.items()})
     granted = note_state(tx, instance, told)
@@ -80,21 +82,27 @@ def hear_state(tx: Connection, instance: str, state: State) -> bool:
     return granted
 
 
-def _remember(tx: Connection, head: Any, state: State) -> None:
+def _remember(tx: Connection, head: Any, state: State) -> bool:
     """What the plant has from us and these books do not know, after they were restored from a copy: grants count
-    again, document numbers are not used again, and a person is told."""
+    again, document numbers are not used again, and a person is told. Whether there was any."""
     instance, applied = head["instance"], state.documents_applied
     lost = recall_grants(tx, instance, {name: each.granted_fen for name, each in state.accounts.items()})
     if applied > head["documents"]:
         tx.execute(update(instances).where(instances.c.instance == instance).values(documents=applied))
+        forget_documents(tx, instance, head["documents"] + 1, applied)
         lost.append(f"documents {head['documents'] + 1} to {applied}")
     if lost:
         tell_restored(tx, head["plant"], instance, head["last_seq"], ", ".join(lost[-20:]))
+    return bool(lost)
 
 
 def read_committed(tx: Connection, instance: str, after_document: int, most: int) -> Committed:
-    """What `sync.answers` answers from: all grants, and at most `most` documents behind a number."""
-    totals = tx.execute(select(allotments.c.account, allotments.c.granted_fen).where(allotments.c.instance == instance))
+    """What `sync.answers` answers from: all grants, and at most `most` documents behind a number.
+
+    Books that do not know what the plants hold tell no grants, only that they are there (ACK), so that the plants tell.
+    """
+    known = allotments.c.instance == instance if mode_of(tx) is Mode.NORMAL else false()
+    totals = tx.execute(select(allotments.c.account, allotments.c.granted_fen).where(known))
     granted_fen = {name: int(total) for name, total in totals}
     listed = tx.execute(
         select(documents.c.number, documents.c.kind, documents.c.body)

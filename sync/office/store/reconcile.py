@@ -15,9 +15,9 @@ from sync.messages import State, Term
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import insert_new, next_change, put
-from sync.office.store.schema import forgotten, incidents, instances, meta, terms
+from sync.office.store.schema import accounts, forgotten, incidents, instances, meta, terms
 from sync.office.store.terms import begin_term, current_term
-from sync.terms import next_term
+from sync.terms import Told, judge_told, may_be_granted, next_term
 
 _MODE, _FOREIGN = "reconciling", "foreign_term"
 
@@ -84,11 +84,25 @@ def refuse_until_told(tx: Connection) -> None:
 def refuse_untold(tx: Connection, instance: str) -> None:
     """NotAllowed for a document to a plant epoch that has not told restored books which numbers it has applied."""
     if mode_of(tx) is not Mode.NORMAL and instance in standing(tx).missing:
-        raise NotAllowed(
-            "office", "reconcile",
-            f"正在对账恢复,{instance} 尚未报到,暂不能下发",
-            f"being reconciled, and {instance} has not told yet: nothing can be sent to it",
-        )  # fmt: skip
+        raise untold(instance)
+
+
+def untold(instance: str) -> NotAllowed:
+    """The refusal of what waits for a plant epoch's word."""
+    return NotAllowed(
+        "plant", instance,
+        "总部账本恢复后该厂尚未报到;等它连上一次",
+        "has not told since head office was restored: wait until it connects",
+    )  # fmt: skip
+
+
+def ungranted(tx: Connection) -> set[str]:
+    """Plant epochs that get no grants until they have told in the current term."""
+    own = current_term(tx)
+    if may_be_granted(own, 0):
+        return set()
+    listed = tx.execute(select(instances.c.instance, instances.c.told_term).where(instances.c.state == "open"))
+    return {name for name, number in listed if not may_be_granted(own, number)}
 
 
 def begin_reconcile(tx: Connection, why: str) -> Term:
@@ -132,25 +146,33 @@ def judge_state(tx: Connection, head: Any, state: State, lost: bool) -> None:
     `lost` says that the plant has grants or documents from us which the books did not hold.
     """
     own, mode = current_term(tx), mode_of(tx)
-    if state.term is not None and _rivals(state.term, own):
-        if state.term.number > _number(tx, _FOREIGN):
-            _keep(tx, _FOREIGN, state.term.number)
-        if mode is Mode.RECONCILING:
-            begin_reconcile(tx, f"{head['instance']} follows term {state.term.number}")
-        elif mode is Mode.NORMAL:
-            # Perhaps this is the old machine, left running: to begin a term here would stop the one that replaced it.
-            _keep(tx, _MODE, Mode.HALTED)
-            _tell(tx, f"{head['instance']} follows another head office's term {state.term.number}")
-            next_change(tx)
-        return
-    if lost and mode is Mode.NORMAL:
+    told = judge_told(own, state.term, fenced=state.mode == "fenced")
+    if told is Told.RIVAL and state.term is not None:
+        _hear_rival(tx, head["instance"], state.term.number, mode)
+    elif lost and mode is Mode.NORMAL and head["state"] != "settled":
         begin_reconcile(tx, f"{head['instance']} has more from us than these books hold")
-    elif mode is Mode.RECONCILING and state.term == own:
+    elif told is Told.LAST_WORD and own.number > 1 and not _unknown_accounts(tx, state):
         _note_told(tx, head, state, own.number)
 
 
-def _rivals(told: Term, own: Term) -> bool:
-    return told.number > own.number or (told.number == own.number and told.id != own.id)
+def _hear_rival(tx: Connection, instance: str, number: int, mode: Mode) -> None:
+    if number > _number(tx, _FOREIGN):
+        _keep(tx, _FOREIGN, number)
+    if mode is Mode.RECONCILING:
+        begin_reconcile(tx, f"{instance} follows term {number}")
+    elif mode is Mode.NORMAL:
+        # Perhaps this is the old machine, left running: to begin a term here would stop the one that replaced it.
+        _keep(tx, _MODE, Mode.HALTED)
+        _tell(tx, f"{instance} follows another head office's term {number}")
+        next_change(tx)
+
+
+def _unknown_accounts(tx: Connection, state: State) -> bool:
+    """Whether the plant holds money of accounts that these books lack: their payments must be posted again first, or
+    what it holds of them would count as free."""
+    held = [name for name, each in state.accounts.items() if each.granted_fen]
+    known = tx.execute(select(func.count()).select_from(accounts).where(accounts.c.account.in_(held))).scalar_one()
+    return int(known) < len(held)
 
 
 def _note_told(tx: Connection, head: Any, state: State, number: int) -> None:

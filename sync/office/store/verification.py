@@ -1,16 +1,31 @@
-"""Reading the books again from their sources: chains, shipments, counters, funds, document numbers, invariant I1."""
+"""Reading the books again from their sources: chains, shipments, counters, funds, document numbers, invariant I1.
+How plant epochs ended is in `sync.office.store.verification_epochs`."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, Table, func, select
 
 from sync.chain import GENESIS_HASH, ChainBroken, verify_row
 from sync.messages import WireRecord
 from sync.office.effects import Effects
 from sync.office.store.money import read_accounts
-from sync.office.store.schema import allotments, credits, documents, forks, inbox, instances, payments, shipments
+from sync.office.store.schema import (
+    allotments,
+    credits,
+    documents,
+    forgotten,
+    forks,
+    inbox,
+    instances,
+    payments,
+    refunds,
+    shipments,
+    suspense,
+    undone,
+)
+from sync.office.store.verification_epochs import check_epochs
 
 _COMPARED = ("state", "ticket", "net_kg", "amount_fen", "hold_fen", "account", "plate")
 
@@ -43,8 +58,9 @@ def verify_books(tx: Connection) -> Findings:
         effects, problems = _replay(tx, row, findings)
         findings.note("chains", problems)
         findings.note("shipments", _shipments(tx, row["instance"], effects))
-        findings.note("counters", _counters(tx, row["instance"], effects))
+        findings.note("counters", _counters(tx, row, effects))
         findings.note("documents", _documents(tx, row))
+    findings.note("epochs", check_epochs(tx))
     findings.note("funds", _funds(tx))
     findings.note("invariant_i1", _invariant(tx))
     forked = tx.execute(select(forks.c.instance, forks.c.seq)).all()
@@ -92,8 +108,8 @@ def _shipments(tx: Connection, instance: str, effects: Effects) -> list[str]:
     return problems
 
 
-def _counters(tx: Connection, instance: str, effects: Effects) -> list[str]:
-    problems = []
+def _counters(tx: Connection, head: Any, effects: Effects) -> list[str]:
+    instance, problems = head["instance"], []
     tickets: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for shipment in effects.shipments.values():
         if shipment.ticket:
@@ -107,36 +123,65 @@ def _counters(tx: Connection, instance: str, effects: Effects) -> list[str]:
                 problems.append(f"{where}: {name} is {row[name]}, the rows say {getattr(sums, name)}")
         if [row["spent_fen"], row["voided_fen"]] != tickets[row["account"]]:
             problems.append(f"{where}: tickets sum to {tickets[row['account']]}, the counters say otherwise")
-        if row["spent_fen"] - row["voided_fen"] > row["granted_fen"] - row["returned_seen_fen"]:
+        left_fen = row["granted_fen"] - row["returned_seen_fen"]  # a settled epoch's late tickets are in suspense
+        if head["state"] != "settled" and row["spent_fen"] - row["voided_fen"] > left_fen:
             problems.append(f"{where}: more is dispatched than was granted")
     return problems
 
 
 def _documents(tx: Connection, head: Any) -> list[str]:
+    """Numbers from 1 without a gap, but for those that a restore has forgotten and the plant had applied."""
     query = select(func.count(), func.max(documents.c.number)).where(documents.c.instance == head["instance"])
     number, highest = tx.execute(query).one()
-    if number == (highest or 0) == head["documents"]:
+    lost = tx.execute(
+        select(forgotten.c.first_number, forgotten.c.last_number).where(forgotten.c.instance == head["instance"])
+    ).all()
+    gone = sum(last - first + 1 for first, last in lost)
+    top = max([highest or 0, *(last for _, last in lost)])
+    if number + gone == top == head["documents"]:
         return []
-    return [f"{head['instance']}: {number} documents up to number {highest or 0}, the books say {head['documents']}"]
+    return [f"{head['instance']}: {number} documents up to number {top}, the books say {head['documents']}"]
 
 
 def _funds(tx: Connection) -> list[str]:
-    posted: dict[str, int] = defaultdict(int)
-    for table in (payments, credits):
-        for account, amount in tx.execute(
-            select(table.c.account, func.sum(table.c.amount_fen)).group_by(table.c.account)
-        ):
-            posted[account] += int(amount)
-    return [
-        f"{account.account}: fund is {account.fund_fen} fen, posted are {posted[account.account]} fen"
-        for account in read_accounts(tx)
-        if account.fund_fen != posted[account.account]
-    ]
+    """Fund and exposure are what was posted, and no undone payment is another amount than was paid."""
+    posted = {name: _sums(tx, table.c.account, column) for name, table, column in _POSTED}
+    found = []
+    for account in read_accounts(tx):
+        paid, back = posted["payments"][account.account], posted["refunds"][account.account]
+        credit, covered = posted["credits"][account.account], posted["covered"][account.account]
+        fund_fen, exposure_fen = paid + credit - back - covered, posted["undone"][account.account] - covered
+        if account.fund_fen != fund_fen:
+            found.append(f"{account.account}: fund is {account.fund_fen} fen, posted are {fund_fen} fen")
+        if account.exposure_fen != exposure_fen:
+            found.append(f"{account.account}: exposure is {account.exposure_fen} fen, posted are {exposure_fen} fen")
+    other = select(undone.c.reference).join(payments, payments.c.reference == undone.c.reference)
+    differing = other.where((payments.c.amount_fen != undone.c.amount_fen) | (payments.c.account != undone.c.account))
+    return found + [f"{name}: undone otherwise than it was paid" for name in tx.execute(differing).scalars()]
+
+
+_POSTED: tuple[tuple[str, Table, "Column[int]"], ...] = (
+    ("payments", payments, payments.c.amount_fen), ("credits", credits, credits.c.amount_fen),
+    ("refunds", refunds, refunds.c.amount_fen), ("undone", undone, undone.c.amount_fen),
+    ("covered", undone, undone.c.covered_fen),
+)  # fmt: skip
+
+
+def _sums(tx: Connection, key: "Column[str]", amount: "Column[int]", *where: Any) -> dict[str, int]:
+    """Σ amount by key; 0 for a key that is not there."""
+    sums: dict[str, int] = defaultdict(int)
+    for name, total in tx.execute(select(key, func.sum(amount)).where(*where).group_by(key)):
+        sums[name] = int(total)
+    return sums
 
 
 def _invariant(tx: Connection) -> list[str]:
+    """I1, but for late tickets that finance charged: those goods had left, whatever was free."""
+    charged = _sums(
+        tx, suspense.c.account, suspense.c.amount_fen, suspense.c.state == "charged", suspense.c.kind == "ticket"
+    )
     return [
         f"{account.account}: {-account.free_fen} fen more is out than the fund of {account.fund_fen} fen"
         for account in read_accounts(tx)
-        if account.free_fen < 0
+        if account.free_fen + charged[account.account] < 0
     ]

@@ -7,16 +7,19 @@ import pytest
 from sqlalchemy import event, select, update
 
 from sync import messages as wire
-from sync.messages import AccountState
+from sync.messages import AccountState, State
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
-from sync.office.store.money import grant_by_hand
+from sync.office.store.money import grant_by_hand, read_accounts
 from sync.office.store.orders import amend_notice
 from sync.office.store.plants import enrol, hear_state
+from sync.office.store.reconcile import finish_reconcile
 from sync.office.store.schema import instances, notices
+from sync.office.store.terms import current_term
+from sync.office.store.verification import verify_books
 from tests.sync.office.plant import START, FakePlant
 from tests.sync.office.test_money import ACCOUNT, granted, issue, pay
 
@@ -161,13 +164,32 @@ def test_books_restored_from_a_copy_do_not_grant_the_same_money_twice(store: Sto
     with store.write() as tx:
         enrol(tx, "HX02", "二厂", other.key.public_key())
         hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: seen, "C9/prepaid": seen}, documents=2))
-        with pytest.raises(NotAllowed, match="at most ¥10,000.00 free"):
-            grant_by_hand(tx, ACCOUNT, other.instance.wire_id, 2_000_000)
+    with pytest.raises(NotAllowed, match="being reconciled"), store.write() as tx:
+        grant_by_hand(tx, ACCOUNT, other.instance.wire_id, 500_000)
+    with pytest.raises(NotAllowed, match="being reconciled"):
+        issue(store, limit_kg=1_000)
+    pay(store, 9_000_000, "B9", customer_id="C9", customer_name="客户九")
+    reconcile(
+        store, (plant, plant.state({ACCOUNT: seen, "C9/prepaid": seen}, documents=2)), (other, other.state())
+    )
+    with store.write() as tx, pytest.raises(NotAllowed, match="at most ¥10,000.00 free"):
+        grant_by_hand(tx, ACCOUNT, other.instance.wire_id, 2_000_000)
     issue(store, limit_kg=1_000)
     with store.read() as tx:
         assert [row["number"] for row in views.documents_of(tx, plant.instance.wire_id)] == [3]
-        told = [row["what"] for row in views.list_incidents(tx) if row["kind"] == "restored"]
+        told = [row["what"] for row in views.list_incidents(tx) if row["plant"] == "HX01"]
+        assert read_accounts(tx, "C9/prepaid")[0].free_fen == 0
+        assert verify_books(tx).checks["documents"]
     assert len(told) == 1 and "C001/prepaid, C9/prepaid, documents 1 to 2" in told[0]
+
+
+def reconcile(store: Store, *states: tuple[FakePlant, State]) -> None:
+    """Every plant tells in the new term, and finance finishes."""
+    with store.write() as tx:
+        term = current_term(tx)
+        for each, state in states:
+            hear_state(tx, each.instance.wire_id, state.model_copy(update={"term": term}))
+        finish_reconcile(tx, "F01, A01")
 
 
 def test_a_payment_is_booked_although_more_is_out_than_was_paid(store: Store, plant: FakePlant) -> None:
@@ -176,6 +198,7 @@ def test_a_payment_is_booked_although_more_is_out_than_was_paid(store: Store, pl
     asking = seen.model_copy(update={"want_granted_fen": 9_500})
     with store.write() as tx:
         hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: asking}))
+    reconcile(store, (plant, plant.state({ACCOUNT: asking})))
     assert pay(store, 2_000, "B2")
     assert granted(store) == {"HX01": 9_000}, "what is out is more than the fund: nothing is free"
     assert pay(store, 6_200, "B3")

@@ -1,0 +1,291 @@
+"""How a plant epoch ends at head office: closed by its own record, or settled by two persons; and what comes late.
+
+open → closing (no grants, no notices; what is out stays reserved) → settled (its net dispatch counts, the rest is
+free). A ticket or void in a row behind the settlement is late: it matches a paper stub, or it waits in suspense 挂账
+for finance. Its shipment is booked like any other, its money never by itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from sync.allotment import InstanceState, OfficeCounters
+from sync.messages import CloseEpoch, EpochClosed, Record, Ticketed, Voided, WireRecord
+from sync.office.clock import now_text
+from sync.office.effects import Incident, read_row
+from sync.office.refusal import NotAllowed
+from sync.office.store.applying import apply_rows, tell
+from sync.office.store.corrections import pursue_exposure
+from sync.office.store.database import insert_new, next_change, put
+from sync.office.store.money import grant_wanted
+from sync.office.store.orders import CHANGEABLE, number_document, open_instance
+from sync.office.store.schema import (
+    accounts,
+    allotments,
+    instances,
+    notices,
+    settlements,
+    shipments,
+    stubs,
+    suspense,
+)
+from sync.units import format_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """存根: a ticket known only from its paper."""
+
+    ticket: str
+    account: str
+    plate: str
+    net_kg: int
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an epoch was settled with, net fen by account."""
+
+    instance: str
+    how: str
+    spend_fen: dict[str, int]
+    stubs: int = 0
+
+
+def close_epoch(tx: Connection, plant: str, reason: str) -> str:
+    """关账期: no more grants and notices; the plant finishes what holds money and closes. Returns the instance."""
+    instance = open_instance(tx, plant)
+    number_document(tx, instance, "", CloseEpoch(reason=reason))
+    tx.execute(update(instances).where(instances.c.instance == instance).values(state="closing"))
+    next_change(tx)
+    return instance
+
+
+def apply_in_epoch(tx: Connection, head: Any, instance: str, ready: Sequence[WireRecord]) -> bool:
+    """Apply rows that continue the prefix, and end the epoch where its own record says so; whether money was granted.
+
+    `head` has the instance's plant, state and frozen; its row is locked.
+    """
+    plant, state = head["plant"], InstanceState(head["state"])
+    granted = False
+    for part in _parts(ready):
+        granted = apply_rows(tx, plant, instance, part) or granted
+        if state is InstanceState.SETTLED:
+            _book_late(tx, plant, instance, part)
+        elif part[-1].kind == EpochClosed.KIND and _close_by_record(tx, plant, instance, part[-1], head["frozen"]):
+            state, granted = InstanceState.SETTLED, True
+    pursue_exposure(tx, instance)
+    return granted
+
+
+def _parts(ready: Sequence[WireRecord]) -> list[Sequence[WireRecord]]:
+    """Cut behind each row that closes the epoch."""
+    cuts = [0, *(index + 1 for index, row in enumerate(ready) if row.kind == EpochClosed.KIND), len(ready)]
+    return [ready[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if end > start]
+
+
+def _close_by_record(tx: Connection, plant: str, instance: str, row: WireRecord, frozen: str) -> bool:
+    """Settle with our own applied tickets, if the plant's final counters say the same; else a person must look."""
+    record = read_row(row.kind, row.body)
+    if not isinstance(record, EpochClosed):
+        return False
+    mine = {each["account"]: each for each in _allotments(tx, instance)}
+    odd = [f"frozen: {frozen}"] if frozen else []
+    for account, told in sorted(record.accounts.items()):
+        here = mine.get(account)
+        ours = (here["spent_fen"], here["voided_fen"]) if here else (0, 0)
+        if ours != (told.spent_fen, told.voided_fen):
+            odd.append(f"{account}: 厂 plant {told.spent_fen} − {told.voided_fen} fen, 总部 here {ours[0]} − {ours[1]}")
+    odd += [f"{name}: {_net(each)} fen net" for name, each in sorted(mine.items()) if _net(each) < 0]
+    if odd:
+        what = f"关账记录与总部不符 the closing record differs: {'; '.join(odd[:5])}"
+        tell(tx, plant, instance, [Incident(row.seq, "closed_differs", now_text(), what)])
+        tx.execute(update(instances).where(instances.c.instance == instance).values(state="closing"))
+        return False
+    settle(tx, instance, "record", row.seq, (), ("", ""))
+    return True
+
+
+def settle(
+    tx: Connection, instance: str, how: str, seq: int, paper: Iterable[Stub], persons: tuple[str, str]
+) -> Settled:
+    """SETTLED: applied tickets up to `seq` and the paper's count as dispatched; what else was reserved is free."""
+    listed = list(paper)
+    added: dict[str, int] = defaultdict(int)
+    for stub in listed:
+        added[stub.account] += stub.amount_fen
+    insert_new(tx, allotments, [{"account": name, "instance": instance} for name in sorted(added)])
+    rows = _allotments(tx, instance)
+    names = [row["account"] for row in rows]
+    tx.execute(
+        select(accounts.c.account).where(accounts.c.account.in_(names)).order_by(accounts.c.account).with_for_update()
+    )
+    spend = {}
+    for row in rows:
+        before = OfficeCounters(row["granted_fen"], row["returned_seen_fen"], InstanceState.CLOSING)
+        spend[row["account"]] = before.settle(_net(row) + added[row["account"]]).settled_spend_fen
+    put(tx, allotments, [
+        {"account": name, "instance": instance, "settled_spend_fen": spend_fen} for name, spend_fen in spend.items()
+    ])  # fmt: skip
+    fields = {"how": how, "settled_seq": seq, "first_person": persons[0], "second_person": persons[1]}
+    insert_new(tx, settlements, [{"instance": instance, "settled_at": now_text(), **fields}])
+    insert_new(tx, stubs, [
+        {"instance": instance, "ticket": stub.ticket, "account": stub.account, "plate": stub.plate,
+         "net_kg": stub.net_kg, "amount_fen": stub.amount_fen} for stub in listed
+    ])  # fmt: skip
+    tx.execute(update(instances).where(instances.c.instance == instance).values(state="settled"))
+    open_here = (notices.c.instance == instance, notices.c.state.in_((*CHANGEABLE, "cancelling")))
+    tx.execute(update(notices).where(*open_here).values(state="cancelled", reason="账期已结算 epoch settled"))
+    for name in names:
+        grant_wanted(tx, name)
+    next_change(tx)
+    return Settled(instance, how, spend, len(listed))
+
+
+def _allotments(tx: Connection, instance: str) -> list[Any]:
+    query = select(allotments).where(allotments.c.instance == instance).order_by(allotments.c.account)
+    return list(tx.execute(query).mappings())
+
+
+def _net(row: Any) -> int:
+    return int(row["spent_fen"]) - int(row["voided_fen"])
+
+
+def closing_head(tx: Connection, instance: str) -> Any:
+    """The locked row of an epoch that two persons may settle; NotAllowed for any other."""
+    head = tx.execute(select(instances).where(instances.c.instance == instance).with_for_update()).mappings().first()
+    if head is None:
+        known = (
+            ", ".join(tx.execute(select(instances.c.instance).where(instances.c.state == "closing")).scalars()) or "-"
+        )
+        raise NotAllowed("instance", instance, f"没有这一期;可结算:{known}", f"no such epoch; allowed: {known}")
+    if head["state"] == "settled":
+        raise NotAllowed("instance", instance, "已结算", "is settled already")
+    if head["state"] == "open":
+        raise NotAllowed(
+            "instance", instance,
+            "该期仍开着;先登记新机 (enrol) 或关账期 (close)",
+            "is open: enrol the plant's next box, or `close` it first",
+        )  # fmt: skip
+    return head
+
+
+def settle_by_paper(tx: Connection, instance: str, paper: Sequence[Stub], persons: tuple[str, str]) -> Settled:
+    """Settle a lost box with the applied rows and the stubs beyond them. NotAllowed names the stub that cannot be."""
+    head = closing_head(tx, instance)
+    named = [stub.ticket for stub in paper]
+    here = (shipments.c.instance == instance, shipments.c.ticket.in_(named))
+    for ticket in sorted(tx.execute(select(shipments.c.ticket).where(*here)).scalars()):
+        raise NotAllowed("ticket", ticket, "此票已在总部账上,不要再写", "is in the books already: leave it out")
+    counted = set(named)
+    if len(counted) < len(named):
+        twice = next(ticket for ticket in named if named.count(ticket) > 1)
+        raise NotAllowed("ticket", twice, "写了两次", "stands there twice")
+    known = set(tx.execute(select(accounts.c.account)).scalars())
+    for stub in paper:
+        if stub.account not in known:
+            raise NotAllowed("account", stub.account, "没有这个账户", f"no such account (ticket {stub.ticket})")
+    _within_reserve(tx, instance, paper)
+    return settle(tx, instance, "paper", head["last_seq"], paper, persons)
+
+
+def _within_reserve(tx: Connection, instance: str, paper: Sequence[Stub]) -> None:
+    """A box cannot have sold more than it was granted: more on paper is a slip of the pen."""
+    reserve = {row["account"]: row for row in _allotments(tx, instance)}
+    added: dict[str, int] = defaultdict(int)
+    for stub in paper:
+        added[stub.account] += stub.amount_fen
+    for name, amount_fen in sorted(added.items()):
+        row = reserve.get(name)
+        left_fen = row["granted_fen"] - row["returned_seen_fen"] - _net(row) if row else 0
+        if amount_fen > left_fen:
+            raise NotAllowed(
+                "amount", format_fen(amount_fen),
+                f"{name} 在该期只剩 ¥{format_fen(left_fen)},存根合计不可能超过",
+                f"{name} had only ¥{format_fen(left_fen)} left in this epoch: the stubs cannot exceed it",
+            )  # fmt: skip
+
+
+def _book_late(tx: Connection, plant: str, instance: str, rows: Sequence[WireRecord]) -> None:
+    """Rows of a settled epoch: their tickets match a stub, or wait for finance."""
+    for row in rows:
+        record = read_row(row.kind, row.body)
+        if isinstance(record, Ticketed | Voided) and not _matched(tx, instance, row.seq, record):
+            _suspend(tx, plant, instance, row.seq, record)
+
+
+def _matched(tx: Connection, instance: str, seq: int, record: Record) -> bool:
+    if not isinstance(record, Ticketed):
+        return False
+    row = stubs.c
+    same = (
+        row.instance == instance, row.ticket == record.ticket, row.account == record.account,
+        row.amount_fen == record.amount_fen, row.matched_seq == 0,
+    )  # fmt: skip
+    if tx.execute(select(row.ticket).where(*same)).first() is None:
+        return False
+    tx.execute(update(stubs).where(*same).values(matched_seq=seq))
+    return True
+
+
+def _suspend(tx: Connection, plant: str, instance: str, seq: int, record: Ticketed | Voided) -> None:
+    late_void = isinstance(record, Voided)
+    stub = tx.execute(
+        select(stubs.c.account, stubs.c.amount_fen).where(stubs.c.instance == instance, stubs.c.ticket == record.ticket)
+    ).first()
+    note = f"存根 stub: {stub.account} ¥{format_fen(stub.amount_fen)}" if stub else ""
+    plate, net_kg = ("", 0) if isinstance(record, Voided) else (record.plate, record.net_kg)
+    insert_new(tx, suspense, [{
+        "instance": instance, "seq": seq, "kind": "void" if late_void else "ticket", "ticket": record.ticket,
+        "account": record.account, "plate": plate, "net_kg": net_kg, "amount_fen": record.amount_fen, "note": note,
+        "state": "open", "arrived_at": now_text(),
+    }])  # fmt: skip
+    what = f"{record.ticket} {record.account} ¥{format_fen(record.amount_fen)} {note}".strip()
+    tell(tx, plant, instance, [Incident(seq, "late_void" if late_void else "late_ticket", now_text(), what)])
+
+
+def resolve_late(tx: Connection, instance: str, seq: int, charge: bool, reason: str, by: str) -> dict[str, Any]:
+    """Finance decides on a row in suspense: `charge` books it to the account (a void gives money back), else it is
+    dismissed. Once. The free part of the account may become negative by a charge, and then nothing is granted."""
+    head = tx.execute(select(instances.c.state).where(instances.c.instance == instance).with_for_update()).first()
+    mine = (suspense.c.instance == instance, suspense.c.seq == seq)
+    row = tx.execute(select(suspense).where(*mine)).mappings().first()
+    if head is None or row is None:
+        raise NotAllowed("suspense", f"{instance} {seq}", "没有这笔挂账", "no such row in suspense")
+    if row["state"] != "open":
+        raise NotAllowed(
+            "suspense", f"{instance} {seq}",
+            f"已由 {row['resolved_by']} 处理", f"was {row['state']} by {row['resolved_by']} already",
+        )  # fmt: skip
+    if charge:
+        _charge(tx, instance, row["account"], row["amount_fen"] if row["kind"] == "ticket" else -row["amount_fen"])
+    state = "charged" if charge else "dismissed"
+    fields = {"state": state, "resolved_at": now_text(), "resolved_by": by, "reason": reason}
+    tx.execute(update(suspense).where(*mine).values(**fields))
+    if charge:
+        grant_wanted(tx, row["account"])
+    next_change(tx)
+    return {**row, **fields}
+
+
+def _charge(tx: Connection, instance: str, account: str, amount_fen: int) -> None:
+    locked = tx.execute(select(accounts.c.account).where(accounts.c.account == account).with_for_update()).first()
+    if locked is None:
+        raise NotAllowed("account", account, "没有这个账户;先登记到款", "no such account; post its payment first")
+    insert_new(tx, allotments, [{"account": account, "instance": instance}])
+    mine = (allotments.c.account == account, allotments.c.instance == instance)
+    before = tx.execute(select(allotments.c.settled_spend_fen).where(*mine)).scalar_one()
+    after = OfficeCounters(state=InstanceState.SETTLED, settled_spend_fen=before).charge(amount_fen)
+    tx.execute(update(allotments).where(*mine).values(settled_spend_fen=after.settled_spend_fen))
+
+
+def list_suspense(tx: Connection, all_states: bool = False) -> list[Any]:
+    """Rows in suspense, oldest first; those that nobody has decided on, or all."""
+    query = select(suspense, instances.c.plant).join(instances, instances.c.instance == suspense.c.instance)
+    if not all_states:
+        query = query.where(suspense.c.state == "open")
+    return [dict(row) for row in tx.execute(query.order_by(suspense.c.arrived_at, suspense.c.seq)).mappings()]
