@@ -133,7 +133,10 @@ def from_texts(fields: Mapping[str, str]) -> dict[str, Any]:
     return typed
 
 
-_YUAN = {"amount": "amount_fen", "price": "price_fen_per_t", "freight": "freight_fen"}
+_YUAN = {
+    "amount": "amount_fen", "price": "price_fen_per_t", "freight": "freight_fen", "keep": "keep_fen",
+    "grant": "grant_fen", "payment": "payment_fen",
+}  # fmt: skip
 _WHOLE = frozenset({"quantity_kg", "received_kg", "limit_kg", "vehicle_max_kg", "axles", "product_code"})
 
 

@@ -39,6 +39,8 @@ class OpenPlant:
     forecast: bool
     sure: bool
     """Heard lately, and everything of it is here."""
+    down_s: int
+    """How long it was not heard in the last 14 days."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,9 @@ def open_plants(tx: Connection, way: Callable[[str], Way], now_s: int) -> list[O
         all_here = (told.get("last_seq"), told.get("documents_applied")) == (row["last_seq"], row["documents"])
         down_s = outage_s(gaps[row["plant"]], now_s)
         listed.append(
-            OpenPlant(row["instance"], row["plant"], is_forecast(way(row["plant"]), down_s), not silent and all_here)
+            OpenPlant(
+                row["instance"], row["plant"], is_forecast(way(row["plant"]), down_s), not silent and all_here, down_s
+            )
         )
     return listed
 

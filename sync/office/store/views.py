@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, select
 
-from sync.office.store.money import read_accounts
 from sync.office.store.schema import (
     accounts,
     credits,
@@ -19,12 +18,16 @@ from sync.office.store.schema import (
     instances,
     notices,
     payments,
+    refunds,
+    settlements,
     shipments,
+    suspense,
+    undone,
 )
 
 Row = Mapping[str, Any]
-_STANDS = shipments.c.state.in_(("ticketed", "released", "returned"))
-_TICKETED = shipments.c.ticket != ""
+STANDS = shipments.c.state.in_(("ticketed", "released", "returned"))
+TICKETED = shipments.c.ticket != ""
 IN_YARD = ("yard", "tared", "loaded", "held", "ticketed")
 
 
@@ -61,7 +64,7 @@ def _shipments(plant: str, business_date: str, text: str) -> "Select[Any]":
 
 def totals(tx: Connection, business_date: str = "") -> dict[str, Any]:
     """Tickets, kg and fen, in all and for each plant; kg and fen of tickets that stand, voided ones apart."""
-    stands, released = case((_STANDS, 1), else_=0), case((shipments.c.state == "released", 1), else_=0)
+    stands, released = case((STANDS, 1), else_=0), case((shipments.c.state == "released", 1), else_=0)
     voided = case((shipments.c.state == "voided", 1), else_=0)
     query = select(
         shipments.c.plant,
@@ -71,7 +74,7 @@ def totals(tx: Connection, business_date: str = "") -> dict[str, Any]:
         func.sum(stands * shipments.c.net_kg).label("net_kg"),
         func.sum(stands * shipments.c.amount_fen).label("amount_fen"),
         func.sum(voided * shipments.c.amount_fen).label("voided_fen"),
-    ).where(_TICKETED)
+    ).where(TICKETED)
     if business_date:
         query = query.where(shipments.c.business_date == business_date)
     plants = {
@@ -92,52 +95,10 @@ def daily_kg(tx: Connection, since_date: str) -> dict[str, int]:
     """Net kg of standing tickets by business date."""
     query = (
         select(shipments.c.business_date, func.sum(shipments.c.net_kg))
-        .where(_STANDS, shipments.c.business_date >= since_date)
+        .where(STANDS, shipments.c.business_date >= since_date)
         .group_by(shipments.c.business_date)
     )
     return {day: int(kg) for day, kg in tx.execute(query)}
-
-
-def balances(tx: Connection) -> list[dict[str, Any]]:
-    """Each account in parts that must add up to its fund; `agrees` says whether they do."""
-    names = {row[0]: row[1] for row in tx.execute(select(customers.c.customer_id, customers.c.name))}
-    plants = {
-        row[0]: (row[1], row[2])
-        for row in tx.execute(select(instances.c.instance, instances.c.plant, instances.c.epoch))
-    }
-    terms = {row["account"]: dict(row) for row in tx.execute(select(credits)).mappings()}
-    paid = {
-        name: int(total)
-        for table in (payments, credits)
-        for name, total in tx.execute(select(table.c.account, func.sum(table.c.amount_fen)).group_by(table.c.account))
-    }
-    listed = []
-    for account in read_accounts(tx):
-        allotted = [
-            {
-                "instance": instance, "plant": plants[instance][0], "epoch": plants[instance][1],
-                "granted_fen": each.counters.granted_fen, "returned_fen": each.counters.returned_seen_fen,
-                "unused_fen": each.unused_fen, "dispatched_fen": each.dispatched_fen, "held_fen": each.held_fen,
-                "wanted_fen": max(0, each.wanted_fen - each.counters.granted_fen), "noticed_fen": each.noticed_fen,
-            }
-            for instance, each in sorted(account.allotments.items())
-        ]  # fmt: skip
-        parts = (
-            account.dispatched_fen
-            + account.held_fen
-            + sum(int(each["unused_fen"]) for each in allotted)
-            + account.free_fen
-        )
-        listed.append(
-            {
-                "account": account.account, "customer_id": account.customer_id, "kind": account.kind,
-                "customer_name": names.get(account.customer_id, ""), "fund_fen": account.fund_fen,
-                "dispatched_fen": account.dispatched_fen, "held_fen": account.held_fen, "allotted": allotted,
-                "free_fen": account.free_fen, "sum_fen": parts, "credit": terms.get(account.account),
-                "agrees": parts == account.fund_fen == paid.get(account.account, 0) and account.free_fen >= 0,
-            }
-        )  # fmt: skip
-    return listed
 
 
 def list_notices(tx: Connection, limit: int = 200) -> list[Row]:
@@ -151,13 +112,37 @@ _NOTICE_NAMES = ("notice", "version", "plant", "account", "state", "reason", "ho
 
 
 def list_payments(tx: Connection, limit: int = 200) -> list[Row]:
-    """Payment notices, newest first, with the customer's name."""
+    """Payment notices, newest first, with the customer's name, and what became of one that was undone."""
     query = (
-        select(payments, accounts.c.customer_id, customers.c.name)
+        select(
+            payments, accounts.c.customer_id, customers.c.name, undone.c.covered_fen, undone.c.undone_at,
+            undone.c.undone_by, undone.c.reason,
+        )
         .join(accounts, accounts.c.account == payments.c.account)
         .join(customers, customers.c.customer_id == accounts.c.customer_id)
-    )
+        .outerjoin(undone, undone.c.reference == payments.c.reference)
+    )  # fmt: skip
     return [dict(row) for row in tx.execute(query.order_by(payments.c.posted_at.desc()).limit(limit)).mappings()]
+
+
+def list_refunds(tx: Connection, limit: int = 200) -> list[Row]:
+    """Refunds, newest first, with the customer's name."""
+    query = (
+        select(refunds, accounts.c.customer_id, customers.c.name)
+        .join(accounts, accounts.c.account == refunds.c.account)
+        .join(customers, customers.c.customer_id == accounts.c.customer_id)
+    )
+    return [dict(row) for row in tx.execute(query.order_by(refunds.c.posted_at.desc()).limit(limit)).mappings()]
+
+
+def list_suspense(tx: Connection, limit: int = 200) -> list[Row]:
+    """Late rows of settled epochs, those that nobody has decided on first."""
+    query = select(suspense, instances.c.plant, instances.c.epoch).join(
+        instances, instances.c.instance == suspense.c.instance
+    )
+    waiting = case((suspense.c.state == "open", 0), else_=1)
+    rows = tx.execute(query.order_by(waiting, suspense.c.arrived_at.desc()).limit(limit)).mappings()
+    return [dict(row) for row in rows]
 
 
 def list_credits(tx: Connection, limit: int = 200) -> list[Row]:
@@ -173,7 +158,8 @@ def list_customers(tx: Connection) -> list[Row]:
 
 
 def list_plants(tx: Connection) -> list[dict[str, Any]]:
-    """Plant epochs, the newest of each plant first, with what their last STATE said and how many rows are parked."""
+    """Plant epochs, the newest of each plant first, with what their last STATE said, how many rows are parked, and how
+    a settled one was settled."""
     parked = (
         select(inbox.c.instance, func.count().label("parked"))
         .join(instances, instances.c.instance == inbox.c.instance)
@@ -181,6 +167,7 @@ def list_plants(tx: Connection) -> list[dict[str, Any]]:
         .group_by(inbox.c.instance)
     )
     waiting = {row[0]: int(row[1]) for row in tx.execute(parked)}
+    settled = {row["instance"]: dict(row) for row in tx.execute(select(settlements)).mappings()}
     listed = []
     for row in tx.execute(select(instances).order_by(instances.c.plant, instances.c.epoch.desc())).mappings():
         status = json.loads(row["status"]) if row["status"] else {}
@@ -188,13 +175,14 @@ def list_plants(tx: Connection) -> list[dict[str, Any]]:
             **{name: row[name] for name in _PLANT_NAMES}, "parked": waiting.get(row["instance"], 0),
             "held_trucks": status.get("waiting", 0), "mode": status.get("mode", ""),
             "plant_seq": status.get("last_seq", 0), "documents_applied": status.get("documents_applied", 0),
+            "term": (status.get("term") or {}).get("number", 0), "settled": settled.get(row["instance"]),
         })  # fmt: skip
     return listed
 
 
 _PLANT_NAMES = (
     "instance", "plant", "epoch", "fingerprint", "plant_name", "state", "frozen", "last_seq", "last_hash", "documents",
-    "status_at", "enrolled_at",
+    "status_at", "enrolled_at", "told_term",
 )  # fmt: skip
 
 

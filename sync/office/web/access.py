@@ -27,6 +27,13 @@ MAY = {
     "notice": frozenset({Role.BILLER, Role.ACCOUNTANT}),
     "credit": frozenset({Role.ACCOUNTANT, Role.FINANCE}),
     "grant": frozenset({Role.ACCOUNTANT, Role.FINANCE}),
+    "refund": frozenset({Role.FINANCE}),
+    "undo": frozenset({Role.FINANCE, Role.ACCOUNTANT}),
+    "recall": frozenset({Role.FINANCE, Role.ACCOUNTANT}),
+    "reprice": frozenset({Role.ACCOUNTANT}),
+    "suspense": frozenset({Role.FINANCE}),
+    "close": frozenset({Role.ACCOUNTANT, Role.FINANCE}),
+    "reconcile": frozenset({Role.ACCOUNTANT, Role.FINANCE}),
 }
 """Which roles may book what. Everybody who is signed in may look."""
 

@@ -14,9 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sync.office import requests
+from sync.office.notices import parse_date
 from sync.office.refusal import NotAllowed
 from sync.office.store import views
+from sync.office.store.balances import balances, day_of
 from sync.office.store.database import Store
+from sync.office.store.figures import read_figures
 from sync.office.store.verification import verify_books
 from sync.office.web.access import User
 
@@ -33,7 +36,11 @@ def api_routes(office: Office) -> list[Route]:
     """All of them."""
     hours = office.settings.office.utc_offset_hours
     reads: dict[str, Callable[[Request], Work]] = {
-        "balances": lambda _: _reading(views.balances),
+        "balances": lambda _: _reading(balances),
+        "figures": lambda _: _reading(read_figures),
+        "day": lambda request: _reading(lambda tx: day_of(tx, _date(request))),
+        "suspense": lambda request: _reading(lambda tx: views.list_suspense(tx, _limit(request))),
+        "refunds": lambda request: _reading(lambda tx: views.list_refunds(tx, _limit(request))),
         "shipments": lambda request: _reading(
             lambda tx: views.list_shipments(
                 tx, request.query_params.get("plant", ""), request.query_params.get("date", ""),
@@ -79,11 +86,11 @@ def api_routes(office: Office) -> list[Route]:
 
     return [
         *(Route(f"/api/{name}", _read(office, make), methods=["GET"]) for name, make in reads.items()),
-        Route("/api/payments", _write(office, "payment", payment), methods=["POST"]),
-        Route("/api/credits", _write(office, "credit", credit), methods=["POST"]),
-        Route("/api/notices", _write(office, "notice", notice), methods=["POST"]),
-        Route("/api/notices/{number:path}/amend", _write(office, "notice", amend), methods=["POST"]),
-        Route("/api/notices/{number:path}/cancel", _write(office, "notice", cancel), methods=["POST"]),
+        Route("/api/payments", write_handler(office, "payment", payment), methods=["POST"]),
+        Route("/api/credits", write_handler(office, "credit", credit), methods=["POST"]),
+        Route("/api/notices", write_handler(office, "notice", notice), methods=["POST"]),
+        Route("/api/notices/{number:path}/amend", write_handler(office, "notice", amend), methods=["POST"]),
+        Route("/api/notices/{number:path}/cancel", write_handler(office, "notice", cancel), methods=["POST"]),
     ]
 
 
@@ -92,6 +99,10 @@ def _limit(request: Request) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_LIST:
         raise NotAllowed("limit", text[:20], f"1 至 {_LONGEST_LIST}", f"allowed: 1 to {_LONGEST_LIST}")
     return int(text)
+
+
+def _date(request: Request) -> str:
+    return parse_date("date", request.query_params.get("date", "")).isoformat()
 
 
 def _reading(read: Callable[[Any], Any]) -> Work:
@@ -120,7 +131,9 @@ def _read(office: Office, make: Callable[[Request], Work]) -> Handler:
     return handler
 
 
-def _write(office: Office, what: str, make: Callable[[Request, Any, User], Work]) -> Handler:
+def write_handler(office: Office, what: str, make: Callable[[Request, Any, User], Work]) -> Handler:
+    """A POST for those who may do `what`: `make` reads the body, its work books it."""
+
     async def handler(request: Request) -> Response:
         user = await _user(office, request)
         if user is None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sync.keys import KeyFileError, load_private
 from sync.office.export import shipments_csv
 from sync.office.link import OfficeLink
 from sync.office.live import MOST_LISTENERS, LiveHub
@@ -20,13 +22,21 @@ from sync.office.refusal import NotAllowed
 from sync.office.settings import Settings
 from sync.office.store.database import Store, StoreUnavailable
 from sync.office.store.views import each_shipment
+from sync.office.topups import code_of
 from sync.office.web.access import COOKIE, Access, User, client_address, same_origin
 from sync.office.web.api import api_routes
+from sync.office.web.api_money import money_api_routes
 from sync.office.web.forms import form_routes
-from sync.office.web.views import Words, link_badge, page_facts
+from sync.office.web.forms_money import money_form_routes
+from sync.office.web.pages import page_facts
+from sync.office.web.qr import qr_path
+from sync.office.web.views import Words, link_badge
 
 _HERE = Path(__file__).parent
-PAGES = ("shipments", "balances", "notices", "payments", "plants", "exceptions")
+PAGES = ("shipments", "balances", "notices", "payments", "topup", "plants", "exceptions")
+TABS = {"balances": "balances", "day": "day_page", "figures": "figures"}
+"""Pages under balances, with the word on their tab."""
+_SECTIONS = {"day": "balances", "figures": "balances", "code": "topup"}
 _MOST_BODY = 65_536
 _HEADERS = {
     b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -81,6 +91,13 @@ class Office:
         self.access = Access(settings)
         self.templates = Jinja2Templates(directory=_HERE / "templates")
 
+    def signing_key(self) -> Ed25519PrivateKey:
+        """What top-up codes are signed with, the key of the link's grants. NotAllowed when it cannot be read."""
+        try:
+            return load_private(self.settings.at(self.settings.link.signing_key))
+        except KeyFileError as error:
+            raise NotAllowed("link.signing_key", "", "签名密钥读不出", str(error)) from error
+
     def words(self, request: Request) -> Words:
         """The words in the language of the request's cookie or `?lang=`."""
         chosen = request.query_params.get("lang") or request.cookies.get("lang", "zh")
@@ -92,9 +109,11 @@ class Office:
         """One page, whole, or only its live part when `?part=1`."""
         words = self.words(request)
         query = dict(request.query_params)
-        facts = await self.store.run(lambda store: page_facts(store, page, query, words, self.link))
+        facts = await self.store.run(lambda store: page_facts(store, page, query, words, self.link, self.settings))
         context = {
-            **facts, "t": words, "user": user, "page": page, "pages": PAGES, "query": query, "link": self.link,
+            **facts, "t": words, "user": user, "page": page, "pages": PAGES, "tabs": TABS, "query": query,
+            "link": self.link,
+            "people": self.access.names(), "section": _SECTIONS.get(page, page),
             "link_badge": link_badge(self.settings, self.link, words), "office": self.settings.office.name,
             "values": {}, "refusal": None, "form": "",
             "done": "" if query.get("part") else self.access.take_note(request), **(extra or {}),
@@ -117,9 +136,12 @@ def create_app(settings: Settings, store: Store, hub: LiveHub, link: OfficeLink 
         Route("/logout", _logout(office), methods=["POST"]),
         Route("/live", _live(office)),
         Route("/shipments.csv", _csv(office)),
-        *(Route(f"/{page}", _page(office, page), methods=["GET"]) for page in PAGES),
+        *(Route(f"/{page}", _page(office, page), methods=["GET"]) for page in (*PAGES, *list(TABS)[1:])),
+        Route("/topup/code", _code(office), methods=["GET"]),
         *form_routes(office),
+        *money_form_routes(office),
         *api_routes(office),
+        *money_api_routes(office),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
     ]
     return Starlette(
@@ -151,6 +173,27 @@ def _page(office: Office, page: str) -> Handler:
                 RedirectResponse("/login", 303) if not request.query_params.get("part") else Response(status_code=401)
             )
         return await office.show(request, user, page)
+
+    return handler
+
+
+def _code(office: Office) -> Handler:
+    """A grant as QR code and lines; refusals are shown on the page where the next one is made."""
+
+    async def handler(request: Request) -> Response:
+        user = office.access.user(request)
+        if user is None:
+            return RedirectResponse("/login", 303)
+        instance, account = request.query_params.get("instance", ""), request.query_params.get("account", "")
+        try:
+            if not user.may("grant"):
+                raise NotAllowed("role", user.role, "您的岗位不能办理", "your role cannot do this")
+            key = office.signing_key()
+            code = await office.store.run(lambda store: code_of(store, key, instance, account))
+        except NotAllowed as refusal:
+            return await office.show(request, user, "topup", {"refusal": refusal}, status=422)
+        across, path = qr_path(code.text)
+        return await office.show(request, user, "code", {"code": code, "across": across, "path": path})
 
     return handler
 

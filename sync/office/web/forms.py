@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -17,8 +18,16 @@ from sync.units import format_fen
 if TYPE_CHECKING:
     from sync.office.web.app import Office
 
-Handler = Callable[[Request], Awaitable[Response]]
-Booking = Callable[[Store, dict[str, Any], str], str]
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What was done, for the next page; `to` is its address when it is another than the form's."""
+
+    said: str
+    to: str = ""
+
+
+Booking = Callable[[Store, dict[str, Any], str], str | Booked]
 """Books the typed fields for a person and says what was done."""
 
 
@@ -49,15 +58,18 @@ def form_routes(office: Office) -> list[Route]:
         return f"{typed.get('notice', '')}"
 
     return [
-        Route("/payments", _form(office, "payments", "payment", payment), methods=["POST"]),
-        Route("/payments/credit", _form(office, "payments", "credit", credit), methods=["POST"]),
-        Route("/notices", _form(office, "notices", "notice", notice), methods=["POST"]),
-        Route("/notices/amend", _form(office, "notices", "notice", amend), methods=["POST"]),
-        Route("/notices/cancel", _form(office, "notices", "notice", cancel), methods=["POST"]),
+        form_route(office, "/payments", "payment", payment),
+        form_route(office, "/payments/credit", "credit", credit),
+        form_route(office, "/notices", "notice", notice),
+        form_route(office, "/notices/amend", "notice", amend),
+        form_route(office, "/notices/cancel", "notice", cancel),
     ]
 
 
-def _form(office: Office, page: str, what: str, book: Booking) -> Handler:
+def form_route(office: Office, path: str, what: str, book: Booking) -> Route:
+    """The form at `path`, for the roles that may do `what`; its page is the path's first part."""
+    page = path.split("/")[1]
+
     async def handler(request: Request) -> Response:
         user = office.access.user(request)
         if user is None:
@@ -74,7 +86,8 @@ def _form(office: Office, page: str, what: str, book: Booking) -> Handler:
             return await office.show(request, user, page, extra, status=422)
         office.hub.changed()
         # A redirect, so that reloading the page books nothing again.
-        office.access.leave_note(request, done)
-        return RedirectResponse(f"/{page}", 303)
+        booked = done if isinstance(done, Booked) else Booked(done)
+        office.access.leave_note(request, booked.said)
+        return RedirectResponse(booked.to or f"/{page}", 303)
 
-    return handler
+    return Route(path, handler, methods=["POST"])

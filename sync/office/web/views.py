@@ -3,18 +3,16 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import urlencode
 
 from sync.office.clock import local_text
 from sync.office.link import OfficeLink
 from sync.office.settings import Settings
-from sync.office.store import views as store_views
-from sync.office.store.database import Store
 from sync.office.web.words import INCIDENTS, REASONS, STATES, WORDS, both
 from sync.units import format_fen, format_kg
 
 _ONLINE_S = 150
 _CODE = re.compile(r"[a-z]+(?:_[a-z]+)+|overload")
-_PARTS = ("dispatched", "held", "plant1", "plant2", "plant3", "plant4")
 
 
 class Words:
@@ -51,6 +49,24 @@ class Words:
             if seconds >= unit:
                 return f"{seconds // unit} {self(above[0])} {seconds % unit // below} {self(above[1])}"
         return f"{seconds // 60} {self('minute')}" if seconds >= 60 else f"{seconds} {self('second')}"
+
+    def per_mille(self, share: int) -> str:
+        """A share as per cent with one decimal."""
+        return f"{share // 10}.{share % 10} %"
+
+    def seconds(self, ms: int) -> str:
+        """Milliseconds as seconds, exact to the millisecond."""
+        return f"{ms // 1000}.{ms % 1000:03} s"
+
+    def duration(self, seconds: int) -> str:
+        """Hours and minutes; a dash for less than a minute."""
+        if seconds < 60:
+            return "—"
+        return f"{seconds // 3600} {self('hour')} {seconds % 3600 // 60} {self('minute')}"
+
+    def other_language(self, query: dict[str, str]) -> str:
+        """The link to the same page in the other language."""
+        return "?" + urlencode({**query, "lang": "zh" if self.english else "en"})
 
     def today(self) -> str:
         return datetime.now(timezone(timedelta(hours=self._offset))).date().isoformat()
@@ -97,70 +113,6 @@ def plant_rows(rows: list[dict[str, Any]], link: OfficeLink | None, words: Words
             )
         row["behind"] = max(0, row["plant_seq"] - row["last_seq"])
     return rows
-
-
-def balance_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Accounts with the parts of their bar: label key, plant, fen, place and width in thousandths (whole numbers)."""
-    for row in rows:
-        parts = [("dispatched", "", row["dispatched_fen"]), ("held", "", row["held_fen"])]
-        parts += [("allotted", each["plant"], each["unused_fen"]) for each in row["allotted"] if each["unused_fen"]]
-        row["parts"] = [
-            {"label": label, "plant": plant, "fen": fen, "colour": _PARTS[min(index, len(_PARTS) - 1)]}
-            for index, (label, plant, fen) in enumerate(parts)
-        ] + [{"label": "free", "plant": "", "fen": row["free_fen"], "colour": "free"}]
-        total, before = max(1, row["fund_fen"]), 0
-        for part in row["parts"]:
-            part["x"] = before * 1000 // total
-            before += max(0, part["fen"])
-            part["width"] = before * 1000 // total - part["x"]
-    return rows
-
-
-def _busiest_account(tx: Any) -> list[dict[str, Any]]:
-    """The account of the truck that moved last, for the panel beside the shipments."""
-    rows = balance_rows(store_views.balances(tx))
-    last = store_views.list_shipments(tx, limit=1)
-    return [row for row in rows if not last or row["account"] == last[0]["account"]][:1] or rows[:1]
-
-
-def days(tx: Any, words: Words) -> list[dict[str, Any]]:
-    """The last 14 business dates with tonnes in hundredths and a bar height of 0 to 100."""
-    today = datetime.fromisoformat(words.today())
-    dates = [(today - timedelta(days=back)).date().isoformat() for back in range(13, -1, -1)]
-    found = store_views.daily_kg(tx, dates[0])
-    most = max([found.get(day, 0) for day in dates] + [1])
-    return [{"day": day, "kg": found.get(day, 0), "height": found.get(day, 0) * 100 // most} for day in dates]
-
-
-def page_facts(store: Store, page: str, query: dict[str, str], words: Words, link: OfficeLink | None) -> dict[str, Any]:
-    """Everything one page shows, read in one snapshot."""
-    with store.read() as tx:
-        if page == "shipments":
-            return {
-                "rows": store_views.list_shipments(tx, query.get("plant", ""), "", query.get("q", ""), 100),
-                "today": store_views.totals(tx, words.today()), "yard": store_views.yard_counts(tx),
-                "days": days(tx, words), "plants": plant_rows(store_views.list_plants(tx), link, words),
-                "incidents": store_views.list_incidents(tx, 6), "balances": _busiest_account(tx),
-            }  # fmt: skip
-        if page == "balances":
-            return {"rows": balance_rows(store_views.balances(tx)), "credits": store_views.list_credits(tx)}
-        if page == "notices":
-            plants = [row for row in store_views.list_plants(tx) if row["state"] == "open"]
-            customers = store_views.list_customers(tx)
-            return {"rows": store_views.list_notices(tx), "plants": plants, "customers": customers}
-        if page == "payments":
-            credits = store_views.list_credits(tx)
-            return {
-                "rows": store_views.list_payments(tx),
-                "credits": credits,
-                "customers": store_views.list_customers(tx),
-            }
-        if page == "plants":
-            return {"rows": plant_rows(store_views.list_plants(tx), link, words)}
-        return {
-            "rows": store_views.list_incidents(tx), "forks": store_views.list_forks(tx),
-            "dropped": store_views.list_dropped(tx),
-        }  # fmt: skip
 
 
 def link_badge(settings: Settings, link: OfficeLink | None, words: Words) -> tuple[str, str]:

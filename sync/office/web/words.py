@@ -1,5 +1,7 @@
 """The words of the pages in Chinese and English. A key without English is a bug that a test finds."""
 
+from sync.office.web.words_money import MONEY_WORDS
+
 WORDS: dict[str, tuple[str, str]] = {
     "shipments": ("出库", "Shipments"),
     "balances": ("余额", "Balances"),
@@ -128,6 +130,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "second": ("秒", "s"),
     "ago": ("前", "ago"),
     "rows": ("行", "rows"),
+    **MONEY_WORDS,
 }
 
 STATES: dict[str, tuple[str, str, str]] = {

@@ -11,6 +11,7 @@ from sync.messages import AccountState, Mode, Notice
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views
+from sync.office.store.balances import balances
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand, read_accounts
@@ -39,7 +40,7 @@ def issue(store: Store, **more: Any) -> Notice:
 
 def account(store: Store, name: str = ACCOUNT) -> dict[str, Any]:
     with store.read() as tx:
-        row = next(row for row in views.balances(tx) if row["account"] == name)
+        row = next(row for row in balances(tx) if row["account"] == name)
         assert verify_books(tx).ok, verify_books(tx).problems
     assert row["agrees"], row
     return row

@@ -180,7 +180,7 @@ def test_rows_arrive_without_reload_and_html_stays_text(
     expect(page.locator("td.ticket").first).to_have_text("HX01-01-0000001")
     expect(page.locator("td.name").first).to_have_text(MEAN)
     assert page.evaluate("window.stillThisPage") is True
-    for name in ("balances", "notices", "payments", "plants", "exceptions"):
+    for name in ("balances", "day", "figures", "notices", "payments", "topup", "plants", "exceptions"):
         page.goto(f"{office.address}/{name}")
     assert dialogs == [] and faults == []
     assert page.locator("main script").count() == 0
@@ -209,8 +209,9 @@ def test_a_person_posts_a_payment_and_issues_a_notice(
     page.click("form[action='/notices'] button")
     expect(page.get_by_role("status")).to_contain_text("浙Q12345 ¥60,000.50")
     page.goto(f"{office.address}/balances?lang=en")
-    card = page.locator("section.card", has_text="C009/prepaid")
-    expect(card.locator(".sum")).to_have_text(re.compile(r"Sum\s*60,000\.50\s*✓"))
+    row = page.locator(".money tbody tr", has_text="C009/prepaid")
+    expect(row.locator("td").nth(1)).to_have_text(re.compile(r"60,000\.50\s*✓"))
+    expect(page.locator(".sumline")).to_contain_text("✓ agrees")
     page.goto(f"{office.address}/balances")
     expect(page.locator("nav a").first).to_have_text("Shipments")
 
@@ -232,7 +233,7 @@ def test_nothing_overflows_on_a_phone_or_a_tablet(
     sign_in(page, FINANCE)
     for width, height in ((390, 844), (1024, 768), (1440, 1000)):
         page.set_viewport_size({"width": width, "height": height})
-        for name in ("shipments", "balances", "notices", "payments", "plants", "exceptions"):
+        for name in ("shipments", "balances", "day", "figures", "notices", "payments", "topup", "plants", "exceptions"):
             page.goto(f"{office.address}/{name}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
 
