@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from tests.sync.backlog import Backlog
 
 _COMMAND = [sys.executable, "-c", "from sync.office.cli import main; main()"]
 _STOP_S = 10
+_LINKED, _LINKED_S = " as office (", 20
 _AT_ONCE = 1000
 
 
@@ -42,15 +44,19 @@ class Box:
 
     def engine(self, books: PlantBooks, host: str, port: int, tuning: Tuning | None = None) -> PlantEngine:
         """The plant's pump over these books, to a broker or to a proxy before it."""
+        pipe = self.transport(host, port)
+        return PlantEngine(self.instance, self.key, self.office_key, books, pipe, tuning=tuning)
+
+    def transport(self, host: str, port: int) -> MqttTransport:
+        """The plant's end of the pipe."""
         code = self.instance.plant
-        pipe = MqttTransport(
+        return MqttTransport(
             MqttSettings(
                 host=host, port=port, client_id=f"plant-{code}", subscriptions=(f"down/{code}/#",),
                 presence_topic=f"up/{code}/link", tls=self.tls, connect_timeout_s=3, reconnect_min_s=0.1,
                 reconnect_max_s=1.0,
             )
         )  # fmt: skip
-        return PlantEngine(self.instance, self.key, self.office_key, books, pipe, tuning=tuning)
 
 
 @dataclass
@@ -123,6 +129,13 @@ class Headquarters:
         line = self.process.stdout.readline()
         assert line, (self.folder / "office.log").read_text(encoding="utf-8")
         self.address = json.loads(line)["address"]
+
+    def wait_until_linked(self, times: int = 1) -> None:
+        """Until the broker has seen head office connect so often since it was first started."""
+        deadline = time.monotonic() + _LINKED_S
+        while self.broker.log_file.read_text(encoding="utf-8", errors="replace").count(_LINKED) < times:
+            assert time.monotonic() < deadline, "head office is not connected to the broker"
+            time.sleep(0.02)
 
     def kill(self) -> None:
         """SIGKILL head office."""
