@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -16,11 +17,14 @@ from sync.mqtt import MqttSettings, MqttTransport
 from sync.office.link import PRESENCE_TOPIC, SUBSCRIPTIONS, OfficeLink
 from sync.office.live import LiveHub
 from sync.office.settings import Settings, SettingsError
-from sync.office.store.database import Store
+from sync.office.store.database import Store, StoreUnavailable
+from sync.office.store.policy_inputs import Demand
+from sync.office.store.policy_run import Turn, run_policy
 from sync.office.web.app import create_app
 
 _log = structlog.get_logger(__name__)
 _STOP_S = 1.2
+_POLICY_S = 60.0
 
 
 class _Server(uvicorn.Server):
@@ -62,6 +66,22 @@ def listen(settings: Settings) -> socket.socket:
         raise SettingsError(f"web.port: {where} — {error.strerror}; allowed: a free port, or 0") from error
 
 
+async def keep_policy(settings: Settings, store: Store, hub: LiveHub) -> None:
+    """A turn of the grant policy each minute. It is a convenience: whatever fails in it stops nothing else."""
+    demand = Demand()
+    while True:
+        try:
+            turn = await store.run(lambda books: run_policy(books, settings.policy.way, demand, datetime.now(UTC)))
+            if turn != Turn():
+                _log.info("grant policy", grants=turn.grants, recalls=turn.recalls)
+                hub.changed()
+        except StoreUnavailable as error:
+            _log.error("grant policy: database unavailable", why=str(error))
+        except Exception:
+            _log.exception("grant policy failed; the next turn is in a minute")
+        await asyncio.sleep(_POLICY_S)
+
+
 async def run_office(settings: Settings, store: Store, ready: Callable[[str], None]) -> None:
     """Serve until a signal; `ready` gets the pages' address once they answer."""
     hub = LiveHub()
@@ -75,6 +95,7 @@ async def run_office(settings: Settings, store: Store, ready: Callable[[str], No
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
         serving = asyncio.create_task(server.serve(sockets=[page_socket]))
         linking = asyncio.create_task(link.run()) if link else asyncio.create_task(stop.wait())
+        deciding = asyncio.create_task(keep_policy(settings, store, hub))
         host, port = page_socket.getsockname()[:2]
         ready(f"http://{host}:{port}")
         stopping = asyncio.create_task(stop.wait())
@@ -82,9 +103,9 @@ async def run_office(settings: Settings, store: Store, ready: Callable[[str], No
         _log.info("stopping")
         hub.close()
         server.should_exit = True
-        linking.cancel()
-        stopping.cancel()
-        await asyncio.wait([serving, linking], timeout=_STOP_S)
+        for task in (linking, stopping, deciding):
+            task.cancel()
+        await asyncio.wait([serving, linking, deciding], timeout=_STOP_S)
         server.force_exit = True
         for task in (serving, linking):
             if task.done() and not task.cancelled() and (error := task.exception()):

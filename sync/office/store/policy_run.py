@@ -1,0 +1,104 @@
+"""One turn of the grant policy over all accounts: read, decide (`sync.office.policy`), and book through the functions
+that people's grants and recalls go through. What cannot be done now is left to the next turn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, delete, select
+
+from sync.office.accounts import Account
+from sync.office.clock import time_text
+from sync.office.policy import Plan, Way, plan_account
+from sync.office.refusal import NotAllowed
+from sync.office.store.corrections import recall_unused
+from sync.office.store.database import Store, put
+from sync.office.store.money import grant_by_hand, read_accounts
+from sync.office.store.policy_inputs import Demand, open_plants, overdue_accounts, read_marks, sites_of
+from sync.office.store.reconcile import Mode, mode_of
+from sync.office.store.schema import instances, policy_marks
+
+_REASON = "24 小时未用 unused for 24 hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How often it granted and recalled."""
+
+    grants: int = 0
+    recalls: int = 0
+
+
+def run_policy(store: Store, way: Callable[[str], Way], demand: Demand, now: datetime) -> Turn:
+    """One turn, in the store's thread. Nothing is written when there is nothing to do."""
+    now_s = int(now.timestamp())
+    with store.read() as tx:
+        if mode_of(tx) is not Mode.NORMAL:
+            return Turn()
+        plans = _plans(tx, way, demand, now_s)
+    grants = recalls = 0
+    for account, plan in plans:
+        for instance, fen in plan.grants:
+            grants += _grant(store, account.account, instance, fen)
+        for instance, keep_fen in plan.recalls:
+            recalls += _recall(store, account, instance, keep_fen)
+        if plan.over_since:
+            _mark(store, account.account, plan)
+    return Turn(grants, recalls)
+
+
+def _plans(
+    tx: Connection, way: Callable[[str], Way], demand: Demand, now_s: int
+) -> list[tuple[Account, Plan]]:  # fmt: skip
+    plants = open_plants(tx, way, now_s)
+    demand.refresh(tx, frozenset(each.plant for each in plants if each.forecast), now_s)
+    marks = read_marks(tx)
+    overdue = overdue_accounts(tx, datetime.fromtimestamp(now_s, UTC).date().isoformat())
+    plans = []
+    for account in read_accounts(tx):
+        targets_fen = {} if account.account in overdue else demand.targets_fen
+        sites = sites_of(account, plants, targets_fen, marks)
+        exposed = account.exposure_fen > 0 or account.free_fen <= 0
+        plan = plan_account(account.free_fen, sites, now_s, several=len(plants) > 1, exposed=exposed)
+        if plan != Plan():
+            plans.append((account, plan))
+    return plans
+
+
+def _grant(store: Store, account: str, instance: str, fen: int) -> bool:
+    """Perhaps somebody else used what was free a moment ago: then not now."""
+    try:
+        with store.write() as tx:
+            if not _still_open(tx, instance):
+                return False
+            grant_by_hand(tx, account, instance, fen)
+    except NotAllowed:
+        return False
+    return True
+
+
+def _recall(store: Store, account: Account, instance: str, keep_fen: int) -> bool:
+    """Notices on their way keep their money; holds are the plant's own and stay anyway."""
+    promised_fen = account.allotments[instance].noticed_fen
+    try:
+        with store.write() as tx:
+            return recall_unused(tx, account.account, instance, keep_fen + promised_fen, _REASON)
+    except NotAllowed:
+        return False
+
+
+def _mark(store: Store, account: str, plan: Plan) -> None:
+    with store.write() as tx:
+        for instance, since_s in plan.over_since:
+            if since_s is None:
+                mine = (policy_marks.c.account == account, policy_marks.c.instance == instance)
+                tx.execute(delete(policy_marks).where(*mine))
+            else:
+                at = time_text(datetime.fromtimestamp(since_s, UTC))
+                put(tx, policy_marks, [{"account": account, "instance": instance, "over_since": at}])
+
+
+def _still_open(tx: Connection, instance: str) -> bool:
+    """Locked before the account, as everywhere."""
+    mine = instances.c.instance == instance
+    return tx.execute(select(instances.c.state).where(mine).with_for_update()).scalar() == "open"
