@@ -71,12 +71,13 @@ class Database:
         self.clock = clock
         self.on_row: Callable[[LedgerRow], None] | None = None
         """Told the ledger's newest row after each commit that added one, on the thread that committed."""
-        self._lock = _take_lock(path)
+        self._lock = take_lock(path)
         try:
             self._writer = connect(path, writable=True)
             migrations.apply(SqliteUtils(self._writer))
             keep_sums(self._writer)
             check_tail(self._writer)
+            _fold_log(self._writer)
             self._reader = connect(path, writable=False)
         except BaseException as error:
             os.close(self._lock)
@@ -137,7 +138,8 @@ class Database:
         os.close(self._lock)
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
+    """The one lock of these books, held until the handle is closed. StoreBusy while another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -146,6 +148,15 @@ def _take_lock(path: Path) -> int:
         os.close(handle)
         raise StoreBusy(f"{path}: another weighgate process has it open; stop that one first") from error
     return handle
+
+
+def _fold_log(connection: sqlite3.Connection) -> None:
+    """Each life begins with an empty log, so that nothing of an earlier one stands behind its newest commit."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            raise
 
 
 def _worded(error: BaseException, path: Path) -> StoreFull | StoreBroken | None:

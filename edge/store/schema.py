@@ -4,8 +4,13 @@ STRICT tables and CHECKs refuse what the domain should never ask for; triggers r
 Times are ISO 8601 UTC text, masses kg, money fen.
 """
 
+import sqlite3
+from functools import lru_cache
+
 from sqlite_utils import Database as SqliteUtils
 from sqlite_utils import Migrations
+
+from edge.store.findings import Findings
 
 migrations = Migrations("plant")
 
@@ -123,6 +128,14 @@ CREATE TABLE empty_slips (
 CREATE INDEX empty_slips_at ON empty_slips (at);
 """
 
+_SUMMED = (
+    "ledger", "meta", "accounts", "visits", "tickets", "passes_used", "print_jobs", "stock", "lanes", "empty_slips",
+)  # fmt: skip
+_LEDGER_GUARD = (
+    "CREATE TRIGGER ledger_no_update BEFORE UPDATE OF seq, kind, body, prev_hash, hash, at, boot_id, monotonic_ms,"
+    " clock ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+)
+
 
 @migrations()
 def m001_ledger_and_books(db: SqliteUtils) -> None:
@@ -136,6 +149,39 @@ def m002_empty_slips(db: SqliteUtils) -> None:
     """Exit passes of empty trucks. Their print jobs and their use stand under the visit's name."""
     for statement in _statements(_SLIPS):
         db.execute(statement)
+
+
+@migrations()
+def m003_row_sums(db: SqliteUtils) -> None:
+    """A check sum in every row (`edge.store.row_sums`); the ledger's guard lets its own be set, and nothing else."""
+    for table in _SUMMED:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN row_sum INTEGER NOT NULL DEFAULT 0")
+    db.execute("DROP TRIGGER ledger_no_update")
+    db.execute(_LEDGER_GUARD)
+
+
+def check_schema(connection: sqlite3.Connection, findings: Findings) -> None:
+    """Tables, indexes and guards are those that the migrations made: a guard that is gone refuses nothing any more."""
+    known = [migration.name for migration in migrations.pending(SqliteUtils(memory=True))]
+    applied = [migration.name for migration in migrations.applied(SqliteUtils(connection))]
+    if applied != known[: len(applied)]:
+        findings.say("database", f"its migrations are {', '.join(applied)}; this program knows {', '.join(known)}")
+        return
+    found = {tuple(row) for row in connection.execute(_OBJECTS)}
+    for kind, name, _, _ in sorted(found ^ _made(len(applied)), key=str):
+        findings.say("database", f"the {kind} {name} is not as this program makes it")
+
+
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+
+
+@lru_cache(4)
+def _made(count: int) -> frozenset[tuple[str, ...]]:
+    """What stands in the schema of new books after so many migrations."""
+    database = SqliteUtils(memory=True)
+    following = [migration.name for migration in migrations.pending(database)][count:]
+    migrations.apply(database, stop_before=following)
+    return frozenset(tuple(row) for row in database.conn.execute(_OBJECTS))
 
 
 def _statements(script: str) -> list[str]:

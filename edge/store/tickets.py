@@ -173,14 +173,14 @@ class PrintJobs:
             " ORDER BY job LIMIT 1",
             lanes,
         ).fetchone()
-        return PrintJob(**dict(row)) if row else None
+        return _job(row) if row else None
 
     def in_state(self, state: str) -> list[PrintJob]:
         """All jobs in a state other than sent, oldest first."""
         rows = self._connection.execute(
             f"SELECT * FROM print_jobs WHERE state = ? AND {_OPEN_JOB} ORDER BY job", (state,)
         )
-        return [PrintJob(**dict(row)) for row in rows]
+        return [_job(row) for row in rows]
 
     def state(self, job: int) -> str:
         """A job's state now, '' when there is no such job."""
@@ -192,7 +192,11 @@ class PrintJobs:
         row = self._connection.execute(
             "SELECT * FROM print_jobs WHERE ticket = ? ORDER BY copy_number DESC LIMIT 1", (ticket,)
         ).fetchone()
-        return PrintJob(**dict(row)) if row else None
+        return _job(row) if row else None
+
+
+def _job(row: sqlite3.Row) -> PrintJob:
+    return PrintJob(**{name: row[name] for name in PrintJob.__slots__})
 
 
 def _plain(value: object) -> object:

