@@ -54,11 +54,12 @@ class Broker:
         port: int | None = None,
         templates: Path = TEMPLATES,
         launcher: Sequence[str] = (),
+        host: str = _ADDRESS,
     ) -> None:
         """`tls` from `Authority.issue_server`. Configuration and log go into `directory`. `launcher` stands before the
-        command, like `nice`, and must become it.
+        command, like `nice`, and must become it. Another `host` than the loopback is for network namespaces.
         """
-        self.host = _ADDRESS
+        self.host = host
         self.port = port or free_port()
         self.log_file = directory / "mosquitto.log"
         self._config_file = directory / "mosquitto.conf"
@@ -111,7 +112,7 @@ class Broker:
         acl.chmod(0o600)
         text = (templates / "weighgate.conf").read_text(encoding="utf-8")
         places = {
-            _PRODUCTION_LISTENER: f"listener {self.port} {_ADDRESS}",
+            _PRODUCTION_LISTENER: f"listener {self.port} {self.host}",
             f"{_PRODUCTION_DIRECTORY}/ca.crt": str(tls.authority),
             f"{_PRODUCTION_DIRECTORY}/server.crt": str(tls.certificate),
             f"{_PRODUCTION_DIRECTORY}/server.key": str(tls.key),
@@ -129,7 +130,7 @@ class Broker:
 
     def _accepts(self) -> bool:
         try:
-            socket.create_connection((_ADDRESS, self.port), timeout=1).close()
+            socket.create_connection((self.host, self.port), timeout=1).close()
         except OSError:
             return False
         return True

@@ -72,15 +72,15 @@ class Headquarters:
     token: str = ""
 
     @classmethod
-    def make(cls, folder: Path, database: str) -> "Headquarters":
+    def make(cls, folder: Path, database: str, host: str = "127.0.0.1") -> "Headquarters":
         """`init`, and a broker with that authority's certificate, not yet started."""
         port = free_port()
-        made = create_office(folder / "office", ("127.0.0.1",), port, 0, database)
+        made = create_office(folder / "office", (host,), port, 0, database)
         place = made.config.parent
         broker_folder = folder / "broker"
         broker_folder.mkdir()
         tls = TlsFiles(authority=place / "ca.crt", certificate=place / "server.crt", key=place / "server.key")
-        return cls(folder, made.config, Broker(broker_folder, tls, port), database, token=made.token)
+        return cls(folder, made.config, Broker(broker_folder, tls, port, host=host), database, token=made.token)
 
     def enrol(self, code: str) -> Box:
         """A box let in, as the enrolment command does it."""
