@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure where less is better, in `unit`.
+    """A figure in `unit`, beside `floor`, named by `floor_name`: the same quantity for the least work that could do it
+    (a bare commit, an empty ledger), measured in the same run.
 
-    `floor` is the same quantity for the least work that could do it (a bare commit, an empty ledger), measured in the
-    same run and named by `floor_name`. A target is `max_value` (in `unit`), `max_ratio` (value / floor), or both.
+    Where less is better, a target is `max_value` (in `unit`), `max_ratio` (value / floor), or both; where more is
+    better, `min_value` and `min_ratio`.
     """
 
     name: str
@@ -20,6 +21,8 @@ class Row:
     floor_name: str = ""
     max_value: float | None = None
     max_ratio: float | None = None
+    min_value: float | None = None
+    min_ratio: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -34,6 +37,10 @@ class Row:
             parts.append(f"≤ {self.max_ratio:g} ×")
         if self.max_value is not None:
             parts.append(f"≤ {self.max_value:g} {self.unit}")
+        if self.min_ratio is not None:
+            parts.append(f"≥ {self.min_ratio:g} ×")
+        if self.min_value is not None:
+            parts.append(f"≥ {self.min_value:,g} {self.unit}")
         return ", ".join(parts)
 
     @property
@@ -44,6 +51,10 @@ class Row:
             checks.append(self.ratio is not None and self.ratio <= self.max_ratio)
         if self.max_value is not None:
             checks.append(self.value <= self.max_value)
+        if self.min_ratio is not None:
+            checks.append(self.ratio is not None and self.ratio >= self.min_ratio)
+        if self.min_value is not None:
+            checks.append(self.value >= self.min_value)
         return all(checks) if checks else None
 
 

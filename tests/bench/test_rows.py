@@ -16,6 +16,14 @@ def test_a_missed_target_is_named_and_a_row_without_one_is_not_judged() -> None:
     assert Row("commit", 6, "ms", max_ratio=3).met is False, "a promised ratio without a floor was not kept"
 
 
+def test_where_more_is_better_less_is_missed() -> None:
+    assert Row("drain", 6000, "rows/s", floor=12_000, min_ratio=0.5, min_value=5000).met is True
+    assert Row("drain", 5999, "rows/s", floor=12_000, min_ratio=0.5).met is False
+    assert Row("drain", 6000, "rows/s", floor=12_000, min_ratio=0.5, min_value=6001).met is False
+    assert Row("drain", 6000, "rows/s", min_ratio=0.5).met is False, "a promised ratio without a floor was not kept"
+    assert Row("drain", 1, "rows/s", min_ratio=0.5, min_value=5000).target == "≥ 0.5 ×, ≥ 5,000 rows/s"
+
+
 def test_percentile_is_a_sample() -> None:
     assert percentile([5, 1, 4, 2, 3], 50) == 3
     assert percentile(list(range(1, 101)), 99) == 99
