@@ -37,13 +37,20 @@ def ledger() -> None:
 
 @ledger.command("verify")
 @click.argument("database", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--witness",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The witness file of these books; the one beside their folder when there is one.",
+)
 @JSON
-def ledger_verify(database: Path, as_json: bool) -> None:
+def ledger_verify(database: Path, witness: Path | None, as_json: bool) -> None:
     """Check chain, numbers, balances and references; exit 0 only if all hold."""
     from edge.store.verify import NotBooks, verify
 
+    folder = database.resolve().parent
+    beside = folder.with_name(f"{folder.name}.witness") / "plant.json"
     try:
-        report = verify(database)
+        report = verify(database, witness or (beside if beside.exists() else None))
     except NotBooks as error:
         raise Problem(str(error)) from None
     if as_json:

@@ -22,7 +22,8 @@ from edge.store.crashpoint import crashpoint
 from edge.store.ledger import LedgerRow
 from edge.store.row_sums import keep_sums
 from edge.store.schema import migrations
-from edge.store.tail_check import check_tail
+from edge.store.tail_check import ADVICE, BooksTorn, check_tail
+from edge.store.wal_check import TORN, lost_commits
 
 T = TypeVar("T")
 
@@ -73,6 +74,7 @@ class Database:
         """Told the ledger's newest row after each commit that added one, on the thread that committed."""
         self._lock = take_lock(path)
         try:
+            _check_log(path)
             self._writer = connect(path, writable=True)
             migrations.apply(SqliteUtils(self._writer))
             keep_sums(self._writer)
@@ -148,6 +150,19 @@ def take_lock(path: Path) -> int:
         os.close(handle)
         raise StoreBusy(f"{path}: another weighgate process has it open; stop that one first") from error
     return handle
+
+
+def _check_log(path: Path) -> None:
+    """Look before anything is written, on a connection that leaves the log as it is."""
+    if not path.exists() or not path.with_name(f"{path.name}-wal").exists():
+        return
+    connection = connect(path, writable=False)
+    try:
+        connection.execute("BEGIN")
+        if (lost := lost_commits(connection, path)) > TORN:
+            raise BooksTorn(f"{path}-wal: the write-ahead log is damaged, {lost} commits behind it are lost. {ADVICE}")
+    finally:
+        connection.close()
 
 
 def _fold_log(connection: sqlite3.Connection) -> None:

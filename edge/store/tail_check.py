@@ -6,7 +6,7 @@ from edge.store.findings import Findings
 from sync.chain import GENESIS_HASH, row_hash
 
 TAIL_ROWS = 1000
-_ADVICE = "Stop, keep a copy of the file, and run: weighgate ledger verify"
+ADVICE = "Stop, keep a copy of the file, and run: weighgate ledger verify"
 
 
 class BooksTorn(Exception):
@@ -39,7 +39,7 @@ def check_tail(connection: sqlite3.Connection, rows: int = TAIL_ROWS) -> None:
     for row in tail if whole else tail[1:]:
         check_link(findings, row, before_seq, before_hash)
         if problem := findings.first["chain"]:
-            raise BooksTorn(f"{problem}. {_ADVICE}")
+            raise BooksTorn(f"{problem}. {ADVICE}")
         before_seq, before_hash = row["seq"], row["hash"]
     _check_newest_ticket(connection)
 
@@ -51,4 +51,4 @@ def _check_newest_ticket(connection: sqlite3.Connection) -> None:
     newest = connection.execute("SELECT MAX(number) AS number FROM tickets").fetchone()
     if (booked["number"] if booked else None) != newest["number"]:
         last = booked["number"] if booked else "none"
-        raise BooksTorn(f"the newest ticket in the ledger is {last}, in its table {newest['number']}. {_ADVICE}")
+        raise BooksTorn(f"the newest ticket in the ledger is {last}, in its table {newest['number']}. {ADVICE}")

@@ -17,11 +17,13 @@ from edge.store.replay import Replay
 from edge.store.row_sums import check_sums
 from edge.store.schema import check_schema
 from edge.store.tail_check import check_link
+from edge.store.wal_check import TORN, lost_commits
+from edge.store.witness import WitnessBroken, read_witness
 from sync.chain import GENESIS_HASH
 
 CHECKS = (
-    "database", "rows", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits", "weighments",
-    "slips", "voids", "exits", "prints", "seals", "stock", "epoch", "outbox",
+    "database", "log", "witness", "rows", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits",
+    "weighments", "slips", "voids", "exits", "prints", "seals", "stock", "epoch", "outbox",
 )  # fmt: skip
 """The names of the checks, in the order of the report."""
 
@@ -72,13 +74,17 @@ class VerifyReport:
         }
 
 
-def verify(path: Path) -> VerifyReport:
-    """Check a plant's books from genesis to the last row, on one snapshot. NotBooks when it is no such file."""
+def verify(path: Path, witness: Path | None = None) -> VerifyReport:
+    """Check a plant's books from genesis to the last row, on one snapshot. NotBooks when it is no such file.
+
+    `witness` is the file that knows how far these books had come; only with it is a newest commit missed that a flipped
+    bit took out of the write-ahead log.
+    """
     connection = _open(path)
     try:
         connection.execute("BEGIN")
-        return _verify(connection, path)
-    except sqlite3.DatabaseError as error:
+        return _verify(connection, path, witness)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if "no such table" in str(error):
             raise NotBooks(f"{path}: not a plant's books: {error}") from error
         findings = Findings(CHECKS)
@@ -99,8 +105,12 @@ def _open(path: Path) -> sqlite3.Connection:
         raise NotBooks(f"{path}: cannot be opened: {error}") from error
 
 
-def _verify(connection: sqlite3.Connection, path: Path) -> VerifyReport:
+def _verify(connection: sqlite3.Connection, path: Path, witness: Path | None) -> VerifyReport:
     findings = Findings(CHECKS)
+    if (lost := lost_commits(connection, path)) > TORN:
+        findings.say("log", f"the write-ahead log is damaged: {lost} commits behind the damage are lost")
+    if witness is not None:
+        _check_witness(connection, findings, witness)
     for row in connection.execute("PRAGMA integrity_check(1)"):
         if row[0] != "ok":
             findings.say("database", str(row[0]))
@@ -128,6 +138,17 @@ def _rows(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
         if len(page) < _PAGE:
             return
         after = page[-1]["seq"]
+
+
+def _check_witness(connection: sqlite3.Connection, findings: Findings, witness: Path) -> None:
+    try:
+        seen = read_witness(witness)
+    except (WitnessBroken, OSError) as error:
+        findings.say("witness", f"the witness file cannot be read: {error}")
+        return
+    row = connection.execute("SELECT hash FROM ledger WHERE seq = ?", (seen.seq,)).fetchone()
+    if seen.seq and (row is None or row["hash"] != seen.hash):
+        findings.say("witness", f"the witness saw ledger row {seen.seq}, which these books lack or tell otherwise")
 
 
 def _check_outbox(connection: sqlite3.Connection, findings: Findings, head: int) -> None:

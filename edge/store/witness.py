@@ -104,14 +104,7 @@ class Witness:
 
     def read(self) -> Seen | None:
         """The newest record that is whole; None when there is no file. WitnessBroken when none is whole."""
-        if not self._known:
-            return None
-        content = self.path.read_bytes()
-        records = [_unpacked(content[at : at + _RECORD_BYTES]) for at in (0, _SLOT_BYTES)]
-        whole = [record for record in records if record is not None]
-        if not whole:
-            raise WitnessBroken(f"{self.path} cannot be read")
-        return max(whole, key=lambda record: (record.start, record.seq))
+        return read_witness(self.path) if self._known else None
 
     def begin(self, database: Database) -> str:
         """Judge the books; fence them, or count this start in them first and then here. Returns why they are fenced.
@@ -200,6 +193,16 @@ class Witness:
         assert self._file is not None
         os.fsync(self._file)
         self._synced_at = time.monotonic()
+
+
+def read_witness(path: Path) -> Seen:
+    """The newest record in a witness file that is whole. WitnessBroken when none is; OSError."""
+    content = path.read_bytes()
+    records = [_unpacked(content[at : at + _RECORD_BYTES]) for at in (0, _SLOT_BYTES)]
+    whole = [record for record in records if record is not None]
+    if not whole:
+        raise WitnessBroken(f"{path} cannot be read")
+    return max(whole, key=lambda record: (record.start, record.seq))
 
 
 def machine_id() -> str:
