@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,14 +18,17 @@ from sync.keys import KeyFileError, load_private
 from sync.mqtt import MqttSettings, MqttTransport
 from sync.office.link import PRESENCE_TOPIC, SUBSCRIPTIONS, OfficeLink
 from sync.office.live import LiveHub
+from sync.office.recovery import open_books, witness_books
 from sync.office.settings import Settings, SettingsError
 from sync.office.store.database import Store, StoreUnavailable
 from sync.office.store.policy_inputs import Demand
 from sync.office.store.policy_run import Turn, run_policy
 from sync.office.web.app import create_app
+from sync.office.witness import Witness
 
 _log = structlog.get_logger(__name__)
 _STOP_S = 1.2
+_WITNESS_SYNC_S = 60
 _POLICY_S = 60.0
 
 
@@ -113,10 +118,34 @@ async def run_office(settings: Settings, store: Store, ready: Callable[[str], No
 
 
 def main_loop(settings: Settings, file: Path, ready: Callable[[str], None]) -> None:
-    """Open the books and serve."""
-    store = Store(settings.database_url)
+    """Open the books and serve; meanwhile their witness follows."""
+    with Witness(file.absolute().parent).held(alone=False) as free:
+        if not free:
+            raise SettingsError(f"{file}: a restore is under way; allowed: when it is finished")
+        store = open_books(settings, file, starting=True)
+        try:
+            _log.info("books open", database=settings.office.database.split("@")[-1], config=str(file))
+            asyncio.run(_run_witnessed(settings, store, file, ready))
+            with contextlib.suppress(OSError, StoreUnavailable):
+                witness_books(store, file, safe=True)
+        finally:
+            store.close()
+
+
+async def _run_witnessed(settings: Settings, store: Store, file: Path, ready: Callable[[str], None]) -> None:
+    witnessing = asyncio.create_task(_keep_witness(store, file))
     try:
-        _log.info("books open", database=settings.office.database.split("@")[-1], config=str(file))
-        asyncio.run(run_office(settings, store, ready))
+        await run_office(settings, store, ready)
     finally:
-        store.close()
+        witnessing.cancel()
+
+
+async def _keep_witness(store: Store, file: Path) -> None:
+    """Let the witness see what was committed: each second, and for good each minute. A failure costs only its help."""
+    for turn in itertools.count(1):
+        await asyncio.sleep(1)
+        safe = turn % _WITNESS_SYNC_S == 0
+        try:
+            await store.run(partial(witness_books, config=file, safe=safe))
+        except (OSError, StoreUnavailable) as error:
+            _log.error("the witness was not written", why=str(error))

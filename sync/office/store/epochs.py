@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sync.allotment import InstanceState, OfficeCounters
 from sync.messages import CloseEpoch, EpochClosed, Record, Ticketed, Voided, WireRecord
@@ -144,6 +144,16 @@ def settle(
         grant_wanted(tx, name)
     next_change(tx)
     return Settled(instance, how, spend, len(listed))
+
+
+def settled_with(tx: Connection, instance: str) -> Settled | None:
+    """What an epoch was settled with; None while it is not."""
+    how = tx.execute(select(settlements.c.how).where(settlements.c.instance == instance)).scalar()
+    if how is None:
+        return None
+    spend = {row["account"]: int(row["settled_spend_fen"]) for row in _allotments(tx, instance)}
+    paper = tx.execute(select(func.count()).select_from(stubs).where(stubs.c.instance == instance)).scalar_one()
+    return Settled(instance, how, spend, int(paper))
 
 
 def _allotments(tx: Connection, instance: str) -> list[Any]:

@@ -1,0 +1,126 @@
+"""What people ask about plant epochs: close one, settle a lost box by disk or paper, decide on late tickets."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from sync.keys import Instance
+from sync.office.notices import check_text, parse_price, parse_whole
+from sync.office.old_disk import old_ledger, rows_behind
+from sync.office.persons import TwoPersons
+from sync.office.refusal import NotAllowed
+from sync.office.store import epochs as books
+from sync.office.store.database import Store
+from sync.office.store.epochs import Settled, Stub
+from sync.office.store.inbox import Unstorable, ingest
+
+COLUMNS = ("ticket", "account", "plate", "net_kg", "amount")
+
+
+def close_plant(store: Store, plant: str, reason: str) -> dict[str, Any]:
+    """关账期: the plant finishes what holds money and closes; then its record settles the epoch."""
+    check_text("reason", reason)
+    with store.write() as tx:
+        instance = books.close_epoch(tx, plant, reason)
+    return {"plant": plant, "instance": instance, "state": "closing"}
+
+
+def settle_by_disk(store: Store, instance: str, file: Path, persons: TwoPersons) -> dict[str, Any]:
+    """Take in the rows that head office lacks from the lost box's disk, then settle. All of it, or nothing."""
+    _check_instance(instance)
+    with old_ledger(file, instance) as ledger, store.write() as tx:
+        head = books.closing_head(tx, instance)
+        taken, end = 0, (int(head["last_seq"]), str(head["last_hash"]))
+        for piece in rows_behind(ledger, file, *end):
+            try:
+                done = ingest(tx, instance, piece)
+            except Unstorable as error:
+                raise _broken(file, str(error)) from error
+            if done.forked or done.last_seq < piece[-1].seq:
+                raise _broken(file, f"the chain breaks behind row {done.last_seq}")
+            taken += len(piece)
+            end = (done.last_seq, done.last_hash)
+        told = books.settled_with(tx, instance)
+        if told is None:  # the ledger's own closing record may have settled it just now
+            told = books.settle(tx, instance, "disk", end[0], (), persons.pair)
+    return {**_told(told), "rows": taken}
+
+
+def _broken(file: Path, what: str) -> NotAllowed:
+    return NotAllowed(
+        "disk", str(file), f"账本有坏行,请用存根结算 (--paper):{what}", f"{what}; settle by paper instead"
+    )
+
+
+def settle_by_paper(store: Store, instance: str, text: str, persons: TwoPersons) -> dict[str, Any]:
+    """Settle with the applied rows and the stubs in a CSV of `ticket,account,plate,net_kg,amount` (yuan)."""
+    paper = read_stubs(text, _check_instance(instance))
+    with store.write() as tx:
+        told = books.settle_by_paper(tx, instance, paper, persons.pair)
+    return {**_told(told), "rows": 0}
+
+
+def _told(told: Settled) -> dict[str, Any]:
+    return {
+        "instance": told.instance, "how": told.how, "stubs": told.stubs, "accounts": told.spend_fen,
+        "spend_fen": sum(told.spend_fen.values()),
+    }  # fmt: skip
+
+
+def _check_instance(instance: str) -> Instance:
+    try:
+        return Instance.parse(instance)
+    except ValueError as error:
+        raise NotAllowed("instance", instance[:60], "写成 HX01/1/9f86d081884c7d65", str(error)) from error
+
+
+def read_stubs(text: str, instance: Instance) -> list[Stub]:
+    """The paper tickets of one plant epoch; NotAllowed names the line."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    rows = [row for row in reader if any(cell.strip() for cell in row)]
+    header = tuple(cell.strip() for cell in rows[0]) if rows else ()
+    if header != COLUMNS:
+        raise NotAllowed(
+            "paper", ",".join(header)[:60], f"第一行须为 {','.join(COLUMNS)}", f"the first line is {','.join(COLUMNS)}"
+        )
+    return [_stub(number, row, instance) for number, row in enumerate(rows[1:], 2)]
+
+
+def _stub(line: int, row: list[str], instance: Instance) -> Stub:
+    if len(row) != len(COLUMNS):
+        raise NotAllowed("paper", f"line {line}", f"须有 {len(COLUMNS)} 列", f"{len(COLUMNS)} columns are expected")
+    ticket, account, plate, net, amount = (cell.strip() for cell in row)
+    form = f"{instance.plant}-{instance.epoch:02}-"
+    if re.fullmatch(rf"{form}[0-9]{{7}}", ticket) is None:
+        raise NotAllowed(
+            "ticket", f"line {line}: {ticket}"[:60], f"该期的票号形如 {form}0000123", f"allowed: like {form}0000123"
+        )
+    check_text("plate", plate, required=True)
+    net_kg, amount_fen = parse_whole(f"net_kg, line {line}", net), parse_price(f"amount, line {line}", amount)
+    if net_kg <= 0 or amount_fen <= 0:
+        raise NotAllowed("paper", f"line {line}", "净重和金额须大于 0", "net_kg and amount must be above 0")
+    return Stub(ticket, account, plate, net_kg, amount_fen)
+
+
+def suspense(store: Store, all_states: bool = False) -> list[dict[str, Any]]:
+    """挂账: late tickets and voids of settled epochs, oldest first; those that wait for finance, or all."""
+    with store.read() as tx:
+        return books.list_suspense(tx, all_states)
+
+
+def charge_late(store: Store, instance: str, seq: int, reason: str, by: str) -> dict[str, Any]:
+    """Book a late ticket to its account (a late void gives the money back)."""
+    return _resolve(store, instance, seq, True, reason, by)
+
+
+def dismiss_late(store: Store, instance: str, seq: int, reason: str, by: str) -> dict[str, Any]:
+    """Decide that a late ticket is not charged: it was on another stub, or the load never left."""
+    return _resolve(store, instance, seq, False, reason, by)
+
+
+def _resolve(store: Store, instance: str, seq: int, charge: bool, reason: str, by: str) -> dict[str, Any]:
+    check_text("reason", reason, required=True)
+    with store.write() as tx:
+        return books.resolve_late(tx, instance, seq, charge, reason, by)
