@@ -21,7 +21,6 @@ from sync.office.store.schema import (
     refunds,
     settlements,
     shipments,
-    suspense,
     undone,
 )
 
@@ -133,16 +132,6 @@ def list_refunds(tx: Connection, limit: int = 200) -> list[Row]:
         .join(customers, customers.c.customer_id == accounts.c.customer_id)
     )
     return [dict(row) for row in tx.execute(query.order_by(refunds.c.posted_at.desc()).limit(limit)).mappings()]
-
-
-def list_suspense(tx: Connection, limit: int = 200) -> list[Row]:
-    """Late rows of settled epochs, those that nobody has decided on first."""
-    query = select(suspense, instances.c.plant, instances.c.epoch).join(
-        instances, instances.c.instance == suspense.c.instance
-    )
-    waiting = case((suspense.c.state == "open", 0), else_=1)
-    rows = tx.execute(query.order_by(waiting, suspense.c.arrived_at.desc()).limit(limit)).mappings()
-    return [dict(row) for row in rows]
 
 
 def list_credits(tx: Connection, limit: int = 200) -> list[Row]:

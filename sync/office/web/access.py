@@ -9,10 +9,12 @@ import hashlib
 import secrets
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from sync.office.refusal import NotAllowed
 from sync.office.settings import Role, Settings
 from sync.secrets import hash_secret, matches
 
@@ -97,6 +99,17 @@ class Access:
 
     async def sign_in(self, name: str, pin: str, address: str) -> str | int:
         """A session's secret, 0 when name or PIN is wrong, or the seconds to wait."""
+        user = await self.identify(name, pin, address)
+        if isinstance(user, int):
+            return user
+        secret = secrets.token_urlsafe(32)
+        while len(self._sessions) >= _MOST_SESSIONS:
+            self._sessions.pop(next(iter(self._sessions)))
+        self._sessions[_digest(secret)] = user, time.monotonic() + _SESSION_S
+        return secret
+
+    async def identify(self, name: str, pin: str, address: str) -> User | int:
+        """Whose PIN this is; 0 when name or PIN is wrong, or the seconds to wait."""
         now_s = time.monotonic()
         limits = {f"name {name if name in self._people else '?'}": _TRIES_PER_NAME,
                   f"address {address}": _TRIES_PER_ADDRESS}  # fmt: skip
@@ -113,11 +126,27 @@ class Access:
             return 0
         for key in limits:
             self._attempts.forget(key, now_s)
-        secret = secrets.token_urlsafe(32)
-        while len(self._sessions) >= _MOST_SESSIONS:
-            self._sessions.pop(next(iter(self._sessions)))
-        self._sessions[_digest(secret)] = User(person.name, person.role), now_s + _SESSION_S
-        return secret
+        return User(person.name, person.role)
+
+    async def two_persons(self, what: str, signed: Sequence[tuple[str, str]], address: str) -> tuple[str, str]:
+        """The names of two different people who may do `what`, from name and PIN of each; NotAllowed says which of
+        them is wrong."""
+        names = []
+        for place, (name, pin) in zip(("first", "second"), signed, strict=True):
+            user = await self.identify(name, pin, address)
+            if isinstance(user, int):
+                zh, en = (
+                    (f"请等待 {user} 秒", f"wait {user} seconds") if user else ("姓名或 PIN 不对", "wrong name or PIN")
+                )
+                raise NotAllowed(place, name[:60], zh, en)
+            if not user.may(what):
+                allowed = ", ".join(sorted(MAY[what]))
+                raise NotAllowed(place, name, "此人岗位不能办理", f"is {user.role}; allowed: {allowed}")
+            names.append(user.name)
+        first, second = names
+        if first == second:
+            raise NotAllowed("second", second, "须为另一个人", "should be another person")
+        return first, second
 
     def sign_out(self, request: Request) -> None:
         """Forget the session of this request."""

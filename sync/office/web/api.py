@@ -19,6 +19,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store import views
 from sync.office.store.balances import balances, day_of
 from sync.office.store.database import Store
+from sync.office.store.epochs import list_suspense
 from sync.office.store.figures import read_figures
 from sync.office.store.verification import verify_books
 from sync.office.web.access import User
@@ -39,7 +40,7 @@ def api_routes(office: Office) -> list[Route]:
         "balances": lambda _: _reading(balances),
         "figures": lambda _: _reading(read_figures),
         "day": lambda request: _reading(lambda tx: day_of(tx, _date(request))),
-        "suspense": lambda request: _reading(lambda tx: views.list_suspense(tx, _limit(request))),
+        "suspense": lambda _: _reading(lambda tx: list_suspense(tx, all_states=True)),
         "refunds": lambda request: _reading(lambda tx: views.list_refunds(tx, _limit(request))),
         "shipments": lambda request: _reading(
             lambda tx: views.list_shipments(

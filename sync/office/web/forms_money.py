@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sync.office import corrections, topups
+from sync.office.notices import check_text, parse_whole
+from sync.office.refusal import NotAllowed
 from sync.office.requests import read_body
 from sync.office.store.database import Store
+from sync.office.store.epochs import close_epoch, resolve_late
+from sync.office.store.reconcile import finish_reconcile
+from sync.office.web.access import client_address
 from sync.office.web.forms import Booked, form_route
 from sync.units import format_fen
 
@@ -51,13 +59,62 @@ def money_form_routes(office: Office) -> list[Route]:
         return "; ".join([said, *(f"{each['notice']} ✗ {each['why_zh']} {each['why']}" for each in lines
                                   if not each["ok"])])  # fmt: skip
 
+    def close(store: Store, typed: dict[str, Any], by: str) -> str:
+        reason = str(typed.get("reason", ""))
+        check_text("reason", reason, required=True)
+        with store.write() as tx:
+            instance = close_epoch(tx, str(typed.get("plant", "")), f"{reason} ({by})")
+        return f"{instance}: 已通知关账期 told to close"
+
+    def late(store: Store, typed: dict[str, Any], by: str) -> str:
+        reason = str(typed.get("reason", ""))
+        check_text("reason", reason, required=True)
+        seq = parse_whole("seq", str(typed.get("seq", "")))
+        charge = typed.get("decision") == "charge"
+        with store.write() as tx:
+            done = resolve_late(tx, str(typed.get("instance", "")), seq, charge, reason, by)
+        said = "已入账 charged" if charge else "已注销 dismissed"
+        return f"{done['ticket']} ¥{format_fen(done['amount_fen'])} {said}"
+
     return [
+        form_route(office, "/plants/close", "close", close),
+        form_route(office, "/exceptions/late", "suspense", late),
+        Route("/plants/reconcile", _finish(office), methods=["POST"]),
         form_route(office, "/topup", "grant", top_up),
         form_route(office, "/payments/refund", "refund", refund),
         form_route(office, "/payments/undo", "undo", undo),
         form_route(office, "/balances/recall", "recall", recall),
         form_route(office, "/notices/reprice", "reprice", reprice),
     ]
+
+
+def _finish(office: Office) -> Callable[[Request], Awaitable[Response]]:
+    """The end of reconciling: two persons sign with their PINs, whoever of them is signed in."""
+
+    async def handler(request: Request) -> Response:
+        user = office.access.user(request)
+        if user is None:
+            return RedirectResponse("/login", 303)
+        async with request.form(max_fields=10, max_files=0) as form:
+            typed = {name: value[:80] for name, value in form.items() if isinstance(value, str)}
+        signed = [(typed.get(name, ""), typed.get(f"{name}_pin", "")) for name in ("first", "second")]
+        try:
+            first, second = await office.access.two_persons("reconcile", signed, client_address(request))
+
+            def work(store: Store) -> None:
+                with store.write() as tx:
+                    finish_reconcile(tx, f"{first}, {second}")
+
+            await office.store.run(work)
+        except NotAllowed as refusal:
+            values = {name: text for name, text in typed.items() if not name.endswith("_pin")}
+            extra = {"refusal": refusal, "values": values, "form": request.url.path}
+            return await office.show(request, user, "plants", extra, status=422)
+        office.hub.changed()
+        office.access.leave_note(request, f"对账完成 reconciled: {first}, {second}")
+        return RedirectResponse("/plants", 303)
+
+    return handler
 
 
 _AGAIN = " (已登记过,未重复 already booked, not twice)"

@@ -11,6 +11,7 @@ from sync.office.settings import Settings
 from sync.office.store import views as store_views
 from sync.office.store.balances import balance_totals, balances, day_of
 from sync.office.store.database import Store
+from sync.office.store.epochs import list_suspense
 from sync.office.store.figures import read_figures
 from sync.office.store.policy_inputs import open_plants
 from sync.office.store.reconcile import standing
@@ -19,6 +20,7 @@ from sync.office.web.views import Words, plant_rows
 
 _PARTS = ("dispatched", "held", "plant1", "plant2", "plant3", "plant4")
 _MOST_SHIPMENTS = 100
+_MOST_SUSPENSE = 200
 _MOST_PLANT_COLUMNS = 5
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -119,9 +121,10 @@ def _plants(ask: Ask) -> dict[str, Any]:
 
 def _exceptions(ask: Ask) -> dict[str, Any]:
     tx = ask.tx
+    late = sorted(list_suspense(tx, all_states=True), key=lambda row: bool(row["state"] != "open"))
     return {
         "rows": store_views.list_incidents(tx), "forks": store_views.list_forks(tx),
-        "dropped": store_views.list_dropped(tx), "suspense": store_views.list_suspense(tx),
+        "dropped": store_views.list_dropped(tx), "suspense": late[:_MOST_SUSPENSE],
     }  # fmt: skip
 
 

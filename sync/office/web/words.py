@@ -49,7 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "offline": ("离线", "offline"),
     "never": ("从未联系", "never heard"),
     "frozen": ("已冻结", "frozen"),
-    "closing": ("已换期", "replaced"),
+    "closing": ("关账期中", "closing"),
     "settled": ("已结算", "settled"),
     "seq": ("序号", "row"),
     "reached": ("已达", "reached"),
@@ -190,6 +190,9 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "chain": ("哈希链断裂", "Chain broken", "red"),
     "unknown_account": ("账户不存在", "Unknown account", "red"),
     "fewer": ("账本变短", "Ledger shorter", "amber"),
+    "late_ticket": ("结算后到的票", "Late ticket", "red"),
+    "late_void": ("结算后到的作废", "Late void", "red"),
+    "closed_differs": ("关账记录不符", "Closing record differs", "red"),
     "restored": ("总部账本由备份恢复", "Head office restored", "red"),
     "over_allotment": ("超出额度", "Over the allotment", "red"),
 }

@@ -126,8 +126,8 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "share": ("占比", "Share"),
     "elsewhere": ("别处有", "was elsewhere"),
     "lacking": ("缺", "lacked"),
-    "of_notices": ("张通知单中", "notices"),
-    "cases": ("次", "cases"),
+    "of_notices": ("通知单", "notices"),
+    "cases": ("次数", "cases"),
     "waits": ("在途", "on their way"),
     "not_heard": ("当时离线(不计)", "plant offline then (not counted)"),
     "measured": ("已计", "measured"),
@@ -156,4 +156,6 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "of_day": ("营业日", "Business day"),
     "all_days": ("全部", "all"),
     "epoch_open": ("开放", "open"),
+    "less_refunds": ("已扣退款", "less refunds"),
+    "less_undone": ("已扣退票", "less payments undone"),
 }
