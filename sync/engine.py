@@ -42,7 +42,11 @@ class PlantBooks(Protocol):
         """Ledger rows `after_seq + 1 …`, at most `limit`, in order, without a gap."""
 
     async def state(self) -> State:
-        """Where the plant stands, read in one transaction."""
+        """Where the plant stands, read in one transaction, to be sent. With very many accounts each call tells the next
+        range of them; after the last one the first follows again."""
+
+    async def position(self) -> tuple[int, int]:
+        """The last ledger row, and the last document applied; cheap."""
 
     async def acked_seq(self) -> int:
         """The last row that head office acknowledged; 0 at first."""
@@ -181,7 +185,7 @@ class PlantEngine:
         if self._books_changed:
             self._books_changed = False
             self._session.changed(_ms())
-            self._last_seq = (await self._books.state()).last_seq
+            self._last_seq, _ = await self._books.position()
         if self._session.tick(_ms()):
             _log.info("no word from head office, sending again", after=self._session.acked_seq)
         try:
@@ -267,7 +271,7 @@ class PlantEngine:
                 await self._books.granted(account, granted_fen)
                 self.wake()
             case Docs() as docs:
-                applied = (await self._books.state()).documents_applied
+                _, applied = await self._books.position()
                 fresh = self._session.new_documents(docs, applied, _ms())
                 if fresh:
                     await self._books.documents(fresh)

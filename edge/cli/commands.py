@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import structlog
 
+from edge.cli.backup import backup, restore
 from edge.cli.books import ledger, report, ticket
 from edge.cli.common import CONFIG, JSON, Problem, read_settings
 from edge.cli.demo import demo
@@ -112,5 +113,5 @@ def pin(pin: str) -> None:
     click.echo(hash_secret(pin))
 
 
-for group in (scale, ledger, ticket, report, demo):
+for group in (scale, ledger, ticket, report, backup, restore, demo):
     main.add_command(group)

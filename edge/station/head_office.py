@@ -13,7 +13,7 @@ from edge.station.notices import cancel_notice, take_grant, take_notice
 from edge.station.snapshot import missing_fen
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
-from sync.allotment import Shortage
+from sync.allotment import PlantCounters, Shortage
 from sync.engine import BooksUnavailable
 from sync.messages import (
     DOCUMENTS,
@@ -38,6 +38,10 @@ from sync.terms import Heard, hear_term
 _log = structlog.get_logger(__name__)
 ACKED_SEQ = "acked_seq"
 DOCUMENTS_APPLIED = "documents_applied"
+RANGE_ACCOUNTS, RANGE_BYTES = 2_000, 200_000
+"""How much one STATE tells of the accounts: packed well below what a message may have, whatever their names."""
+_COUNTERS_BYTES = 60
+_MOST_WAITING = 200
 TERM_NUMBER, TERM_ID = "term_number", "term_id"
 
 
@@ -46,14 +50,24 @@ class HeadOffice:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._told = ""
 
     async def pending(self, after_seq: int, limit: int) -> Sequence[WireRecord]:
         """Ledger rows following `after_seq`."""
         return await self._desk.database.read(lambda books: books.ledger.rows_after(after_seq, limit))
 
     async def state(self) -> State:
-        """Counters of every account, the ledger's head, and how far documents were applied."""
-        return await self._desk.database.read(_state)
+        """Counters of the accounts, the ledger's head, and how far documents were applied. Very many accounts are told
+        in ranges, one a call, each beginning with the name that ended the one before.
+        """
+        began = self._told
+        state = await self._desk.database.read(lambda books: _state(books, began))
+        self._told = state.last_account
+        return state
+
+    async def position(self) -> tuple[int, int]:
+        """The ledger's last row and the last document applied."""
+        return await self._desk.database.read(lambda books: (books.ledger.head().seq, books.number(DOCUMENTS_APPLIED)))
 
     async def acked_seq(self) -> int:
         """How far head office's receipt goes."""
@@ -155,18 +169,13 @@ def _apply(books: Books, wire: WireDocument) -> None:
             books.ledger.append(StockSeen(product=document.product, received_kg=document.received_kg))
 
 
-def _state(books: Books) -> State:
-    accounts, short_fen = {}, missing_fen(books)
-    for name, counters in books.accounts.all().items():
-        missing = max(0, short_fen[name] - counters.available_fen)
-        accounts[name] = AccountState(
-            granted_fen=counters.granted_fen,
-            returned_fen=counters.returned_fen,
-            spent_fen=counters.spent_fen,
-            voided_fen=counters.voided_fen,
-            held_fen=counters.held_fen,
-            want_granted_fen=counters.granted_fen + missing if missing else 0,
-        )
+def _state(books: Books, began: str) -> State:
+    short_fen = missing_fen(books)
+    told, last_account = _range(books, began)
+    # Trucks wait for these: they are told each time, whatever the range.
+    most_urgent = sorted(short_fen, key=lambda name: (-short_fen[name], name))[:_MOST_WAITING]
+    waiting_for = {name: books.accounts.get(name) for name in most_urgent}
+    accounts = {name: _account(counters, short_fen[name]) for name, counters in (told | waiting_for).items()}
     head = books.ledger.head()
     waiting = sum(1 for visit in books.visits.open() if visit.held is not None)
     return State(
@@ -178,4 +187,30 @@ def _state(books: Books) -> State:
         at=books.clock.now(),
         waiting=waiting,
         term=own_term(books),
+        first_account=began,
+        last_account=last_account,
     )
+
+
+def _account(counters: PlantCounters, short_fen: int) -> AccountState:
+    missing_fen = max(0, short_fen - counters.available_fen)
+    return AccountState(
+        granted_fen=counters.granted_fen,
+        returned_fen=counters.returned_fen,
+        spent_fen=counters.spent_fen,
+        voided_fen=counters.voided_fen,
+        held_fen=counters.held_fen,
+        want_granted_fen=counters.granted_fen + missing_fen if missing_fen else 0,
+    )
+
+
+def _range(books: Books, began: str) -> tuple[dict[str, PlantCounters], str]:
+    """The accounts from `began` on that fit a message, and the name that ends them: '' when none is left behind it."""
+    room = RANGE_BYTES
+    told: dict[str, PlantCounters] = {}
+    for name, counters in books.accounts.following(began, RANGE_ACCOUNTS + 1).items():
+        room -= len(name.encode()) + _COUNTERS_BYTES
+        if len(told) == RANGE_ACCOUNTS or room < 0:
+            return told, list(told)[-1]
+        told[name] = counters
+    return told, ""

@@ -7,6 +7,8 @@ from datetime import datetime
 from edge.domain.visit import HOLD_OPEN, Visit, VisitState
 from edge.store.books import Books, LaneRow, Mode
 from sync.allotment import PlantCounters
+from sync.road_limits import road_limit_kg
+from sync.units import amount_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,22 @@ def read_snapshot(books: Books) -> Snapshot:
 
 
 def missing_fen(books: Books) -> Counter[str]:
-    """How much more each account's open visits would need here: short holds, and what held loads are over."""
+    """How much more each account's open visits can use here: short holds, and what held loads are over."""
     missing: Counter[str] = Counter()
     for visit in books.visits.open():
         if visit.state in HOLD_OPEN:
-            wanted_fen = max(visit.wanted_fen, visit.held_amount_fen)
+            wanted_fen = max(min(visit.wanted_fen, _most_fen(visit)), visit.held_amount_fen)
             missing[visit.notice.account] += max(0, wanted_fen - visit.hold_fen)
     return missing
+
+
+def _most_fen(visit: Visit) -> int:
+    """The price of the heaviest load that this truck may leave with: more money than that is of no use to it."""
+    notice = visit.notice
+    hard_kg = road_limit_kg(notice.axles, notice.articulated)
+    if notice.vehicle_max_kg is not None:
+        hard_kg = min(hard_kg, notice.vehicle_max_kg)
+    net_kg = max(0, hard_kg - (visit.tare_kg or 0))
+    if notice.limit_kg is not None:
+        net_kg = min(net_kg, notice.limit_kg)
+    return amount_fen(net_kg, notice.price_fen_per_t)

@@ -147,6 +147,13 @@ class AccountTable:
             ),
         )
 
+    def following(self, account: str, limit: int) -> dict[str, PlantCounters]:
+        """This account and those behind it by name, at most `limit`; '' begins with the first."""
+        rows = self._connection.execute(
+            "SELECT * FROM accounts WHERE account >= ? ORDER BY account LIMIT ?", (account, limit)
+        )
+        return {row["account"]: _counters(row) for row in rows}
+
     def all(self) -> dict[str, PlantCounters]:
         """Every account."""
         return {row["account"]: _counters(row) for row in self._connection.execute("SELECT * FROM accounts")}

@@ -62,6 +62,9 @@ class MemoryBooks:
             term=self.term,
         )
 
+    async def position(self) -> tuple[int, int]:
+        return len(self.rows), len(self.applied)
+
     async def follows(self, term: Term) -> bool:
         heard = hear_term(self.term, term)
         if heard is Heard.NEWER:

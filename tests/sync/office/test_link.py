@@ -47,6 +47,9 @@ class Books:
     async def state(self) -> State:
         return self.plant.state(self.accounts, len(self.documents_applied))
 
+    async def position(self) -> tuple[int, int]:
+        return len(self.plant.rows), len(self.documents_applied)
+
     async def follows(self, term: Term) -> bool:
         return True
 
