@@ -172,7 +172,8 @@ def check_schema(connection: sqlite3.Connection, findings: Findings) -> None:
         findings.say("database", f"the {kind} {name} is not as this program makes it")
 
 
-_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+# Less the table of sqlite_utils: killed while making it, it goes on without its index.
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_sqlite_migrations'"
 
 
 @lru_cache(4)
