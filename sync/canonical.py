@@ -1,20 +1,52 @@
 """The one JSON text of a value, so that two programs sign and hash the same bytes."""
 
 import json
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+_HARMLESS = frozenset({str, int, bool, type(None)})
 
 
 def canonical(body: object) -> str:
     """The one JSON text of a value: sorted keys, no spaces, integers only (a float raises TypeError)."""
     _refuse_floats(body)
-    return canonical_without_floats(body)
-
-
-def canonical_without_floats(body: object) -> str:
-    """The same of a value that is known to hold no float, because its parser refuses them: a third of the time."""
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-_HARMLESS = frozenset({str, int, bool, type(None)})
+def parse(text: bytes) -> Any:
+    """The value of a JSON text; ValueError if it is none, or holds a float."""
+    value = from_json(text, allow_inf_nan=False, cache_strings="keys")
+    try:
+        _refuse_floats(value)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def is_canonical(value: object, text: bytes) -> bool:
+    """Whether `text` is the one text of `value`, which `parse` made of it: no doubled keys, no half characters.
+
+    The same as comparing with `canonical`, in a third of the time: head office does it for each row of a month.
+    """
+    try:
+        return to_json(value) == text and _keys_sorted(value)
+    except PydanticSerializationError:
+        return False
+
+
+def _keys_sorted(value: object) -> bool:
+    waiting: list[Any] = [[value]]
+    while waiting:
+        some = waiting.pop()
+        items: Any = some
+        if isinstance(some, dict):
+            keys = list(some)
+            if keys != sorted(keys):
+                return False
+            items = some.values()
+        waiting += [item for item in items if isinstance(item, dict | list)]
+    return True
 
 
 def _refuse_floats(value: object) -> None:

@@ -9,18 +9,18 @@ and records are cumulative and numbered, so an old message changes nothing.
 
 import base64
 import binascii
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any
 
 import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
+from pydantic_core import to_json
 
-from sync.canonical import canonical, canonical_without_floats
+from sync.canonical import canonical, is_canonical, parse
 from sync.keys import Instance
 from sync.messages import Ack, Docs, Grant, Rec, State
 
@@ -111,7 +111,7 @@ def seal(kind: Kind, instance: Instance, body: Message, private_key: Ed25519Priv
         {"v": VERSION, "kind": kind.value, "instance": instance.wire_id, "body": body.model_dump(mode="json")}
     )
     signature = base64.b64encode(private_key.sign(_DOMAIN + text.encode())).decode("ascii")
-    packed = json.dumps({"m": text, "s": signature}, ensure_ascii=False, separators=(",", ":")).encode()
+    packed = to_json({"m": text, "s": signature})
     payload = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(packed)
     if len(packed) > MAX_TEXT_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
         allowed = f"allowed are {MAX_TEXT_BYTES} and {MAX_PAYLOAD_BYTES}"
@@ -180,8 +180,8 @@ def _split(packed: bytes) -> tuple[bytes, bytes]:
 
 def _json_object(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_float=_no_floats, parse_constant=_no_floats)
-    except (ValueError, RecursionError) as error:
+        value = parse(text)
+    except ValueError as error:
         raise EnvelopeError(Fault.NOT_JSON, str(error)) from None
     if not isinstance(value, dict):
         raise EnvelopeError(Fault.WRONG_SHAPE, "expected a JSON object")
@@ -190,16 +190,8 @@ def _json_object(text: bytes) -> dict[str, Any]:
 
 def _require_canonical(fields: dict[str, Any], text: bytes) -> None:
     """One message has one text: no doubled keys, no half characters that could not be hashed or stored."""
-    try:
-        same = canonical_without_floats(fields).encode() == text
-    except (ValueError, RecursionError):
-        same = False
-    if not same:
+    if not is_canonical(fields, text):
         raise EnvelopeError(Fault.NOT_JSON, "signed, but not canonical JSON")
-
-
-def _no_floats(digits: str) -> NoReturn:
-    raise ValueError(f"the number {digits[:20]} is no integer")
 
 
 def _kind(value: object) -> Kind:

@@ -75,8 +75,8 @@ class VisitMoved(Record):
     released_fen: Fen = 0
 
 
-class Weighed(Record):
-    """One capture with its evidence. `role` is tare, gross or empty."""
+class Weighing(Record):
+    """What a capture says. `role` is tare, gross or empty."""
 
     KIND = "weighment"
     weighment: str
@@ -88,14 +88,19 @@ class Weighed(Record):
     division_kg: int
     operator: str
     at: AwareDatetime
+    plate_seen: str = ""
+    picture_sha256: str = ""
+    software: str = ""
+
+
+class Weighed(Weighing):
+    """One capture with its evidence, which is nine tenths of it."""
+
     frames: tuple[str, ...] = ()
     """The raw frames that made the stable weight, hex, oldest first."""
     curve_kg: tuple[int, ...] = ()
     """Weight about the capture, oldest first, one point each `curve_step_ms`."""
     curve_step_ms: int = 0
-    plate_seen: str = ""
-    picture_sha256: str = ""
-    software: str = ""
 
 
 class Held(Record):

@@ -166,7 +166,7 @@ class Effects:
         changes |= {"account": record.account or before.account, "notice": record.notice or before.notice}
         self._change(record.visit, seq, time_text(record.at), plate=record.plate, **changes)
 
-    def _weighed(self, seq: int, record: wire.Weighed, _at: str) -> None:
+    def _weighed(self, seq: int, record: wire.Weighing, _at: str) -> None:
         before = self.shipments.get(record.visit, Shipment(record.visit))
         changes: dict[str, Any] = {"lane": record.lane}
         if record.role == "tare":
@@ -251,7 +251,7 @@ class Effects:
 
     _HANDLERS: ClassVar[dict[type[wire.Record], Callable[["Effects", int, Any, str], None]]] = {
         wire.NoticeTaken: _notice_taken, wire.NoticeRefused: _notice_refused, wire.HoldChanged: _hold,
-        wire.VisitMoved: _moved, wire.Weighed: _weighed, wire.Held: _held, wire.Ticketed: _ticketed,
+        wire.VisitMoved: _moved, wire.Weighing: _weighed, wire.Held: _held, wire.Ticketed: _ticketed,
         wire.SlipIssued: _slip_issued, wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided,
         wire.Printed: _printed, wire.Returned: _returned, wire.Alarm: _alarm,
     }  # fmt: skip
@@ -259,7 +259,7 @@ class Effects:
 
 def read_row(kind: str, body: str) -> wire.Record | str | None:
     """The record in a row; None for a kind that is not known here, and why, in words, if it cannot be read."""
-    known = wire.RECORDS.get(kind)
+    known = _READ_AS.get(kind)
     if known is None:
         return None
     if _NUL in body:
@@ -294,7 +294,9 @@ def orders_named(read: Iterable[wire.Record | str | None]) -> set[str]:
     return {record.notice for record in read if isinstance(record, wire.NoticeTaken | wire.Ticketed)}
 
 
+_READ_AS: dict[str, type[wire.Record]] = {**wire.RECORDS, wire.Weighing.KIND: wire.Weighing}
+"""A capture's frames and curve are kept in the inbox; nothing here is made of them."""
 _TIMES = {
     record: [name for name in ("at", "tare_at", "gross_at") if name in record.model_fields]
-    for record in wire.RECORDS.values()
+    for record in _READ_AS.values()
 }

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sync.canonical import canonical
+from sync.canonical import canonical, is_canonical, parse
 from sync.messages import DOCUMENTS, RECORDS, Grant, HoldChanged, NoticeCancelled, WireRecord
 
 JSON = st.recursive(
@@ -22,6 +22,30 @@ def test_canonical_text_is_a_fixed_point(value: object) -> None:
     text = canonical(value)
     assert json.loads(text) == value
     assert canonical(json.loads(text)) == text
+
+
+@given(JSON, st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]))
+def test_the_quick_check_knows_canonical_text_and_no_other_writing(
+    value: object, ascii_only: bool, marks: tuple[str, str]
+) -> None:
+    text = canonical(value).encode()
+    assert parse(text) == value
+    assert is_canonical(parse(text), text)
+    other = json.dumps(value, ensure_ascii=ascii_only, separators=marks).encode()
+    assert is_canonical(parse(other), other) is (other == text)
+
+
+@pytest.mark.parametrize("text", ['{"a":1,"a":1}', '{"a":[{"b":1,"b":2}]}', '{"b":1,"a":1}', '"\\u0061"', "[1 ]", " 1"])
+def test_the_quick_check_refuses_what_means_the_same(text: str) -> None:
+    assert not is_canonical(parse(text.encode()), text.encode())
+
+
+@pytest.mark.parametrize(
+    "text", ["1.0", '{"a":[1e3]}', "NaN", "[Infinity]", '"\\ud800"', "[" * 10_000, "{", "1" * 5_000]
+)
+def test_what_is_no_json_of_ours_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        parse(text.encode())
 
 
 def test_canonical_text_sorts_and_keeps_chinese() -> None:
