@@ -11,7 +11,8 @@ MAY_SIGN = (Role.FINANCE, Role.ACCOUNTANT)
 
 @dataclass(frozen=True, slots=True)
 class TwoPersons:
-    """Two different people of the configuration who gave their PINs: made by `two_persons` only."""
+    """Two different people of the configuration who gave their PINs: made by `two_persons`, or by the pages, which
+    slow wrong PINs down, and nowhere else."""
 
     first: str
     second: str

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from sync.office.persons import TwoPersons
 from sync.office.refusal import NotAllowed
 from sync.office.settings import Role, Settings
 from sync.secrets import hash_secret, matches
@@ -128,9 +129,9 @@ class Access:
             self._attempts.forget(key, now_s)
         return User(person.name, person.role)
 
-    async def two_persons(self, what: str, signed: Sequence[tuple[str, str]], address: str) -> tuple[str, str]:
-        """The names of two different people who may do `what`, from name and PIN of each; NotAllowed says which of
-        them is wrong."""
+    async def two_persons(self, what: str, signed: Sequence[tuple[str, str]], address: str) -> TwoPersons:
+        """Two different people who may do `what`, from name and PIN of each; NotAllowed says which of them is wrong.
+        As in `sync.office.persons`, but wrong PINs are slowed down."""
         names = []
         for place, (name, pin) in zip(("first", "second"), signed, strict=True):
             user = await self.identify(name, pin, address)
@@ -146,7 +147,7 @@ class Access:
         first, second = names
         if first == second:
             raise NotAllowed("second", second, "须为另一个人", "should be another person")
-        return first, second
+        return TwoPersons(first, second)
 
     def sign_out(self, request: Request) -> None:
         """Forget the session of this request."""

@@ -10,13 +10,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sync.office import corrections, topups
+from sync.office import corrections, epochs, topups
 from sync.office.notices import check_text, parse_whole
+from sync.office.recovery import finish_reconcile
 from sync.office.refusal import NotAllowed
 from sync.office.requests import read_body
 from sync.office.store.database import Store
-from sync.office.store.epochs import close_epoch, resolve_late
-from sync.office.store.reconcile import finish_reconcile
 from sync.office.web.access import client_address
 from sync.office.web.forms import Booked, form_route
 from sync.units import format_fen
@@ -62,17 +61,14 @@ def money_form_routes(office: Office) -> list[Route]:
     def close(store: Store, typed: dict[str, Any], by: str) -> str:
         reason = str(typed.get("reason", ""))
         check_text("reason", reason, required=True)
-        with store.write() as tx:
-            instance = close_epoch(tx, str(typed.get("plant", "")), f"{reason} ({by})")
-        return f"{instance}: 已通知关账期 told to close"
+        told = epochs.close_plant(store, str(typed.get("plant", "")), f"{reason} ({by})"[:60])
+        return f"{told['instance']}: 已通知关账期 told to close"
 
     def late(store: Store, typed: dict[str, Any], by: str) -> str:
-        reason = str(typed.get("reason", ""))
-        check_text("reason", reason, required=True)
         seq = parse_whole("seq", str(typed.get("seq", "")))
         charge = typed.get("decision") == "charge"
-        with store.write() as tx:
-            done = resolve_late(tx, str(typed.get("instance", "")), seq, charge, reason, by)
+        resolve = epochs.charge_late if charge else epochs.dismiss_late
+        done = resolve(store, str(typed.get("instance", "")), seq, str(typed.get("reason", "")), by)
         said = "已入账 charged" if charge else "已注销 dismissed"
         return f"{done['ticket']} ¥{format_fen(done['amount_fen'])} {said}"
 
@@ -99,19 +95,15 @@ def _finish(office: Office) -> Callable[[Request], Awaitable[Response]]:
             typed = {name: value[:80] for name, value in form.items() if isinstance(value, str)}
         signed = [(typed.get(name, ""), typed.get(f"{name}_pin", "")) for name in ("first", "second")]
         try:
-            first, second = await office.access.two_persons("reconcile", signed, client_address(request))
-
-            def work(store: Store) -> None:
-                with store.write() as tx:
-                    finish_reconcile(tx, f"{first}, {second}")
-
-            await office.store.run(work)
+            persons = await office.access.two_persons("reconcile", signed, client_address(request))
+            accept = typed.get("accept") == "on"
+            await office.store.run(lambda store: finish_reconcile(store, persons, accept))
         except NotAllowed as refusal:
             values = {name: text for name, text in typed.items() if not name.endswith("_pin")}
             extra = {"refusal": refusal, "values": values, "form": request.url.path}
             return await office.show(request, user, "plants", extra, status=422)
         office.hub.changed()
-        office.access.leave_note(request, f"对账完成 reconciled: {first}, {second}")
+        office.access.leave_note(request, f"对账完成 reconciled: {persons}")
         return RedirectResponse("/plants", 303)
 
     return handler

@@ -14,14 +14,14 @@ from sync.office.store.database import Store
 from sync.office.store.epochs import list_suspense
 from sync.office.store.figures import read_figures
 from sync.office.store.policy_inputs import open_plants
-from sync.office.store.reconcile import standing
+from sync.office.store.reconcile import Mode, mode_of, standing
 from sync.office.store.topups import list_accounts, list_grants, waiting_trucks
 from sync.office.web.views import Words, plant_rows
 
 _PARTS = ("dispatched", "held", "plant1", "plant2", "plant3", "plant4")
 _MOST_SHIPMENTS = 100
 _MOST_SUSPENSE = 200
-_MOST_PLANT_COLUMNS = 5
+_MOST_PLANT_COLUMNS = 3
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -116,7 +116,8 @@ def _code(_ask: Ask) -> dict[str, Any]:
 
 def _plants(ask: Ask) -> dict[str, Any]:
     rows = plant_rows(store_views.list_plants(ask.tx), ask.link, ask.words)
-    return {"rows": rows, "open": [row for row in rows if row["state"] == "open"]}
+    short = [row for row in balances(ask.tx) if row["free_fen"] < 0] if mode_of(ask.tx) is not Mode.NORMAL else []
+    return {"rows": rows, "open": [row for row in rows if row["state"] == "open"], "short": short}
 
 
 def _exceptions(ask: Ask) -> dict[str, Any]:

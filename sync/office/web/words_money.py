@@ -77,9 +77,15 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "not_reported": ("未报到", "not reported"),
     "finish_reconcile": ("完成对账恢复", "Finish reconciling"),
     "finish_says": (
-        "两人确认:备份之后没有登记过别的称重机,备份之后的到款已补登",
-        "Two persons confirm: no other box was enrolled since the backup, and payments since then are posted again",
+        "两人确认:备份之后登记的称重机、退款、退票都已补登;到款也已补登",
+        "Two persons confirm: boxes enrolled, refunds and payments undone since the backup are in the books again, and "
+        "so are the payments",
     ),
+    "short_says": (
+        "额度多于到款,先补登备份之后的到款:",
+        "more is out than was posted; post the payments made since the backup again:",
+    ),
+    "accept_short": ("仍要完成,差额列为负的可分配额", "finish all the same; the shortage shows as negative free money"),
     "first_person": ("第一人", "First person"),
     "second_person": ("第二人", "Second person"),
     "go_to": ("去处理", "go there"),
