@@ -164,6 +164,7 @@ def open_instance(tx: Connection, plant: str) -> str:
     if row[1]:
         raise NotAllowed("plant", plant, "账本对不上,已冻结", f"is frozen: {row[1]}")
     if row[0] in ungranted(tx):
+        refuse_while_reconciling(tx)
         raise untold(row[0])
     return str(row[0])
 
