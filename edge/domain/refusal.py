@@ -30,6 +30,7 @@ class Reason(StrEnum):
     VISIT_UNKNOWN = "visit_unknown"
     LANE_BUSY = "lane_busy"
     LANE_CHANGED = "lane_changed"
+    OTHER_LANE = "other_lane"
     NO_VISIT = "no_visit"
     QUEUE_EMPTY = "queue_empty"
     SCALE_LOST = "scale_lost"
@@ -99,6 +100,10 @@ _WORDS: dict[Reason, Words] = {
     ),
     Reason.LANE_CHANGED: Words(
         "磅上已不是 {visit} 的车,请看清再按", "{visit} is no longer on this lane; look, then press again"
+    ),
+    Reason.OTHER_LANE: Words(
+        "{plate} 已叫到 {lane} 号磅,要换磅请先在那里移车",
+        "{plate} is on lane {lane}; to change lanes drive off there first",
     ),
     Reason.NO_VISIT: Words("还没有叫车上磅", "No truck has been called to this lane"),
     Reason.QUEUE_EMPTY: Words("没有车在排队", "No truck is waiting"),

@@ -32,11 +32,14 @@ def step(books: Books, lane: str, name: str, event: VisitEvent, by: str) -> Done
 
 
 def call_to_lane(books: Books, lane: str, name: str, by: str) -> Done | Refusal:
-    """叫车上磅: from the queue, or back from loading elsewhere. The lane must be free."""
+    """叫车上磅: from the queue, or back from loading elsewhere. The lane must be free, and the truck on no other."""
     visit = books.visits.get(name)
     if visit is None:
         return refuse(Reason.VISIT_UNKNOWN, visit=name)
-    row = books.lanes().get(lane)
+    lanes = books.lanes()
+    if (other := next((key for key, each in lanes.items() if each.visit == name and key != lane), "")) != "":
+        return refuse(Reason.OTHER_LANE, plate=visit.plate, lane=other)
+    row = lanes.get(lane)
     standing = books.visits.get(row.visit) if row and row.visit else None
     if standing is not None and standing.visit != name and standing.state in ON_LANE:
         return refuse(Reason.LANE_BUSY, plate=standing.plate)

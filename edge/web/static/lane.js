@@ -79,10 +79,9 @@ function call(visit) {
 function pressMain() {
   const action = mainAction(view);
   const no = why(action);
+  // First: a colleague may have pressed a moment before, and then the reason would be that of another button.
+  if (performance.now() - mainSince < SETTLE_MS) return refuse(inBoth("just_changed"));
   if (no) return refuse(no);
-  if (performance.now() - mainSince < SETTLE_MS) {
-    return refuse(inBoth("just_changed"));
-  }
   return send(action.name, { visit: action.visit || standing() });
 }
 
