@@ -25,6 +25,20 @@ def problems(tmp_path: Path, old: str, new: str) -> list[str]:
 def test_the_example_is_right() -> None:
     settings = load_settings(EXAMPLE)
     assert settings.books_file == EXAMPLE.parent / "data" / "plant.db"
+    assert settings.witness_file == EXAMPLE.parent / "data.witness" / "plant.json"
+
+
+def test_the_witness_stands_beside_the_data_unless_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "plant.toml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace('witness = "data.witness/plant.json"\n', "")
+    file.write_text(text.replace('data = "data"', f'data = "{tmp_path}/big/books"'), encoding="utf-8")
+    assert load_settings(file).witness_file == tmp_path / "big" / "books.witness" / "plant.json"
+
+
+@pytest.mark.parametrize("inside", ["data/plant.json", "data/../data/w/plant.json"])
+def test_a_witness_inside_the_data_would_be_copied_with_it(tmp_path: Path, inside: str) -> None:
+    (said,) = problems(tmp_path, '"data.witness/plant.json"', f'"{inside}"')
+    assert said.startswith("plant.witness: ") and "outside plant.data" in said
 
 
 @pytest.mark.parametrize(
