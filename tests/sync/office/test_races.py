@@ -1,0 +1,158 @@
+"""Two processes do the same at once, on both databases: one does it, the other gets a clear no; never an error."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from sync.office import requests
+from sync.office.refusal import NotAllowed
+from sync.office.store import views
+from sync.office.store.database import Store
+from sync.office.store.plants import enrol
+from sync.office.store.verification import verify_books
+from tests.sync.office.plant import FakePlant
+from tests.sync.office.test_corrections import refund, undo
+from tests.sync.office.test_money import account, issue, pay
+
+ROUNDS = 6
+Work = Callable[[Store], Any]
+
+
+@pytest.fixture
+def pair(store: Store) -> Iterator[tuple[Store, Store]]:
+    """Two processes' stores on one database, with two plants and money."""
+    other = Store(store.url)
+    with store.write() as tx:
+        for code in ("HX01", "HX02"):
+            enrol(tx, code, code, FakePlant(code=code).key.public_key())
+    pay(store, 900_000_000, "M1")
+    yield store, other
+    other.close()
+
+
+def at_once(pair: tuple[Store, Store], first: Work, second: Work) -> tuple[list[Any], list[NotAllowed]]:
+    """Both start together: what was done, and what was refused. Any other exception is a bug, and is raised."""
+    gate = threading.Barrier(2)
+
+    def run(store: Store, work: Work) -> Any:
+        gate.wait()
+        try:
+            return work(store)
+        except NotAllowed as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(run, pair, (first, second)))
+    return [each for each in told if not isinstance(each, NotAllowed)], [e for e in told if isinstance(e, NotAllowed)]
+
+
+def check(store: Store) -> None:
+    with store.read() as tx:
+        assert verify_books(tx).ok, verify_books(tx).problems
+
+
+def test_one_bank_reference_for_two_customers(pair: tuple[Store, Store]) -> None:
+    def paid(reference: str, customer: str) -> Work:
+        return lambda store: pay(store, 100, reference, customer_id=customer, customer_name=customer)
+
+    for n in range(ROUNDS):
+        done, refused = at_once(pair, paid(f"B{n}", "C002"), paid(f"B{n}", "C003"))
+        assert (len(done), len(refused)) == (1, 1) and refused[0].field == "reference"
+    check(pair[0])
+
+
+def test_the_same_payment_the_same_refund_and_the_same_undoing_are_booked_once(pair: tuple[Store, Store]) -> None:
+    def kinds(number: int) -> tuple[Work, ...]:
+        return (
+            lambda store: pay(store, 100, f"B{number}"),
+            lambda store: refund(store, 10, f"R{number}"),
+            lambda store: undo(store, f"B{number}")["new"],
+        )
+
+    for n in range(ROUNDS):
+        for work in kinds(n):
+            done, refused = at_once(pair, work, work)
+            assert sorted(done) == [False, True] and refused == []
+    assert account(pair[0])["fund_fen"] == 900_000_000 - 10 * ROUNDS
+
+
+def test_two_refunds_never_share_what_is_free(pair: tuple[Store, Store]) -> None:
+    done, refused = at_once(
+        pair, lambda store: refund(store, 500_000_000, "R1"), lambda store: refund(store, 500_000_000, "R2")
+    )
+    assert (len(done), len(refused)) == (1, 1) and account(pair[0])["free_fen"] == 400_000_000
+
+
+def test_one_credit_application_for_two_customers(pair: tuple[Store, Store]) -> None:
+    due = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+
+    def book(customer: str, number: int) -> Work:
+        fields = {
+            "application": f"A{number}", "customer_id": customer, "customer_name": customer, "product": "焦炭",
+            "quantity_kg": 1_000, "price_fen_per_t": 200_000, "due": due, "responsible": "李四",
+        }  # fmt: skip
+        body = requests.read_body(requests.CreditIn, fields)
+        return lambda store: requests.book_credit(store, body, "A01", 8)
+
+    for n in range(ROUNDS):
+        done, refused = at_once(pair, book("C002", n), book("C003", n))
+        assert (len(done), len(refused)) == (1, 1) and refused[0].field == "application"
+    check(pair[0])
+
+
+def test_one_notice_number_one_plate_and_the_next_number(pair: tuple[Store, Store]) -> None:
+    def notice(plant: str, number: str, plate: str) -> Work:
+        return lambda store: issue(store, plant=plant, notice=number, plate=plate, limit_kg=1_000)
+
+    for n in range(ROUNDS):
+        done, refused = at_once(pair, notice("HX01", f"S{n}", f"浙A100{n}0"), notice("HX02", f"S{n}", f"浙A200{n}0"))
+        assert (len(done), len(refused)) == (1, 1) and refused[0].field == "notice"
+        done, refused = at_once(pair, notice("HX01", f"P{n}", f"浙A300{n}0"), notice("HX02", f"Q{n}", f"浙A300{n}0"))
+        assert (len(done), len(refused)) == (1, 1) and refused[0].field == "plate"
+        done, refused = at_once(pair, notice("HX01", "", f"浙A400{n}0"), notice("HX02", "", f"浙A500{n}0"))
+        assert len({notice.notice for notice in done}) == 2 and refused == []
+    check(pair[0])
+
+
+def test_two_boxes_enrolled_at_once_are_two_epochs(pair: tuple[Store, Store]) -> None:
+    def box(store: Store) -> int:
+        with store.write() as tx:
+            return enrol(tx, "HX03", "三厂", FakePlant(code="HX03").key.public_key()).epoch
+
+    done, refused = at_once(pair, box, box)
+    assert sorted(done) == [1, 2] and refused == []
+    with pair[0].read() as tx:
+        assert [row["state"] for row in views.list_plants(tx) if row["plant"] == "HX03"] == ["open", "closing"]
+
+
+def test_a_cheque_bounces_while_a_notice_is_issued(pair: tuple[Store, Store]) -> None:
+    """The one locks the plant before the account; so must the other, or they wait for each other."""
+
+    def notice(number: int) -> Work:
+        return lambda store: issue(store, notice=f"U{number}", plate=f"浙B100{number}0", limit_kg=1_000)
+
+    for n in range(ROUNDS):
+        pay(pair[0], 1_000_000, f"U{n}")
+        done, refused = at_once(pair, partial(undo, reference=f"U{n}"), notice(n))
+        assert len(done) == 2 and refused == []
+    check(pair[0])
+
+
+def test_new_books_are_opened_by_two_processes_at_once(store_url: str) -> None:
+    url = store_url.replace("postgresql://", "postgresql+psycopg://")
+    gate = threading.Barrier(2)
+
+    def opened(_: int) -> Store:
+        gate.wait()
+        return Store(url)
+
+    with ThreadPoolExecutor(2) as pool:
+        stores = list(pool.map(opened, range(2)))
+    for store in stores:
+        check(store)
+        store.close()
