@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from edge.domain.refusal import Reason, Refusal
-from edge.domain.visit import Visit, VisitEvent
+from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
+from edge.station.epoch import finish_closing
 from edge.station.eyes import NOT_SEEN
 from edge.station.notices import end_visit, take_grant
 from edge.station.passage import Scan
@@ -55,6 +56,11 @@ class Day:
         account = self.dice.choice(["A", "B"])
         more_fen = self.dice.randrange(-1_000_000, 12_000_000)
         take_grant(books, account, max(0, books.accounts.get(account).granted_fen + more_fen))
+
+    def do_recall(self, books: Books) -> None:
+        if self.dice.random() < 0.2:
+            keep_fen = self.dice.choice([0, 2_000_000, 9_000_000])
+            document(books, "recall", {"account": self.dice.choice(["A", "B", "C"]), "keep_fen": keep_fen})
 
     def do_notice(self, books: Books) -> None:
         old = self.notices and self.dice.random() < 0.3
@@ -171,4 +177,42 @@ def test_the_days_are_not_empty(tmp_path: Path) -> None:
     report = verify(tmp_path / "plant.db")
     assert report.ok, [check for check in report.checks if not check.ok]
     assert report.tickets > 8 and min(day.done.values()) > 3
-    assert kinds == RECORDS.keys() - {"alarm", "return", "term", "closed"}, "everything that can be written was written"
+    assert kinds == RECORDS.keys() - {"alarm", "term", "closed"}, "everything that can be written was written"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_pressed_while_it_closes_the_epoch_ends_with_its_last_hold(tmp_path: Path, seed: int) -> None:
+    """And nothing that is pressed afterwards moves money."""
+    day, database = Day(200 + seed), Database(tmp_path / "plant.db", Clock())
+
+    def closing_step(books: Books) -> None:
+        day.step(books)
+        finish_closing(books)
+        held = any(visit.state in HOLD_OPEN for visit in books.visits.open())
+        assert (books.mode == "closed") == (not held), "exactly when no hold is open"
+        assert all(counters.available_fen == 0 for counters in books.accounts.all().values())
+
+    for _ in range(STEPS):
+        database.transact_now(day.step)
+    database.transact_now(lambda books: document(books, "close_epoch", {"reason": "换机"}))
+    for _ in range(STEPS // 2):
+        database.transact_now(closing_step)
+    while waiting := database.transact_now(lambda books: [v for v in books.visits.open() if v.state in HOLD_OPEN]):
+        for visit in waiting:
+            database.transact_now(lambda books, visit=visit: give_up(books, visit.visit))  # type: ignore[misc]
+    final = database.transact_now(lambda books: books.accounts.all())
+    for _ in range(STEPS // 2):
+        database.transact_now(day.step)
+    assert database.transact_now(lambda books: (books.mode, books.accounts.all())) == ("closed", final)
+    database.close()
+    report = verify(tmp_path / "plant.db")
+    assert report.ok, [check for check in report.checks if not check.ok]
+
+
+def give_up(books: Books, name: str) -> None:
+    """A truck goes as it came."""
+    visit = moves.fresh(books, name)
+    for event in (VisitEvent.CANCEL, VisitEvent.LEAVE_EMPTY):
+        if not isinstance(end_visit(books, visit, event, by="调度", reason="关账"), Refusal):
+            break
+    finish_closing(books)
