@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from sync.certificates import TlsFiles, client_context
 from sync.envelope import Kind, seal
 from sync.messages import Rec
+from sync.office.store.database import Store
 from sync.office.store.schema import inbox, instances, shipments
 from sync.office.store.verification import verify_books
 from sync.session import Tuning
@@ -232,13 +233,20 @@ async def test_control_a_plant_that_trusts_puback_loses_rows(small_world: World)
     broker = world.headquarters.broker
     plant = TrustsPuback(world.box, broker.host, broker.port)
     draining = asyncio.create_task(asyncio.to_thread(plant.drain, backlog, 10, 0.02))
-    await asyncio.sleep(0.3)
+    with world.headquarters.books() as store:
+        async with asyncio.timeout(20):
+            while _held(store) == 0:
+                await asyncio.sleep(0.02)
     await world.kill("office")
     assert await draining == len(backlog.rows), "every row was confirmed by the broker"
     world.headquarters.wait_until_linked(2)
     await asyncio.sleep(1)
-    with world.headquarters.books() as store, store.read() as tx:
-        held = tx.execute(select(func.count()).select_from(inbox)).scalar_one()
-    assert 0 < held < len(backlog.rows)
+    with world.headquarters.books() as store:
+        assert 0 < _held(store) < len(backlog.rows)
     with pytest.raises(AssertionError):
         check(world, backlog, BacklogBooks(backlog))
+
+
+def _held(store: Store) -> int:
+    with store.read() as tx:
+        return int(tx.execute(select(func.count()).select_from(inbox)).scalar_one())
