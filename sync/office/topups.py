@@ -6,7 +6,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection
 
 from sync import carried
 from sync.keys import Instance
@@ -17,7 +16,7 @@ from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.orders import open_instance
 from sync.office.store.reconcile import refuse_while_reconciling
 from sync.office.store.terms import current_term
-from sync.office.store.topups import Grant, find_account, find_grant, plant_states
+from sync.office.store.topups import Grant, find_account, find_grant
 
 _MOST_FEN = 10**13
 
@@ -68,7 +67,7 @@ def top_up(store: Store, body: TopupIn, by: str) -> tuple[str, str, bool]:
         )
     with store.write() as tx:
         refuse_while_reconciling(tx)
-        instance = _open(tx, body.plant)
+        instance = open_instance(tx, body.plant)
         account = find_account(tx, body.who)
         wanted_fen = body.grant_fen or body.payment_fen
         if not wanted_fen:
@@ -101,14 +100,3 @@ def code_of(store: Store, key: Ed25519PrivateKey, instance: str, account: str) -
     )
     text = carried.write(carried_grant, key)
     return Code(grant, text, tuple(carried.lines(text)))
-
-
-def _open(tx: Connection, plant: str) -> str:
-    """The plant's open epoch; a plant that has only ended ones is told apart from one that nobody knows."""
-    states = plant_states(tx, plant)
-    if states and "open" not in states:
-        raise NotAllowed(
-            "plant", plant, "该厂正在关账期或已结算,不再收额度;新机登记后再办",
-            f"its epoch is {states[0]}: no grants until the next box is enrolled",
-        )  # fmt: skip
-    return open_instance(tx, plant)

@@ -39,12 +39,6 @@ class Found:
     kind: str
 
 
-def plant_states(tx: Connection, plant: str) -> list[str]:
-    """The states of a plant's epochs, the newest first."""
-    query = select(instances.c.state).where(instances.c.plant == plant).order_by(instances.c.epoch.desc())
-    return list(tx.execute(query).scalars())
-
-
 def find_account(tx: Connection, who: str) -> Found:
     """By account, customer number, or the plate or number of an open notice. NotAllowed names what is understood."""
     text = who.strip()

@@ -8,13 +8,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
+from playwright.sync_api import Page
 
 from sync.office.store.database import Store
 from sync.office.store.plants import enrol
 from tests.conftest import find_free_port
 from tests.sync.office.plant import FakePlant
+from tests.sync.office.program import Office
 
 _DATABASE_USER = "postgres"
 
@@ -118,3 +121,35 @@ def plant(store: Store) -> FakePlant:
     with store.write() as tx:
         enrol(tx, made.code, "一厂", made.key.public_key())
     return made
+
+
+@pytest.fixture(scope="module")
+def web_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The real program, serving its pages, until the file's last test."""
+    made = Office.make(tmp_path_factory.mktemp("web"))
+    made.start()
+    yield made
+    code, seconds, log = made.stop()
+    assert code == 0 and seconds < 2.0, (code, seconds, log)
+
+
+@pytest.fixture(scope="module")
+def api(web_office: Office) -> Iterator[httpx.Client]:
+    """A program with a token of the accountant's role."""
+    headers = {"authorization": f"Bearer {web_office.token}"}
+    with httpx.Client(base_url=web_office.address, headers=headers, trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(web_office: Office) -> Callable[[Page, str], None]:
+    """Signs somebody in by name, with the PIN that `init` gave."""
+
+    def enter(page: Page, name: str) -> None:
+        page.goto(web_office.address)
+        page.select_option("select[name=name]", label=name)
+        page.fill("input[name=pin]", web_office.pins[name])
+        page.click("button")
+        page.wait_for_url("**/shipments")
+
+    return enter

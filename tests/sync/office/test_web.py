@@ -1,11 +1,10 @@
 """The pages in a real Chromium and the API over HTTP, against the real program."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from sync.office.store.inbox import ingest
@@ -15,36 +14,8 @@ ACCOUNTANT, FINANCE, BILLER, VIEWER = "核算 A01", "财务 F01", "开票 B01", 
 MEAN = "<b>丙</b><script>alert(1)</script>"
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    made = Office.make(tmp_path_factory.mktemp("web"))
-    made.start()
-    yield made
-    code, seconds, log = made.stop()
-    assert code == 0 and seconds < 2.0, (code, seconds, log)
-
-
-@pytest.fixture(scope="module")
-def api(office: Office) -> Iterator[httpx.Client]:
-    headers = {"authorization": f"Bearer {office.token}"}
-    with httpx.Client(base_url=office.address, headers=headers, trust_env=False, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
-def sign_in(office: Office) -> Callable[[Page, str], None]:
-    def enter(page: Page, name: str) -> None:
-        page.goto(office.address)
-        page.select_option("select[name=name]", label=name)
-        page.fill("input[name=pin]", office.pins[name])
-        page.click("button")
-        page.wait_for_url("**/shipments")
-
-    return enter
-
-
-def anonymous(office: Office) -> httpx.Client:
-    return httpx.Client(base_url=office.address, trust_env=False, timeout=30)
+def anonymous(web_office: Office) -> httpx.Client:
+    return httpx.Client(base_url=web_office.address, trust_env=False, timeout=30)
 
 
 def pay(api: httpx.Client, customer: str, reference: str, fen: int, name: str = "") -> httpx.Response:
@@ -112,8 +83,8 @@ def test_the_api_refuses_in_chinese_too(api: httpx.Client) -> None:
     assert api.post("/api/notices", content=b"[1]").json()["error"]["allowed_zh"] == "须为一个 JSON 对象"
 
 
-def test_nobody_gets_in_without_a_name(office: Office) -> None:
-    with anonymous(office) as client:
+def test_nobody_gets_in_without_a_name(web_office: Office) -> None:
+    with anonymous(web_office) as client:
         assert client.get("/api/balances").status_code == 401
         assert client.post("/api/payments", json={}).status_code == 401
         assert client.get("/api/balances", headers={"authorization": "Bearer wrong"}).status_code == 401
@@ -124,8 +95,8 @@ def test_nobody_gets_in_without_a_name(office: Office) -> None:
         assert client.post("/payments", data={"amount": "1"}).headers["location"] == "/login"
 
 
-def test_every_answer_is_guarded(office: Office) -> None:
-    with anonymous(office) as client:
+def test_every_answer_is_guarded(web_office: Office) -> None:
+    with anonymous(web_office) as client:
         for path in ("/login", "/static/office.css", "/nothing", "/api/totals"):
             policy = client.get(path).headers["content-security-policy"]
             assert "default-src 'none'" in policy and "unsafe" not in policy
@@ -135,20 +106,20 @@ def test_every_answer_is_guarded(office: Office) -> None:
         assert client.post("/login", data={"name": "x", "pin": "y"}, headers=other).status_code == 403
 
 
-def test_wrong_pins_are_slowed_down(office: Office) -> None:
-    with anonymous(office) as client:
+def test_wrong_pins_are_slowed_down(web_office: Office) -> None:
+    with anonymous(web_office) as client:
         answers = [client.post("/login", data={"name": VIEWER, "pin": str(n)}).status_code for n in range(6)]
         assert answers == [403] * 5 + [429]
-        right = client.post("/login", data={"name": VIEWER, "pin": office.pins[VIEWER]})
+        right = client.post("/login", data={"name": VIEWER, "pin": web_office.pins[VIEWER]})
         assert right.status_code == 429, "the right PIN has to wait too"
-        good = client.post("/login", data={"name": BILLER, "pin": office.pins[BILLER]})
+        good = client.post("/login", data={"name": BILLER, "pin": web_office.pins[BILLER]})
         cookie = good.headers["set-cookie"].lower()
         assert good.status_code == 303 and "httponly" in cookie and "samesite=strict" in cookie
 
 
-def test_pins_tried_all_at_once_are_no_more_tries(office: Office) -> None:
+def test_pins_tried_all_at_once_are_no_more_tries(web_office: Office) -> None:
     def attempt(pin: int) -> int:
-        with anonymous(office) as client:
+        with anonymous(web_office) as client:
             return client.post("/login", data={"name": "nobody", "pin": str(pin)}).status_code
 
     with ThreadPoolExecutor(12) as pool:
@@ -157,7 +128,7 @@ def test_pins_tried_all_at_once_are_no_more_tries(office: Office) -> None:
 
 
 def test_rows_arrive_without_reload_and_html_stays_text(
-    office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
+    web_office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
 ) -> None:
     dialogs: list[str] = []
 
@@ -171,33 +142,33 @@ def test_rows_arrive_without_reload_and_html_stays_text(
     pay(api, "C003", "B3", 5_000_000, MEAN)
     sign_in(page, ACCOUNTANT)
     page.evaluate("window.stillThisPage = true")
-    visit = office.plant.taken("N1", "C003/prepaid", 0)
-    office.plant.ticket(visit, "N1", "C003/prepaid", 20_000, 200_000, 0, customer_name=MEAN)
-    books = office.books()
+    visit = web_office.plant.taken("N1", "C003/prepaid", 0)
+    web_office.plant.ticket(visit, "N1", "C003/prepaid", 20_000, 200_000, 0, customer_name=MEAN)
+    books = web_office.books()
     with books.write() as tx:
-        ingest(tx, office.plant.instance.wire_id, office.plant.rows)
+        ingest(tx, web_office.plant.instance.wire_id, web_office.plant.rows)
     books.close()
     expect(page.locator("td.ticket").first).to_have_text("HX01-01-0000001")
     expect(page.locator("td.name").first).to_have_text(MEAN)
     assert page.evaluate("window.stillThisPage") is True
     for name in ("balances", "day", "figures", "notices", "payments", "topup", "plants", "exceptions"):
-        page.goto(f"{office.address}/{name}")
+        page.goto(f"{web_office.address}/{name}")
     assert dialogs == [] and faults == []
     assert page.locator("main script").count() == 0
 
 
 def test_a_person_posts_a_payment_and_issues_a_notice(
-    office: Office, page: Page, sign_in: Callable[[Page, str], None]
+    web_office: Office, page: Page, sign_in: Callable[[Page, str], None]
 ) -> None:
     sign_in(page, ACCOUNTANT)
-    page.goto(f"{office.address}/payments")
+    page.goto(f"{web_office.address}/payments")
     for name, text in (("reference", "B9"), ("customer_id", "C009"), ("amount", "60000.5"), ("customer_name", "甲九")):
         page.fill(f"form[action='/payments'] input[name={name}]", text)
     page.click("form[action='/payments'] button")
     expect(page.get_by_role("status")).to_contain_text("B9 ¥60,000.50")
     page.reload()
     expect(page.get_by_role("status")).to_have_count(0)
-    page.goto(f"{office.address}/notices")
+    page.goto(f"{web_office.address}/notices")
     page.locator("details summary").first.click()
     for name, text in (("customer_id", "C009"), ("plate", "浙Q1"), ("product", "焦炭"), ("price", "2000")):
         page.fill(f"form[action='/notices'] input[name={name}]", text)
@@ -208,38 +179,38 @@ def test_a_person_posts_a_payment_and_issues_a_notice(
     page.fill("form[action='/notices'] input[name=plate]", "浙Q12345")
     page.click("form[action='/notices'] button")
     expect(page.get_by_role("status")).to_contain_text("浙Q12345 ¥60,000.50")
-    page.goto(f"{office.address}/balances?lang=en")
+    page.goto(f"{web_office.address}/balances?lang=en")
     row = page.locator(".money tbody tr", has_text="C009/prepaid")
     expect(row.locator("td").nth(1)).to_have_text(re.compile(r"60,000\.50\s*✓"))
     expect(page.locator(".sumline")).to_contain_text("✓ agrees")
-    page.goto(f"{office.address}/balances")
+    page.goto(f"{web_office.address}/balances")
     expect(page.locator("nav a").first).to_have_text("Shipments")
 
 
-def test_a_role_that_may_not_sees_why(office: Office, page: Page, sign_in: Callable[[Page, str], None]) -> None:
+def test_a_role_that_may_not_sees_why(web_office: Office, page: Page, sign_in: Callable[[Page, str], None]) -> None:
     sign_in(page, BILLER)
-    page.goto(f"{office.address}/payments")
+    page.goto(f"{web_office.address}/payments")
     expect(page.locator("form[action='/payments'] button")).to_be_disabled()
     expect(page.locator(".why").first).to_have_text("您的岗位不能办理")
     cookies = {each["name"]: each["value"] for each in page.context.cookies()}
     fields = {"reference": "B8", "customer_id": "C001", "amount": "1"}
-    refused = httpx.post(f"{office.address}/payments", data=fields, cookies=cookies, trust_env=False)
+    refused = httpx.post(f"{web_office.address}/payments", data=fields, cookies=cookies, trust_env=False)
     assert refused.status_code == 422 and "您的岗位不能办理" in refused.text
 
 
 def test_nothing_overflows_on_a_phone_or_a_tablet(
-    office: Office, page: Page, sign_in: Callable[[Page, str], None]
+    web_office: Office, page: Page, sign_in: Callable[[Page, str], None]
 ) -> None:
     sign_in(page, FINANCE)
     for width, height in ((390, 844), (1024, 768), (1440, 1000)):
         page.set_viewport_size({"width": width, "height": height})
         for name in ("shipments", "balances", "day", "figures", "notices", "payments", "topup", "plants", "exceptions"):
-            page.goto(f"{office.address}/{name}")
+            page.goto(f"{web_office.address}/{name}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
 
 
 def test_a_tablet_shows_a_notices_state_and_money_without_scrolling(
-    office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
+    web_office: Office, api: httpx.Client, page: Page, sign_in: Callable[[Page, str], None]
 ) -> None:
     pay(api, "C020", "B20", 90_000_000, "长兴示例钢铁有限公司")
     body = {"plant": "HX01", "customer_id": "C020", "plate": "浙A20020", "product": "冶金焦 25-60 mm",
@@ -247,18 +218,18 @@ def test_a_tablet_shows_a_notices_state_and_money_without_scrolling(
     assert api.post("/api/notices", json=body).status_code == 201
     sign_in(page, BILLER)
     page.set_viewport_size({"width": 1024, "height": 768})
-    page.goto(f"{office.address}/notices?lang=en")
+    page.goto(f"{web_office.address}/notices?lang=en")
     assert page.locator(".scroll:has(.list)").first.evaluate("it => it.scrollWidth <= it.clientWidth")
     expect(page.locator("th", has_text="State")).to_be_in_viewport()
 
 
-def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing(office: Office, api: httpx.Client) -> None:
+def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing(web_office: Office, api: httpx.Client) -> None:
     mean = "=HYPERLINK(1)"
-    visit = office.plant.taken("N7", "C001/prepaid", 0)
-    office.plant.ticket(visit, "N7", "C001/prepaid", 1_000, 200_000, 0, customer_name=mean)
-    books = office.books()
+    visit = web_office.plant.taken("N7", "C001/prepaid", 0)
+    web_office.plant.ticket(visit, "N7", "C001/prepaid", 1_000, 200_000, 0, customer_name=mean)
+    books = web_office.books()
     with books.write() as tx:
-        ingest(tx, office.plant.instance.wire_id, office.plant.rows)
+        ingest(tx, web_office.plant.instance.wire_id, web_office.plant.rows)
     books.close()
     answer = api.get("/shipments.csv")
     assert answer.content.startswith(b"\xef\xbb\xbf") and answer.text.count("\r\n") >= 2
