@@ -86,6 +86,8 @@ class PlantSession:
         self._retry_jitter = 0.0
         self._progress_ms = 0
         self._stuck = False
+        self._heard_lately = False
+        self._away = False
         self._state_ms: int | None = None
         self._changed_ms: int | None = None
         self._link_is_new = False
@@ -139,12 +141,17 @@ class PlantSession:
         self._unheard_states += 1
 
     def heard(self) -> None:
-        """Head office sent something: it is alive, and what backing off was for is over.
+        """Head office sent something: it is alive, and backing off because it said nothing at all is over.
 
-        The retry timer itself goes on, so that a burst of ACKs behind a gap makes one resend, not many.
+        A head office that answers, but more slowly than we repeat ourselves, is given the longer time until it answers
+        for something that was sent once. The retry timer itself goes on, so that a burst of ACKs behind a gap makes one
+        resend, not many.
         """
         self._unheard_states = 0
-        self._retries = 0
+        self._heard_lately = True
+        if self._away:
+            self._away = False
+            self._retries = 0
 
     def next_records(self) -> tuple[int, int] | None:
         """`(after_seq, limit)` of the rows to read for the next batch; None while there is no room or no link."""
@@ -181,6 +188,8 @@ class PlantSession:
         if due_ms is None or now_ms < due_ms:
             return False
         self._retries += 1
+        self._away = not self._heard_lately
+        self._heard_lately = False
         self._retry_jitter = self._jitter()
         self._stuck = True
         self._go_back(now_ms)
@@ -229,6 +238,7 @@ class PlantSession:
         for batch in self._window:
             if batch.last_seq == seq and batch.first_time:
                 sample_ms = float(now_ms - batch.sent_ms)
+                self._retries = 0
                 self.rtt_ms = sample_ms if self.rtt_ms == 0 else 0.875 * self.rtt_ms + 0.125 * sample_ms
 
     def _go_back(self, now_ms: int) -> None:

@@ -89,12 +89,12 @@ def test_an_unheard_state_is_repeated_ever_more_slowly() -> None:
     assert session.state_due_ms() == now_ms - 15_000 + 60_000
 
 
-def test_the_window_holds_ten_batches_of_a_hundred() -> None:
+def test_the_window_holds_twenty_batches() -> None:
     session = connected()
-    assert send_all(session, 0) == [(first, first + 99) for first in range(1, 1_000, 100)]
+    assert send_all(session, 0) == [(first, first + 99) for first in range(1, 2_000, 100)]
     assert session.next_records() is None
     assert ack(session, 200, 50) == Acked(200, ROWS[199].hash)
-    assert send_all(session, 50) == [(1_001, 1_100), (1_101, 1_200)]
+    assert send_all(session, 50) == [(2_001, 2_100), (2_101, 2_200)]
 
 
 def test_a_batch_is_cut_at_64_kilobytes_but_a_giant_row_travels_alone() -> None:
@@ -142,6 +142,26 @@ def test_retries_back_off_to_a_minute_and_an_answer_ends_that() -> None:
     send_all(session, now_ms)
     session.heard()
     assert session.retry_due_ms() == now_ms + 2_000
+
+
+def test_a_head_office_that_answers_late_is_not_asked_ever_again() -> None:
+    """It needs 5 s for an answer: repeated each 2 s, it would only have the more to do."""
+    session = connected()
+    session.heard()
+    send_all(session, 0, rows=300)
+    assert session.tick(2_000)
+    send_all(session, 2_000, rows=300)
+    session.heard()
+    ack(session, 100, 5_000)
+    assert session.retry_due_ms() == 5_000 + 4_000
+    session.heard()
+    ack(session, 300, 7_000)
+    send_all(session, 7_000, rows=400)
+    assert session.retry_due_ms() == 7_000 + 4_000
+    ack(session, 400, 12_000)
+    send_all(session, 12_000, rows=500)
+    assert session.rtt_ms == 5_000
+    assert session.retry_due_ms() == 12_000 + 20_000, "sent once, answered once: that is the measure now"
 
 
 def test_jitter_shortens_a_retry_by_at_most_half() -> None:
