@@ -28,6 +28,13 @@ class Grant:
     """When it grew last; '' when that was not noted."""
     seen_at: str
     """When the plant told that it has all of it; '' while it has not."""
+    had_fen: int
+    """How much of it the plant has told so far."""
+
+    @property
+    def new_fen(self) -> int:
+        """What its code brings, as far as head office knows."""
+        return self.granted_fen - self.had_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,16 @@ def list_accounts(tx: Connection) -> list[dict[str, Any]]:
 def _grants() -> Any:
     total = topups.c.granted_fen == allotments.c.granted_fen
     mine = (topups.c.account == allotments.c.account) & (topups.c.instance == allotments.c.instance)
+    told = topups.alias("told")
+    had = select(func.coalesce(func.max(told.c.granted_fen), 0)).where(
+        told.c.account == allotments.c.account, told.c.instance == allotments.c.instance, told.c.seen_at != ""
+    )
     return (
         select(
             allotments.c.instance, allotments.c.account, allotments.c.granted_fen, instances.c.state,
             instances.c.frozen, instances.c.plant_name, customers.c.name.label("customer_name"),
             func.coalesce(topups.c.granted_at, "").label("granted_at"),
-            func.coalesce(topups.c.seen_at, "").label("seen_at"),
+            func.coalesce(topups.c.seen_at, "").label("seen_at"), had.scalar_subquery().label("had_fen"),
         )
         .join(instances, instances.c.instance == allotments.c.instance)
         .join(accounts, accounts.c.account == allotments.c.account)

@@ -164,4 +164,5 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "epoch_open": ("开放", "open"),
     "less_refunds": ("已扣退款", "less refunds"),
     "less_undone": ("已扣退票", "less payments undone"),
+    "code_brings": ("厂尚未收到的部分", "of this not at the plant yet"),
 }

@@ -21,6 +21,7 @@ from sync.office.store.policy_inputs import Demand, OpenPlant, open_plants
 from sync.office.store.policy_run import Turn, run_policy
 from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.schema import instances, outages, shipments, topups
+from sync.office.store.topups import Grant, find_grant
 from tests.sync.office.plant import FakePlant
 
 ACCOUNT = "C001/prepaid"
@@ -118,6 +119,17 @@ def test_latency_counts_grants_to_plants_that_are_there(store: Store, plant: Fak
     tell(store, plant, 10_000)
     told = figures(store)["latency"]
     assert told["count"] == 3 and told["waiting"] == 0 and told["good"] is (told["p95_ms"] < 2000)
+
+
+def test_a_grant_says_what_the_plant_has_of_it(store: Store, plant: FakePlant) -> None:
+    pay(store, 10_000_000)
+    for fen in (1_000, 500):
+        grant(store, plant.instance.wire_id, fen)
+    assert _grant(store, plant).new_fen == 1_500 and not _grant(store, plant).seen_at
+    tell(store, plant, 1_000)
+    assert (_grant(store, plant).had_fen, _grant(store, plant).new_fen) == (1_000, 500)
+    tell(store, plant, 1_500)
+    assert _grant(store, plant).new_fen == 0 and _grant(store, plant).seen_at
 
 
 def test_a_truck_counts_once_and_only_when_the_money_lay_elsewhere(store: Store, plant: FakePlant) -> None:
@@ -223,6 +235,13 @@ def test_a_frozen_plant_is_no_plant_of_the_policy(store: Store, plant: FakePlant
 def test_per_mille_rounds_half_up() -> None:
     assert [per_mille(part, 3) for part in range(4)] == [0, 333, 667, 1000]
     assert per_mille(1, 2000) == 1 and per_mille(1, 2001) == 0 and per_mille(5, 0) == 0
+
+
+def _grant(store: Store, plant: FakePlant) -> Grant:
+    with store.read() as tx:
+        found = find_grant(tx, plant.instance.wire_id, ACCOUNT)
+    assert found is not None
+    return found
 
 
 def _plants(store: Store) -> list[OpenPlant]:
