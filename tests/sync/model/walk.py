@@ -20,8 +20,7 @@ PLANTS = "ABCDE"
 EPOCHS = 6
 BAG = 24
 """Messages of one kind kept per plant epoch; a newer one takes the place of any older one, not of the oldest."""
-BOX_LOST = 0.25
-"""How often an occasion to lose a box is taken."""
+BOX_LOST = 0.25  # of the occasions
 MOST_FEN = 5_000_000_00
 
 
@@ -90,9 +89,7 @@ class Walk:
         place, plant = self._live()
         available_fen = plant.books.counters.available_fen
         if plant.box is Box.LIVE and available_fen > 0:
-            for gave in self._rules.gives_back(plant, self._part(available_fen)):
-                self._put(place, gave)
-                break
+            self._put(place, next(self._rules.gives_back(plant, self._part(available_fen))))
 
     def _hears_grant(self) -> None:
         place, plant = self._live()
@@ -124,8 +121,7 @@ class Walk:
         if following >= len(self.plants) or following in self.head.enrolled or self._random.random() > BOX_LOST:
             return
         if plant.box is Box.LIVE and self._random.random() < 0.3:
-            for closed in self._rules.closes(plant):
-                self._put(place, closed)
+            self._put(place, next(self._rules.closes(plant)))
         elif self._random.random() < 0.6:
             self._put(place, plant._replace(box=Box.GONE))
         self._enrol(len(self.head.offices) - 1, following)
@@ -201,9 +197,10 @@ class Walk:
             self._hear(place, self.plants[place], self.head.offices[number].term)
             if self.bags[place].states and self._random.random() < 0.9:
                 self._tell(number, place, self.bags[place].states[-1])
-        office = self.head.offices[number]._replace(paid_fen=self.head.paid_fen, refunded_fen=self.head.refunded_fen)
-        again_fen = self.head.undone_fen - office.undone_fen
-        office = office._replace(undone_fen=self.head.undone_fen, exposure_fen=office.exposure_fen + again_fen)
+        head, office = self.head, self.head.offices[number]
+        exposure_fen = office.exposure_fen + head.undone_fen - office.undone_fen
+        office = office._replace(paid_fen=head.paid_fen, refunded_fen=head.refunded_fen)
+        office = office._replace(undone_fen=head.undone_fen, exposure_fen=exposure_fen)
         if self._rules.may_finish(self.head, office):
             office = office._replace(mode=Mode.NORMAL)
         self._put_office(number, office)
@@ -218,8 +215,6 @@ class Walk:
             backup = self._random.choice(sorted(self.head.backups, key=lambda each: (each.paid_fen, each.term.number)))
             self.head = self._rules.restores(self.head, backup)
             self._send_terms()
-
-    # Money.
 
     def _pays(self) -> None:
         number = len(self.head.offices) - 1
@@ -245,8 +240,6 @@ class Walk:
                 undone_fen=office.undone_fen + amount_fen, exposure_fen=office.exposure_fen + amount_fen
             )
             self._put_office(number, undone)
-
-    # The world.
 
     def _live(self) -> tuple[int, Plant]:
         """Mostly a plant's newest epoch, sometimes an older one, which may be a zombie."""
