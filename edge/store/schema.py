@@ -160,16 +160,21 @@ def m003_row_sums(db: SqliteUtils) -> None:
     db.execute(_LEDGER_GUARD)
 
 
-def check_schema(connection: sqlite3.Connection, findings: Findings) -> None:
-    """Tables, indexes and guards are those that the migrations made: a guard that is gone refuses nothing any more."""
+def check_schema(connection: sqlite3.Connection, findings: Findings) -> bool:
+    """Tables, indexes and guards are those that the migrations made: a guard that is gone refuses nothing any more.
+
+    False when a table is another one, so that nothing more can be said of its rows.
+    """
     known = [migration.name for migration in migrations.pending(SqliteUtils(memory=True))]
     applied = [migration.name for migration in migrations.applied(SqliteUtils(connection))]
     if applied != known[: len(applied)]:
         findings.say("database", f"its migrations are {', '.join(applied)}; this program knows {', '.join(known)}")
-        return
+        return False
     found = {tuple(row) for row in connection.execute(_OBJECTS)}
-    for kind, name, _, _ in sorted(found ^ _made(len(applied)), key=str):
+    differing = sorted(found ^ _made(len(applied)), key=str)
+    for kind, name, _, _ in differing:
         findings.say("database", f"the {kind} {name} is not as this program makes it")
+    return all(kind != "table" for kind, *_ in differing)
 
 
 # Less the table of sqlite_utils: killed while making it, it goes on without its index.

@@ -89,9 +89,7 @@ def verify(path: Path, witness: Path | None = None) -> VerifyReport:
             raise NotBooks(f"{path}: not a plant's books: {error}") from error
         findings = Findings(CHECKS)
         findings.say("database", f"cannot be read: {error}")
-        for name in CHECKS:
-            findings.say(name, "not reached, because the file cannot be read")
-        return VerifyReport(path, 0, 0, "", _checks(findings))
+        return _not_reached(path, findings)
     finally:
         connection.close()
 
@@ -114,8 +112,18 @@ def _verify(connection: sqlite3.Connection, path: Path, witness: Path | None) ->
     for row in connection.execute("PRAGMA integrity_check(1)"):
         if row[0] != "ok":
             findings.say("database", str(row[0]))
-    check_schema(connection, findings)
+    if not check_schema(connection, findings) and _has_ledger(connection):
+        return _not_reached(path, findings)
     check_sums(connection, findings)
+    try:
+        return _replayed(connection, path, findings)
+    except (ValueError, LookupError, TypeError):
+        if not any(findings.first.values()):
+            raise
+        return _not_reached(path, findings)  # what a damaged row says cannot be thought through to the end
+
+
+def _replayed(connection: sqlite3.Connection, path: Path, findings: Findings) -> VerifyReport:
     replay = Replay(connection, findings)
     seq, head_hash = 0, GENESIS_HASH
     for row in _rows(connection):
@@ -125,6 +133,16 @@ def _verify(connection: sqlite3.Connection, path: Path, witness: Path | None) ->
     replay.finish()
     _check_outbox(connection, findings, seq)
     return VerifyReport(path, seq, replay.tickets.count, head_hash, _checks(findings))
+
+
+def _has_ledger(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone() is not None
+
+
+def _not_reached(path: Path, findings: Findings) -> VerifyReport:
+    for name in CHECKS:
+        findings.say(name, "not reached, because of what was found before")
+    return VerifyReport(path, 0, 0, "", _checks(findings))
 
 
 def _rows(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:

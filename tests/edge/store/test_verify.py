@@ -110,7 +110,7 @@ NO_DIGEST = "UPDATE ledger SET body = json_remove(body, '$.order_sha256') WHERE 
 TAMPERED = {
     "a body changed": (("UPDATE ledger SET body = replace(body, '浙A00001', '浙A99999') WHERE seq = 4",), False, "chain"),
     "a row removed": (("DELETE FROM ledger WHERE seq = 7",), False, "chain"),
-    "a hash changed": (("UPDATE ledger SET hash = '00' || substr(hash, 3) WHERE seq = 9",), False, "chain"),
+    "a hash changed": (("UPDATE ledger SET hash = substr(hash, 2) || 'x' WHERE seq = 9",), False, "chain"),
     "the tail cut": (("DELETE FROM ledger WHERE seq > (SELECT MAX(seq) FROM ledger WHERE kind = 'ticket')",), False, "seals"),
     "an unreadable body": (("UPDATE ledger SET body = '{}' WHERE kind = 'stock'",), True, "records"),
     "a ticket left out, chain recomputed": (("UPDATE ledger SET kind = 'ticket?' WHERE seq = (SELECT MIN(seq) FROM ledger WHERE kind = 'ticket')",), True, "numbers"),
