@@ -3,8 +3,8 @@ have come. Books that come up with less are a copy, and are fenced: they would s
 
 After each commit it is told the ledger's newest row. That write is not synced each time, so the file may lag behind the
 books, but never runs ahead of them: what it knows was on disk before. It also counts the starts, which the books count
-too, and names the plant epoch and the machine. A whole disk put back, with the witness on it, is not noticed here but
-by head office (docs/security.md).
+too, and names the plant epoch, the machine and itself, so that a witness copied with the books is no witness. A whole
+disk put back is not noticed here but by head office (docs/security.md).
 """
 
 import contextlib
@@ -27,6 +27,7 @@ START = "start"
 _SLOT_BYTES = 4096
 _RECORD_BYTES = 512
 _SYNC_EVERY_S = 60.0
+_GET_GENERATION = 0x80087601  # FS_IOC_GETVERSION of linux/fs.h, on 64 bits
 _MACHINE_ID = Path("/etc/machine-id")
 _UNWRITABLE = "plant.witness: {path}: {why}: give it a folder outside plant.data that this user may write"
 _log = structlog.get_logger(__name__)
@@ -34,10 +35,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the witness knows: of which books on which machine, their last start, and their newest row then."""
+    """What the witness knows: of which books, where, in which file; their last start, and their newest row."""
 
     instance: str
     machine: str
+    file: str
+    """Which file this was written into: what was copied together with the books stands in another one."""
     start: int
     seq: int
     hash: str
@@ -48,6 +51,14 @@ class Seen:
         return f"{text}\t{_check(text)}\n".encode().ljust(_RECORD_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the witness is read now: on which machine, from which file."""
+
+    machine: str
+    file: str
+
+
 class WitnessBroken(Exception):
     """The file exists, but nothing in it can be read."""
 
@@ -56,7 +67,7 @@ class WitnessUnwritable(Exception):
     """The file cannot be made or opened; says where and what to do."""
 
 
-def judge(seen: Seen | None, start: int, instance: str, machine: str, hash_of: Callable[[int], str]) -> str:
+def judge(seen: Seen | None, start: int, instance: str, place: Place, hash_of: Callable[[int], str]) -> str:
     """Why books that were started `start` times under a witness may not sell, '' when they may. Pure.
 
     `hash_of` gives the hash of a ledger row, '' for a row that is not there. Books that never met a witness are
@@ -66,8 +77,10 @@ def judge(seen: Seen | None, start: int, instance: str, machine: str, hash_of: C
         return "the witness file is missing" if start else ""
     if seen.instance != instance:
         return f"the witness file belongs to {seen.instance}" if start else ""
-    if seen.machine != machine:
+    if seen.machine != place.machine:
         return "the witness file was written on another machine"
+    if seen.file != place.file:
+        return "the witness file is a copy"
     if start < seen.start:
         return f"these books end at start {start}, the witness saw start {seen.start}"
     if start > seen.start + 1:
@@ -85,6 +98,7 @@ class Witness:
         self.path = path
         self._instance = instance
         self._machine = machine_id()
+        self._written_to = ""
         self._start = 0
         self._writes = 0
         self._synced_at = time.monotonic()
@@ -129,9 +143,8 @@ class Witness:
         """The books' newest row, committed. On the writer's thread; a failing file only makes the witness older."""
         if self._file is None:
             return
-        record = Seen(self._instance, self._machine, self._start, row.seq, row.hash)
         try:
-            self._write(record)
+            self._write(self._seen(self._start, row))
             if time.monotonic() - self._synced_at > _SYNC_EVERY_S:
                 self._sync()
         except OSError as error:
@@ -153,7 +166,8 @@ class Witness:
             return books.fenced
         try:
             seen = self.read()
-            why = judge(seen, books.number(START), self._instance, self._machine, books.ledger.hash_of)
+            place = Place(self._machine, file_id(self.path) if seen is not None else "")
+            why = judge(seen, books.number(START), self._instance, place, books.ledger.hash_of)
         except (WitnessBroken, OSError) as error:
             why = f"the witness file cannot be read: {error}"
         if why:
@@ -166,10 +180,12 @@ class Witness:
 
     def _create(self, start: int, head: LedgerRow) -> None:
         """A whole new file in the place of the old one, on disk when this returns."""
-        record = Seen(self._instance, self._machine, start, head.seq, head.hash)
         new = self.path.with_suffix(".new")
         try:
-            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._written_to = file_id(new)
+            record = self._seen(start, head)
             os.pwrite(descriptor, record.packed(), 0)
             os.pwrite(descriptor, record.packed(), _SLOT_BYTES)
             os.fsync(descriptor)
@@ -182,6 +198,9 @@ class Witness:
         if self._file is not None:
             os.close(self._file)
         self._file, self._known = descriptor, True
+
+    def _seen(self, start: int, row: LedgerRow) -> Seen:
+        return Seen(self._instance, self._machine, self._written_to, start, row.seq, row.hash)
 
     def _write(self, record: Seen) -> None:
         """The two places take turns, so that a write torn by a power cut leaves the one before."""
@@ -212,6 +231,20 @@ def machine_id() -> str:
     except OSError:
         return ""
     return hashlib.sha256(f"weighgate witness {told}".encode()).hexdigest()[:32]
+
+
+def file_id(path: Path) -> str:
+    """Which file this is on its file system: its number, and the generation of that number where there is one, since
+    the number of a deleted file is given away again. A copy put in its place has another.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        generation = bytearray(8)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(descriptor, _GET_GENERATION, generation)
+        return f"{os.fstat(descriptor).st_ino}.{int.from_bytes(generation[:4], 'little')}"
+    finally:
+        os.close(descriptor)
 
 
 def _check(text: str) -> str:

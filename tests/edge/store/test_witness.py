@@ -15,7 +15,7 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBusy
 from edge.store.ledger import LedgerRow
-from edge.store.witness import Seen, Witness, WitnessBroken, WitnessUnwritable, judge
+from edge.store.witness import Place, Seen, Witness, WitnessBroken, WitnessUnwritable, judge
 from sync.messages import Returned
 
 INSTANCE, OTHER = "HX01/1/9f86d081884c7d65", "HX01/2/9f86d081884c7d65"
@@ -111,7 +111,7 @@ def test_another_ledger_of_the_same_length_is_fenced(box: Box, tmp_path: Path) -
     box.start(add())
     stranger = Box(tmp_path / "b")
     shutil.copytree(saved, stranger.data)
-    shutil.copytree(box.witness.parent, stranger.witness.parent)
+    box.witness.parent.rename(stranger.witness.parent)
     database = Database(stranger.data / "plant.db", Clock())
     database.transact_now(lambda books: books.ledger.append(Returned(account="b", returned_fen=0)))
     database.transact_now(lambda books: books.keep("start", 2))
@@ -119,7 +119,7 @@ def test_another_ledger_of_the_same_length_is_fenced(box: Box, tmp_path: Path) -
     assert "row 2" in stranger.start()
 
 
-@pytest.mark.parametrize("how", ["missing", "torn", "empty", "other machine"])
+@pytest.mark.parametrize("how", ["missing", "torn", "empty", "other machine", "copied", "copied in its place"])
 def test_without_its_own_witness_there_is_no_selling(box: Box, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     box.start(add())
     match how:
@@ -132,6 +132,15 @@ def test_without_its_own_witness_there_is_no_selling(box: Box, how: str, monkeyp
             box.witness.write_bytes(content)
         case "empty":
             box.witness.write_bytes(b"")
+        case "copied":
+            shutil.copytree(box.witness.parent, box.witness.parent.with_name("saved"))
+            shutil.rmtree(box.witness.parent)
+            box.witness.parent.with_name("saved").rename(box.witness.parent)
+        case "copied in its place":
+            # The file system gives the number of the deleted file to the next one.
+            known = box.witness.read_bytes()
+            box.witness.unlink()
+            box.witness.write_bytes(known)
         case _:
             monkeypatch.setattr(under_test, "machine_id", lambda: "another")
     before = box.witness.read_bytes() if box.witness.exists() else b""
@@ -273,18 +282,20 @@ def test_two_copies_of_the_books_cannot_share_a_witness(held: Box, tmp_path: Pat
         held.start()
 
 
-def test_the_rule(tmp_path: Path) -> None:
-    seen = Seen(INSTANCE, "m", 3, 7, "hash7")
+def test_the_rule() -> None:
+    seen, here = Seen(INSTANCE, "m", "f", 3, 7, "hash7"), Place("m", "f")
 
-    def rule(start: int, *, instance: str = INSTANCE, machine: str = "m", row: str = "hash7") -> str:
-        return judge(seen, start, instance, machine, lambda seq: row if seq == 7 else "")
+    def rule(start: int, *, instance: str = INSTANCE, place: Place = here, row: str = "hash7") -> str:
+        return judge(seen, start, instance, place, lambda seq: row if seq == 7 else "")
 
     assert (rule(3), rule(4)) == ("", "")
-    for bad in (rule(2), rule(5), rule(0), rule(3, instance=OTHER), rule(3, machine="n"), rule(3, row="")):
+    for bad in (rule(2), rule(5), rule(0), rule(3, instance=OTHER), rule(3, row="")):
         assert bad
-    assert rule(0, instance=OTHER) == "", "a new epoch"
-    assert judge(None, 0, INSTANCE, "m", lambda seq: "") == ""
-    assert judge(None, 1, INSTANCE, "m", lambda seq: "")
+    for elsewhere in (Place("n", "f"), Place("m", "g")):
+        assert rule(3, place=elsewhere)
+    assert rule(0, instance=OTHER, place=Place("n", "g")) == "", "a new epoch"
+    assert judge(None, 0, INSTANCE, Place("m", ""), lambda seq: "") == ""
+    assert judge(None, 1, INSTANCE, Place("m", ""), lambda seq: "")
 
 
 def test_a_record_that_is_no_record(box: Box) -> None:
