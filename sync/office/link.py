@@ -6,7 +6,7 @@ is sent again. A payload that is not ours is counted by topic and reason, shown 
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -30,8 +30,7 @@ SUBSCRIPTIONS = ("up/#",)
 PRESENCE_TOPIC = "down/office/link"
 _TOPICS = 500
 _OPENED = 32
-_TOGETHER = 16
-"""So many messages are booked in one transaction: a tenth of a second's work."""
+_TOGETHER = 16  # messages booked in one transaction: a tenth of a second's work
 _DOCUMENTS_AT_ONCE = 100
 _TUNING = Tuning()
 _TICK_S = 0.15
@@ -191,10 +190,10 @@ class OfficeLink:
 
     async def _records(self, messages: Sequence[Envelope]) -> None:
         """Book the rows of these messages in one transaction, then answer each plant once."""
-        rows: dict[str, list[WireRecord]] = {}
+        rows: defaultdict[str, list[WireRecord]] = defaultdict(list)
         for envelope in messages:
             if isinstance(envelope.body, Rec):
-                rows.setdefault(envelope.instance.wire_id, []).extend(envelope.body.records)
+                rows[envelope.instance.wire_id] += envelope.body.records
 
         def work(store: Store) -> tuple[dict[str, Ingested], Term]:
             with store.write() as tx:
@@ -210,19 +209,14 @@ class OfficeLink:
 
     def _noticed(self, done: Sequence[Ingested]) -> None:
         """Pages show the rows. The plants need nothing more because of them, unless money was granted."""
-        changes = [each.change for each in done if each.change]
-        if not changes:
-            return
-        if changes[0] == self._change + 1 and not any(each.granted for each in done):
-            self._change = changes[-1]
-        self._changed()
+        change = max((each.change for each in done), default=0)
+        if change:
+            if change == self._change + 1 and not any(each.granted for each in done):
+                self._change = change
+            self._changed()
 
     async def _state(self, instance: Instance, body: State) -> None:
-        def work(store: Store) -> bool:
-            with store.write() as tx:
-                return hear_state(tx, instance.wire_id, body)
-
-        await self._store.run(work)
+        await self._store.run(lambda store: _hear(store, instance.wire_id, body))
         self._peers.setdefault(instance.wire_id, Peer(_TUNING)).heard(body, _now_ms())
         self._changed()
         await self._give(instance, with_ack=True)
@@ -274,6 +268,11 @@ class OfficeLink:
         if self.up:
             for wire_id in list(self._peers):
                 await self._give(Instance.parse(wire_id))
+
+
+def _hear(store: Store, wire_id: str, state: State) -> None:
+    with store.write() as tx:
+        hear_state(tx, wire_id, state)
 
 
 def _read_known(store: Store) -> dict[str, Known]:

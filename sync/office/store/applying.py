@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select, update
 
 from sync.messages import Notice, WireRecord
 from sync.office.clock import now_text
-from sync.office.effects import Effects, Incident, Shipment, Sums, orders_named, read_row, visits_named
+from sync.office.effects import Effects, Incident, Shipment, Sums
+from sync.office.reading import orders_named, read_row, visits_named
 from sync.office.store.bulk import change, insert_new, put
 from sync.office.store.lacks import note_lacks
 from sync.office.store.money import grant_wanted

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, func, select, update
 from sync.allotment import InstanceState, OfficeCounters
 from sync.messages import CloseEpoch, EpochClosed, Record, Ticketed, Voided, WireRecord
 from sync.office.clock import now_text
-from sync.office.effects import Incident, read_row
+from sync.office.effects import Incident
+from sync.office.reading import read_row
 from sync.office.refusal import NotAllowed
 from sync.office.store.applying import apply_rows, tell
 from sync.office.store.corrections import pursue_exposure
@@ -113,7 +114,10 @@ def _close_by_record(tx: Connection, plant: str, instance: str, row: WireRecord,
 def settle(
     tx: Connection, instance: str, how: str, seq: int, paper: Iterable[Stub], persons: tuple[str, str]
 ) -> Settled:
-    """SETTLED: applied tickets up to `seq` and the paper's count as dispatched; what else was reserved is free."""
+    """SETTLED: applied tickets up to `seq` and the paper's count as dispatched; what else was reserved is free.
+
+    The caller tells pages of the change when all locks are taken.
+    """
     listed = list(paper)
     added: dict[str, int] = defaultdict(int)
     for stub in listed:
@@ -142,7 +146,6 @@ def settle(
     tx.execute(update(notices).where(*open_here).values(state="cancelled", reason="账期已结算 epoch settled"))
     for name in names:
         grant_wanted(tx, name)
-    next_change(tx)
     return Settled(instance, how, spend, len(listed))
 
 
@@ -200,7 +203,16 @@ def settle_by_paper(tx: Connection, instance: str, paper: Sequence[Stub], person
         if stub.account not in known:
             raise NotAllowed("account", stub.account, "没有这个账户", f"no such account (ticket {stub.ticket})")
     _within_reserve(tx, instance, paper)
-    return settle(tx, instance, "paper", head["last_seq"], paper, persons)
+    told = settle(tx, instance, "paper", head["last_seq"], paper, persons)
+    next_change(tx)
+    return told
+
+
+def settle_by_rows(tx: Connection, instance: str, last_seq: int, persons: tuple[str, str]) -> Settled:
+    """Settle a lost box whose disk was read to its end; its own closing record may have done so just now."""
+    told = settled_with(tx, instance) or settle(tx, instance, "disk", last_seq, (), persons)
+    next_change(tx)
+    return told
 
 
 def _within_reserve(tx: Connection, instance: str, paper: Sequence[Stub]) -> None:

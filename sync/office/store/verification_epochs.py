@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sync.messages import Ticketed, Voided
-from sync.office.effects import read_row
+from sync.office.reading import read_row
 from sync.office.store.schema import allotments, inbox, instances, settlements, stubs, suspense
 
 
