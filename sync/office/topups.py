@@ -14,9 +14,9 @@ from sync.office.refusal import NotAllowed
 from sync.office.store.database import Store
 from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.orders import open_instance
-from sync.office.store.reconcile import refuse_while_reconciling
+from sync.office.store.reconcile import refuse_while_reconciling, ungranted, untold
 from sync.office.store.terms import current_term
-from sync.office.store.topups import Grant, find_account, find_grant
+from sync.office.store.topups import Grant, find_account, find_grant, followed_term
 
 _MOST_FEN = 10**13
 
@@ -42,6 +42,8 @@ class Code:
     grant: Grant
     text: str
     lines: tuple[str, ...]
+    follows: bool
+    """Whether the plant has told that it follows our term; else it takes the code only after its next contact."""
 
     def as_json(self) -> dict[str, Any]:
         """For the API."""
@@ -94,9 +96,12 @@ def code_of(store: Store, key: Ed25519PrivateKey, instance: str, account: str) -
             raise NotAllowed("account", account, "该厂没有此账户的额度", "nothing was ever granted there")
         if grant.frozen or grant.state != "open":
             raise NotAllowed("plant", instance, "该期不再收额度", f"is {'frozen' if grant.frozen else grant.state}")
+        if instance in ungranted(tx):
+            raise untold(instance)
         term = current_term(tx)
+        follows = followed_term(tx, instance) == term.number
     carried_grant = carried.CarriedGrant(
         Instance.parse(instance), carried.TermMark.of(term), account, grant.granted_fen, datetime.now(UTC)
     )
     text = carried.write(carried_grant, key)
-    return Code(grant, text, tuple(carried.lines(text)))
+    return Code(grant, text, tuple(carried.lines(text)), follows)

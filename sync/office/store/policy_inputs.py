@@ -23,6 +23,7 @@ from sync.office.policy import (
 )
 from sync.office.store.orders import CHANGEABLE
 from sync.office.store.policy_notes import HEARD_S
+from sync.office.store.reconcile import ungranted
 from sync.office.store.schema import credits, instances, notices, outages, policy_marks, shipments
 
 _STANDS = ("ticketed", "released", "returned")
@@ -71,7 +72,10 @@ def open_plants(tx: Connection, way: Callable[[str], Way], now_s: int) -> list[O
         gaps[row["plant"]].append((_seconds(row["from_at"]), _seconds(row["to_at"])))
     listed = []
     chosen = select(instances).where(instances.c.state == "open", instances.c.frozen == "")
+    refused = ungranted(tx)
     for row in tx.execute(chosen.order_by(instances.c.instance)).mappings():
+        if row["instance"] in refused:
+            continue
         told = json.loads(row["status"]) if row["status"] else {}
         heard_s = _seconds(row["status_at"]) if row["status_at"] else None
         silent = heard_s is None or now_s - heard_s > HEARD_S

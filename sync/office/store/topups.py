@@ -1,5 +1,6 @@
 """Grants as the top-up page lists them, and whom a dispatcher means by what he reads out."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,12 @@ def find_grant(tx: Connection, instance: str, account: str) -> Grant | None:
     mine = (allotments.c.account == account, allotments.c.instance == instance)
     found = _read(tx, _grants().where(*mine))
     return found[0] if found else None
+
+
+def followed_term(tx: Connection, instance: str) -> int:
+    """The number of the term that the plant told last; 0 before its first STATE."""
+    status = tx.execute(select(instances.c.status).where(instances.c.instance == instance)).scalar()
+    return int((json.loads(status).get("term") or {}).get("number", 0)) if status else 0
 
 
 def list_grants(tx: Connection) -> list[Grant]:

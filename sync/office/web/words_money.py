@@ -165,4 +165,8 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "less_refunds": ("已扣退款", "less refunds"),
     "less_undone": ("已扣退票", "less payments undone"),
     "code_brings": ("厂尚未收到的部分", "of this not at the plant yet"),
+    "not_following": (
+        "该厂还没有跟随当前任期:须先连上总部一次,才能用这个码",
+        "the plant does not follow the current office term yet: it takes this code only after it was connected once",
+    ),
 }

@@ -78,6 +78,7 @@ def test_a_payment_becomes_a_code_in_one_go(web_office: Office, api: httpx.Clien
     assert told.granted_fen == 300_050
     (row,) = [row for row in api.get("/api/balances").json() if row["account"] == "C100/prepaid"]
     assert (row["fund_fen"], row["free_fen"], row["agrees"]) == (10_300_050, 10_000_000, True)
+    expect(phone.locator(".note.amber")).to_contain_text("须先连上总部一次")  # nothing was ever heard of this plant
     assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
