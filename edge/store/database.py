@@ -72,6 +72,7 @@ class Database:
         self.clock = clock
         self.on_row: Callable[[LedgerRow], None] | None = None
         """Told the ledger's newest row after each commit that added one, on the thread that committed."""
+        self._broken: StoreBroken | None = None
         self._lock = take_lock(path)
         try:
             _check_log(path)
@@ -104,6 +105,8 @@ class Database:
 
     def transact_now(self, work: Callable[[Books], T]) -> T:
         """The same as `transact`, on the calling thread: for start-up and command line tools."""
+        if self._broken is not None:
+            raise StoreBroken(str(self._broken))
         try:
             self._books.ledger.begin()
             self._writer.execute("BEGIN IMMEDIATE")
@@ -112,7 +115,10 @@ class Database:
             self._writer.execute("COMMIT")
         except BaseException as error:
             self._roll_back()
-            if (worded := _worded(error, self.path)) is not None:
+            worded = _worded(error, self.path)
+            if isinstance(worded, StoreBroken):
+                self._broken = worded
+            if worded is not None:
                 raise worded from error
             raise
         crashpoint("commit.after")
@@ -132,11 +138,16 @@ class Database:
             self._writer.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Finish what is queued, close both connections, free the lock."""
+        """Finish what is queued, close both connections, free the lock.
+
+        The last one to close folds the log into the books. After a disk has failed that is the reader, which may not
+        write: what the next start finds is what was synced before.
+        """
         self._write_thread.shutdown(wait=True)
         self._read_thread.shutdown(wait=True)
-        self._reader.close()
-        self._writer.close()
+        last = (self._reader, self._writer) if self._broken is None else (self._writer, self._reader)
+        for connection in last:
+            connection.close()
         os.close(self._lock)
 
 
