@@ -167,11 +167,11 @@ class FirstOnly(Findings):
 @contextlib.contextmanager
 def at_the_first() -> Iterator[None]:
     """Inside, verifications of this process end at the first problem."""
-    verification.Findings = FirstOnly  # type: ignore[misc]
+    vars(verification)["Findings"] = FirstOnly
     try:
         yield
     finally:
-        verification.Findings = Findings  # type: ignore[misc]
+        vars(verification)["Findings"] = Findings
 
 
 def failing(path: Path, witness: Path) -> str:
