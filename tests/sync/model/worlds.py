@@ -26,14 +26,19 @@ LONG = {
         boxes=("A", "A"), enrolled=1, paid=3, granted=3, sold=3, returned=1, voids=True, closing=True, deaths=True,
         paper=True, zombies=True,
     ),
-    "plants and head office restored": Bounds(
-        paid=1, granted=1, sold=1, copies=True, deaths=True, paper=True, backups=1, terms=2
+    "head office restored twice, boxes lost": Bounds(
+        paid=1, granted=1, sold=1, returned=1, deaths=True, paper=True, backups=1, terms=3
     ),
-    "a box enrolled, head office restored": Bounds(enrolled=1, paid=1, granted=1, sold=1, backups=1, terms=4),
-    "head office restored, a box lost": Bounds(
-        paid=1, granted=2, sold=2, returned=1, deaths=True, paper=True, backups=1, terms=3
+    "head office restored twice, boxes replaced": Bounds(
+        boxes=("A", "A"), enrolled=1, paid=1, granted=1, sold=1, returned=1, deaths=True, paper=True, backups=1, terms=3
+    ),
+    "head office restored three times, a plant added": Bounds(
+        enrolled=1, paid=1, granted=1, sold=1, backups=1, terms=4
     ),
     "two head offices at once": Bounds(paid=1, granted=1, sold=1, backups=1, offices=2, terms=4),
+    "plants and head office restored": Bounds(
+        paid=1, granted=1, sold=1, copies=True, backups=1, terms=2
+    ),
     "cheques bounce, refunds, restored": Bounds(
         paid=2, granted=1, sold=1, returned=1, undone=1, refunded=1, backups=1, terms=2
     ),
