@@ -80,7 +80,7 @@ class Offline:
         office = Headquarters.make(folder, database)
         box = office.enrol("HX01")
         with office.books() as store:
-            month.order(store, "HX01")
+            month.order(store, box.instance)
         clock = HandClock(datetime.now(UTC))
         path = folder / "plant" / "plant.db"
         return cls(office, box, path, clock, open_books(path, box, clock), month)

@@ -33,6 +33,10 @@ _LINKED, _LINKED_S = " as office (", 20
 _AT_ONCE = 1000
 
 
+class NotStarted(Exception):
+    """Head office ended before its pages answered."""
+
+
 @dataclass
 class Box:
     """One plant's keys and certificates, enrolled."""
@@ -115,19 +119,20 @@ class Headquarters:
                 grant_by_hand(tx, account, wire_id, spent_fen * 2)
             for start in range(0, backlog.trucks, _AT_ONCE):
                 chosen = list(enumerate(backlog.notices))[start : start + _AT_ONCE]
-                tx.execute(insert(notices), [_notice_row(wire_id, notice) for _, notice in chosen])
-                tx.execute(insert(documents), [_document_row(wire_id, number + 1, notice) for number, notice in chosen])
+                tx.execute(insert(notices), [notice_row(wire_id, notice) for _, notice in chosen])
+                tx.execute(insert(documents), [document_row(wire_id, number + 1, notice) for number, notice in chosen])
             tx.execute(update(instances).where(instances.c.instance == wire_id).values(documents=backlog.trucks))
 
     def start(self) -> None:
-        """Run head office; returns when its pages answer."""
+        """Run head office; returns when its pages answer. NotStarted with its last words."""
         with (self.folder / "office.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*_COMMAND, "run", str(self.config), "--json"], stdout=subprocess.PIPE, stderr=log, text=True
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, (self.folder / "office.log").read_text(encoding="utf-8")
+        if not line:
+            raise NotStarted((self.folder / "office.log").read_text(encoding="utf-8").strip().splitlines()[-1])
         self.address = json.loads(line)["address"]
 
     def wait_until_linked(self, times: int = 1) -> None:
@@ -163,7 +168,8 @@ class Headquarters:
         return self.database.replace("postgresql://", "postgresql+psycopg://")
 
 
-def _notice_row(instance: str, notice: Notice) -> dict[str, object]:
+def notice_row(instance: str, notice: Notice) -> dict[str, object]:
+    """A notice as head office keeps it once it is issued."""
     return {
         "notice": notice.notice, "version": 1, "instance": instance, "account": notice.account, "plate": notice.plate,
         "state": "issued", "hold_fen": notice.hold_fen, "body": canonical(notice.model_dump(mode="json")),
@@ -171,7 +177,8 @@ def _notice_row(instance: str, notice: Notice) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _document_row(instance: str, number: int, notice: Notice) -> dict[str, object]:
+def document_row(instance: str, number: int, notice: Notice) -> dict[str, object]:
+    """The same as the document that carries it down."""
     return {
         "instance": instance, "number": number, "kind": notice.KIND, "subject": notice.notice,
         "created_at": time_text(notice.issued_at),
