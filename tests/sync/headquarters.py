@@ -132,6 +132,7 @@ class Headquarters:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
+            self.kill()
             raise NotStarted((self.folder / "office.log").read_text(encoding="utf-8").strip().splitlines()[-1])
         self.address = json.loads(line)["address"]
 
