@@ -42,9 +42,7 @@ def settle_by_disk(store: Store, instance: str, file: Path, persons: TwoPersons)
                 raise _broken(file, f"the chain breaks behind row {done.last_seq}")
             taken += len(piece)
             end = (done.last_seq, done.last_hash)
-        told = books.settled_with(tx, instance)
-        if told is None:  # the ledger's own closing record may have settled it just now
-            told = books.settle(tx, instance, "disk", end[0], (), persons.pair)
+        told = books.settle_by_rows(tx, instance, end[0], persons.pair)
     return {**_told(told), "rows": taken}
 
 

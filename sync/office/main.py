@@ -127,7 +127,7 @@ def main_loop(settings: Settings, file: Path, ready: Callable[[str], None]) -> N
             _log.info("books open", database=settings.office.database.split("@")[-1], config=str(file))
             asyncio.run(_run_witnessed(settings, store, file, ready))
             with contextlib.suppress(OSError, StoreUnavailable):
-                witness_books(store, file, safe=True)
+                witness_books(store, file, safe=False)
         finally:
             store.close()
 

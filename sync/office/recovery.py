@@ -12,7 +12,7 @@ from sync.office.persons import TwoPersons
 from sync.office.refusal import NotAllowed
 from sync.office.settings import Settings
 from sync.office.store import identity, reconcile
-from sync.office.store.database import Store, StoreError
+from sync.office.store.database import Store, StoreError, next_change
 from sync.office.store.money import grant_wanted, read_accounts
 from sync.office.store.schema import SCHEMA_VERSION
 from sync.office.witness import Witness
@@ -79,6 +79,7 @@ def finish_reconcile(store: Store, persons: TwoPersons, accept_shortage: bool = 
         reconcile.finish_reconcile(tx, str(persons))
         for account in read_accounts(tx):
             grant_wanted(tx, account.account)
+        next_change(tx)
     return reconcile_status(store)
 
 

@@ -6,7 +6,7 @@ past a gap wait in the inbox; the answer names the last row without a gap, so th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
@@ -46,12 +46,29 @@ class Ingested:
 
 
 def ingest_all(tx: Connection, rows: Mapping[str, Sequence[WireRecord]]) -> dict[str, Ingested]:
-    """Take in rows of several instances, each as `ingest` does, in one order of locks for every process."""
-    return {instance: ingest(tx, instance, rows[instance]) for instance in sorted(rows)}
+    """Take in rows of several instances, each as `ingest` does.
+
+    Locks in one order for every process: instances, then accounts, then the number of the last change.
+    """
+    named = sorted(rows)
+    tx.execute(
+        select(instances.c.instance)
+        .where(instances.c.instance.in_(named))
+        .order_by(instances.c.instance)
+        .with_for_update()
+    )
+    taken = {instance: _take_in(tx, instance, rows[instance]) for instance in named}
+    change = next_change(tx) if any(news for _, news in taken.values()) else 0
+    return {instance: replace(done, change=change if news else 0) for instance, (done, news) in taken.items()}
 
 
 def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Ingested:
     """Take in rows of one instance, in any order, any number of times."""
+    return ingest_all(tx, {instance: records})[instance]
+
+
+def _take_in(tx: Connection, instance: str, records: Sequence[WireRecord]) -> tuple[Ingested, bool]:
+    """One instance's rows; whether pages have something new to show."""
     _check_storable(records)
     head = tx.execute(_head(instance).with_for_update()).mappings().first()
     if head is None:
@@ -75,8 +92,7 @@ def ingest(tx: Connection, instance: str, records: Sequence[WireRecord]) -> Inge
         tx.execute(
             update(instances).where(instances.c.instance == instance).values(last_seq=last_seq, last_hash=last_hash)
         )
-    change = next_change(tx) if ready or forked or broken else 0
-    return Ingested(last_seq, last_hash, len(ready), forked, granted, change)
+    return Ingested(last_seq, last_hash, len(ready), forked, granted), bool(ready or forked or broken)
 
 
 def _following(

@@ -71,13 +71,13 @@ def hear_state(tx: Connection, instance: str, state: State) -> bool:
     if head is None:
         return False
     compare_ledgers(tx, head["plant"], instance, head["last_seq"], state)
-    judge_state(tx, head, state, lost=_remember(tx, head, state))
+    judged = judge_state(tx, head, state, lost=_remember(tx, head, state))
     told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
     note_heard(tx, instance, head["status_at"], {name: each.granted_fen for name, each in state.accounts.items()})
     granted = note_state(tx, instance, told)
     status = canonical(state.model_dump(mode="json"))
     tx.execute(update(instances).where(instances.c.instance == instance).values(status=status, status_at=now_text()))
-    if granted:
+    if granted or judged:
         next_change(tx)
     return granted
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from sync.messages import State, Term
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
-from sync.office.store.database import insert_new, next_change, put
+from sync.office.store.database import insert_new, lock_name, next_change, put
 from sync.office.store.schema import accounts, forgotten, incidents, instances, meta, terms
 from sync.office.store.terms import begin_term, current_term
 from sync.terms import Told, judge_told, may_be_granted, next_term
@@ -107,23 +107,29 @@ def ungranted(tx: Connection) -> set[str]:
 
 def begin_reconcile(tx: Connection, why: str) -> Term:
     """Begin a new term above every number known and ask every plant epoch again. Any time, any number of times."""
+    term = _begin(tx, why)
+    next_change(tx)
+    return term
+
+
+def _begin(tx: Connection, why: str) -> Term:
+    lock_name(tx, "term")
     _keep(tx, _MODE, Mode.RECONCILING)
     term = next_term(max(current_term(tx).number, _number(tx, _FOREIGN)))
     begin_term(tx, term, why)
     tx.execute(update(instances).values(told_upto=""))
     _tell(tx, f"{why}: 任期 term {term.number}")
-    next_change(tx)
     return term
 
 
 def finish_reconcile(tx: Connection, told_by: str) -> None:
-    """Back to normal. NotAllowed while a plant epoch has not told."""
+    """Back to normal. NotAllowed while a plant epoch has not told. The caller grants what is waited for, then tells
+    pages of the change."""
     if mode_of(tx) is Mode.NORMAL:
         raise NotAllowed("office", "reconcile", "没有在对账恢复", "the books are not being reconciled")
     refuse_until_told(tx)
     _keep(tx, _MODE, Mode.NORMAL)
     _tell(tx, f"对账完成 reconciled: {told_by}")
-    next_change(tx)
 
 
 def standing(tx: Connection) -> Standing:
@@ -140,31 +146,34 @@ def standing(tx: Connection) -> Standing:
     return Standing(mode_of(tx), term, why, told, missing)
 
 
-def judge_state(tx: Connection, head: Any, state: State, lost: bool) -> None:
-    """What a plant's STATE says about these books: it may halt them, begin a new term, or count as told.
+def judge_state(tx: Connection, head: Any, state: State, lost: bool) -> bool:
+    """What a plant's STATE says about these books: it may halt them, begin a new term, or count as told. Whether it
+    changed anything that pages show.
 
     `lost` says that the plant has grants or documents from us which the books did not hold.
     """
     own, mode = current_term(tx), mode_of(tx)
     told = judge_told(own, state.term, fenced=state.mode == "fenced")
     if told is Told.RIVAL and state.term is not None:
-        _hear_rival(tx, head["instance"], state.term.number, mode)
-    elif lost and mode is Mode.NORMAL and head["state"] != "settled":
-        begin_reconcile(tx, f"{head['instance']} has more from us than these books hold")
-    elif told is Told.LAST_WORD and own.number > 1 and not _unknown_accounts(tx, state):
-        _note_told(tx, head, state, own.number)
+        return _hear_rival(tx, head["instance"], state.term.number, mode)
+    if lost and mode is Mode.NORMAL and head["state"] != "settled":
+        _begin(tx, f"{head['instance']} has more from us than these books hold")
+        return True
+    if told is Told.LAST_WORD and own.number > 1 and not _unknown_accounts(tx, state):
+        return _note_told(tx, head, state, own.number)
+    return False
 
 
-def _hear_rival(tx: Connection, instance: str, number: int, mode: Mode) -> None:
+def _hear_rival(tx: Connection, instance: str, number: int, mode: Mode) -> bool:
     if number > _number(tx, _FOREIGN):
         _keep(tx, _FOREIGN, number)
     if mode is Mode.RECONCILING:
-        begin_reconcile(tx, f"{instance} follows term {number}")
+        _begin(tx, f"{instance} follows term {number}")
     elif mode is Mode.NORMAL:
         # Perhaps this is the old machine, left running: to begin a term here would stop the one that replaced it.
         _keep(tx, _MODE, Mode.HALTED)
         _tell(tx, f"{instance} follows another head office's term {number}")
-        next_change(tx)
+    return mode is not Mode.HALTED
 
 
 def _unknown_accounts(tx: Connection, state: State) -> bool:
@@ -175,14 +184,14 @@ def _unknown_accounts(tx: Connection, state: State) -> bool:
     return int(known) < len(held)
 
 
-def _note_told(tx: Connection, head: Any, state: State, number: int) -> None:
+def _note_told(tx: Connection, head: Any, state: State, number: int) -> bool:
     """Accounts may be told in slices, first to last: told is the plant when they leave no gap from end to end."""
     upto: str = head["told_upto"]
     if head["told_term"] == number or (state.first_account and not state.first_account <= upto):
-        return
+        return False
     reached = {"told_upto": max(upto, state.last_account)} if state.last_account else {"told_term": number}
     tx.execute(update(instances).where(instances.c.instance == head["instance"]).values(**reached))
-    next_change(tx)
+    return True
 
 
 def forget_documents(tx: Connection, instance: str, first: int, last: int) -> None:
