@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.settings import load_settings
+
 UNITS = Path(__file__).resolve().parents[1] / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAMS = "/opt/weighgate/.venv/bin/"
@@ -81,3 +83,14 @@ def test_udev_rules_name_devices_and_nothing_else() -> None:
     for rule in rules:
         assert 'SYMLINK+="weighgate/' in rule
         assert not re.search(r"RUN|PROGRAM|OWNER|GROUP|MODE", rule)
+
+
+def test_the_plants_unit_may_write_where_the_witness_stands_by_default(tmp_path: Path) -> None:
+    """Beside the data folder of docs/operating.md, in a state directory of its own."""
+    example = (UNITS.parent / "config" / "plant.example.toml").read_text("utf-8")
+    config = tmp_path / "plant.toml"
+    text = example.replace('data = "data"', 'data = "/var/lib/weighgate"').replace("witness = ", "# witness = ")
+    config.write_text(text, "utf-8")
+    unit = (UNITS / "weighgate.service").read_text("utf-8")
+    folders = re.findall(r"^StateDirectory=(.+)$", unit, re.MULTILINE)[0].split()
+    assert load_settings(config).witness_file.parent in {Path("/var/lib") / folder for folder in folders}
