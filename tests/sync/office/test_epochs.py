@@ -18,7 +18,7 @@ from sync.office.store.inbox import ingest
 from sync.office.store.plants import enrol
 from sync.office.store.schema import settlements, stubs, suspense
 from sync.office.store.verification import verify_books
-from tests.sync.office.plant import FakePlant
+from tests.sync.office.plant import FakePlant, tampered
 from tests.sync.office.test_corrections import grant, undo
 from tests.sync.office.test_money import ACCOUNT, account, granted, issue, pay
 
@@ -285,6 +285,20 @@ def test_another_disk_an_older_one_and_a_broken_one_are_refused(store: Store, pl
         assert state(store, plant) == "closing"
     with store.read() as tx:
         assert verify_books(tx).ok and not views.list_forks(tx)
+
+
+def test_a_forked_ledger_is_settled_by_two_persons_and_never_by_its_own_record(store: Store, plant: FakePlant) -> None:
+    sold(store, plant)
+    take(store, plant)
+    with store.write() as tx:
+        ingest(tx, plant.instance.wire_id, [tampered(plant.rows[0], plate="浙B00000")])
+    closed(plant, spent_fen=3_000_000, voided_fen=1_000_000)
+    take(store, plant)
+    assert state(store, plant) == "closing"
+    with store.read() as tx:
+        assert not verify_books(tx).checks["no_forks"]
+    epochs.settle_by_paper(store, plant.instance.wire_id, HEADER, PERSONS)
+    assert account(store)["dispatched_fen"] == 2_000_000, "verified with it: two persons have looked at the fork"
 
 
 def _folder(path: Path) -> Path:

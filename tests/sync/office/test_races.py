@@ -13,11 +13,12 @@ from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views
 from sync.office.store.database import Store
+from sync.office.store.inbox import ingest_all
 from sync.office.store.plants import enrol
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant
 from tests.sync.office.test_corrections import refund, undo
-from tests.sync.office.test_money import account, issue, pay
+from tests.sync.office.test_money import ACCOUNT, account, issue, pay
 
 ROUNDS = 6
 Work = Callable[[Store], Any]
@@ -141,6 +142,39 @@ def test_a_cheque_bounces_while_a_notice_is_issued(pair: tuple[Store, Store]) ->
         done, refused = at_once(pair, partial(undo, reference=f"U{n}"), notice(n))
         assert len(done) == 2 and refused == []
     check(pair[0])
+
+
+def test_rows_of_two_plants_and_notices_for_both_do_not_wait_for_each_other(pair: tuple[Store, Store]) -> None:
+    """Rows of many plants are booked in one transaction: what it locks first must not be what a page locks last."""
+    boxes = [FakePlant(code=code) for code in ("HX04", "HX05")]
+    with pair[0].write() as tx:
+        for box in boxes:
+            enrol(tx, box.code, box.code, box.key.public_key())
+
+    def both(number: int) -> Work:
+        rows = {}
+        for box in boxes:
+            known = len(box.rows)
+            box.truck(f"T{box.code}{number}", ACCOUNT, 0, 1_000, 0)
+            rows[box.instance.wire_id] = box.rows[known:]
+
+        def work(store: Store) -> int:
+            with store.write() as tx:
+                return len(ingest_all(tx, rows))
+
+        return work
+
+    def notices(number: int) -> Work:
+        def work(store: Store) -> int:
+            for box in reversed(boxes):
+                plate = f"浙{'CD'[boxes.index(box)]}{number:05}"
+                issue(store, plant=box.code, notice=f"{box.code}-{number}", plate=plate, limit_kg=1_000)
+            return 2
+
+        return work
+
+    for n in range(2 * ROUNDS):
+        assert at_once(pair, both(n), notices(n)) == ([2, 2], [])
 
 
 def test_new_books_are_opened_by_two_processes_at_once(store_url: str) -> None:
