@@ -29,7 +29,8 @@ MOST_CHARACTERS = 1200
 _VERSION = 1
 _DOMAIN = b"weighgate-grant1"
 _SIGNATURE_BYTES = 64
-_NAME_BYTES = 480
+_NAME_CHARACTERS, _MOST_FEN = 120, 10**15
+"""As in `sync.fields`: what a record could not tell is neither written nor believed."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)} | {"O": 0, "I": 1, "L": 1}
 _IGNORED = str.maketrans("", "", " -\t\r\n\u2009")
@@ -119,8 +120,9 @@ def read(text: str, office_public_key: Ed25519PublicKey) -> CarriedGrant:
 
 def _pack(grant: CarriedGrant) -> bytes:
     plant, account = grant.instance.plant.encode("ascii"), grant.account.encode()
-    if not 1 <= len(account) <= _NAME_BYTES or grant.made_at.tzinfo is None:
-        raise ValueError(f"an account's name has 1 to {_NAME_BYTES} bytes, a time has a zone: {grant}")
+    if grant.made_at.tzinfo is None:
+        raise ValueError(f"a time has a zone: {grant}")
+    _check_limits(grant)
     try:
         middle = _MIDDLE.pack(
             grant.instance.epoch,
@@ -132,6 +134,11 @@ def _pack(grant: CarriedGrant) -> bytes:
     except struct.error as error:
         raise ValueError(f"{grant} does not fit a top-up code: {error}") from None
     return b"".join((bytes([_VERSION, len(plant)]), plant, middle, struct.pack(">H", len(account)), account, tail))
+
+
+def _check_limits(grant: CarriedGrant) -> None:
+    if not (1 <= len(grant.account) <= _NAME_CHARACTERS and 0 <= grant.granted_fen <= _MOST_FEN):
+        raise ValueError(f"an account has 1 to {_NAME_CHARACTERS} characters, a grant 0 to {_MOST_FEN} fen: {grant}")
 
 
 def _unpack(raw: bytes) -> tuple[CarriedGrant, int]:
@@ -152,6 +159,7 @@ def _unpack(raw: bytes) -> tuple[CarriedGrant, int]:
         granted_fen,
         datetime.fromtimestamp(made_at, UTC),
     )
+    _check_limits(grant)
     return grant, at + _TAIL.size
 
 
