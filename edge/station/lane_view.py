@@ -144,11 +144,14 @@ def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_wo
 
 
 def barred_words(snapshot: Snapshot) -> Words:
-    """Why this plant books nothing new, or soon will not; empty while it does."""
-    if snapshot.closing and snapshot.mode == "live":
-        return _CLOSING
+    """Why this plant books nothing new; empty while it does."""
     barred = bar(snapshot.mode)
     return barred.words if barred else NOTHING
+
+
+def epoch_words(snapshot: Snapshot) -> Words:
+    """The same, or that it soon will not."""
+    return _CLOSING if snapshot.closing and snapshot.mode == "live" else barred_words(snapshot)
 
 
 def occupied(monitor: ScaleMonitor, visit: Visit | None, now_ms: int) -> Refusal | None:

@@ -9,7 +9,7 @@ from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner
 from edge.station.head_office import HeadOffice
 from edge.station.lane_runner import LaneRunner
-from edge.station.lane_view import barred_words, link_view
+from edge.station.lane_view import epoch_words, link_view
 from edge.station.live import LiveHub
 from edge.station.printing import PrintRunner, settle_after_crash
 from edge.station.ticket_desk import TicketDesk
@@ -115,8 +115,8 @@ class Station:
                 await self.yard.expire()
 
     def _tell_mode(self) -> None:
-        """Fenced or closed books are told on every page, after a restart too."""
-        words = barred_words(self._desk.snapshot)
+        """Fenced, closed and closing books are told on every page, after a restart too."""
+        words = epoch_words(self._desk.snapshot)
         if not words.zh:
             self._desk.clear_alarm("epoch")
         elif not any(alarm.source == "ledger" for alarm in self._desk.alarms):

@@ -175,7 +175,7 @@ class LaneView:
     done: Words | None
     """The last success in words ("ticket HX01-01-0000001 printed, drive to the gate")."""
     barred: Words = Words("", "")
-    """Why the plant books nothing new (fenced, closed), or soon will not (closing); empty while it does."""
+    """Why the plant books nothing new (fenced, closed); empty while it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,20 @@ async def test_nothing_new_in_a_closed_epoch(rig: PlantRig) -> None:
     await closed_record(rig)
 
 
+async def test_lanes_say_what_becomes_of_the_epoch(rig: PlantRig) -> None:
+    """While it closes an alarm stands beside the work that goes on; afterwards the lane says why it does nothing."""
+    await rig.send(notice())
+    done(await rig.station.yard.arrive(PLATE, "调度"))
+    await close(rig)
+    await until(lambda: any(alarm.source == "epoch" for alarm in rig.desk.alarms))
+    assert "关闭本账期" in rig.desk.alarms[0].words.zh and "closing" in rig.desk.alarms[0].words.en
+    assert not rig.lane.runner.view().barred.zh
+    done(await rig.lane.runner.call("N1", "调度"))
+    done(await rig.lane.runner.cancel("调度", "不装了"))
+    assert "已关闭" in rig.lane.runner.view().barred.zh and "closed" in rig.lane.runner.view().barred.en
+    await until(lambda: any("已关闭" in alarm.words.zh for alarm in rig.desk.alarms))
+
+
 async def test_cancel_closes_it_too(rig: PlantRig) -> None:
     await rig.send(notice())
     done(await rig.station.yard.arrive(PLATE, "调度"))
