@@ -40,12 +40,14 @@ from edge.store.clock import Clock
 from edge.store.database import Database
 from edge.store.tickets import PrintJob
 from sync.allotment import PlantCounters
-from sync.messages import WireDocument
+from sync.messages import Recall, Term, WireDocument
 from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
 
 ACCOUNT = "C1/coke"
 EMPTY_EVERY = 4
 """Every fourth truck goes without goods."""
+RESTORED_EVERY = 3
+"""After every third notice head office begins a new term and recalls what is not held."""
 HALF, WHOLE = "paper.half", "paper.whole"
 """Crash points of the paper itself: sync.md 3.5 number 4 and 5, which no code of ours can have."""
 _DEADLINE_S = 20.0
@@ -149,9 +151,17 @@ class Worker:
         await self.desk.commit(lambda books: take_grant(books, ACCOUNT, 5_000_000 * number))
         wire = WireDocument(number=number, kind="notice", body=order.model_dump(mode="json"))
         await self.desk.commit(lambda books: apply_documents(books, [wire]))
+        if number % RESTORED_EVERY == 0:
+            await self.restored(number + 1)
         head = await self.database.read(lambda books: books.ledger.head())
         await self.station.head_office.acked(head.seq, head.hash)
         return order.notice
+
+    async def restored(self, number: int) -> None:
+        """Head office came back from a backup: a new term, and it recalls the money that is not held."""
+        await self.station.head_office.follows(Term(number=number, id=f"{number:032x}"))
+        recall = WireDocument(number=number, kind="recall", body=Recall(account=ACCOUNT).model_dump(mode="json"))
+        await self.desk.commit(lambda books: apply_documents(books, [recall]))
 
     async def visit(self, name: str) -> Visit:
         found = await self.database.read(lambda books: books.visits.get(name))
