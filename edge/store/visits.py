@@ -163,7 +163,7 @@ def _counters(row: sqlite3.Row) -> PlantCounters:
     return PlantCounters(row["granted_fen"], row["returned_fen"], row["spent_fen"], row["voided_fen"], row["held_fen"])
 
 
-@lru_cache(4096)
+@lru_cache(512)
 def _notice(order_body: str) -> DispatchNotice:
     return notice_from_wire(Notice.model_validate_json(order_body))
 

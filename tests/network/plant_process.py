@@ -20,7 +20,7 @@ _COMMAND = [sys.executable, "-c", "from edge.cli import main; main()"]
 _PIN, _ROLES = "0000", ("dispatcher", "guard")
 _TARE_KG = 14_520
 _STOP_S, _ANSWER_S = 10, 10.0
-_NOT_NOW = ("scale_moving", "scale_silent")
+_NOT_NOW = ("scale_moving", "scale_lost")
 _CONFIG = """
 [plant]
 code = "{code}"
