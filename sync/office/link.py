@@ -13,14 +13,14 @@ from typing import Any, NoReturn, Protocol
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from sync.answers import Committed, Peer
+from sync.answers import Peer
 from sync.envelope import Envelope, EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Ack, Rec, State, Term, WireRecord
+from sync.messages import Ack, Rec, State, WireRecord
 from sync.office.arrivals import Arrivals
 from sync.office.store.database import Store, StoreUnavailable, current_change
 from sync.office.store.inbox import Ingested, ingest_all
-from sync.office.store.plants import Known, count_dropped, hear_state, known_instances, read_committed
+from sync.office.store.plants import Known, count_all_dropped, hear_state, known_instances, read_committed
 from sync.office.store.terms import current_term
 from sync.session import Tuning
 from sync.transport import Listener, NotConnected
@@ -128,7 +128,11 @@ class OfficeLink:
             together = [await self._opened.get()]
             while len(together) < _TOGETHER and not self._opened.empty():
                 together.append(self._opened.get_nowait())
-            await self._book(together)
+            try:
+                await self._book(together)
+            except StoreUnavailable as error:
+                _log.error("database unavailable, the plants will send again", why=str(error))
+                await asyncio.sleep(_RETRY_S)
 
     async def _book(self, together: Sequence[Envelope]) -> None:
         # STATE first: said after newer rows, it would look as if the plant had lost them.
@@ -142,12 +146,11 @@ class OfficeLink:
                 await self._guarded(self._records([envelope]), [envelope])
 
     async def _guarded(self, work: Coroutine[Any, Any, None], messages: Sequence[Envelope]) -> bool:
-        """Do the work; False when it failed for a reason that lies in the messages."""
+        """Do the work; False when it failed for a reason that lies in the messages. Passes on StoreUnavailable."""
         try:
             await work
-        except StoreUnavailable as error:
-            _log.error("database unavailable, the plants will send again", why=str(error))
-            await asyncio.sleep(_RETRY_S)
+        except StoreUnavailable:
+            raise
         except NotConnected as error:
             _log.info("answer not sent, the plant will ask again", why=str(error))
         except Exception as error:
@@ -185,7 +188,7 @@ class OfficeLink:
     async def _learn(self) -> bool:
         """Read the enrolled instances again; whether there are more than before."""
         before = len(self._known)
-        self._known = await self._store.run(_read_known)
+        self._known = await self._store.run_read(known_instances)
         return len(self._known) > before
 
     async def _records(self, messages: Sequence[Envelope]) -> None:
@@ -195,11 +198,7 @@ class OfficeLink:
             if isinstance(envelope.body, Rec):
                 rows[envelope.instance.wire_id] += envelope.body.records
 
-        def work(store: Store) -> tuple[dict[str, Ingested], Term]:
-            with store.write() as tx:
-                return ingest_all(tx, rows), current_term(tx)
-
-        done, term = await self._store.run(work)
+        done, term = await self._store.run_write(lambda tx: (ingest_all(tx, rows), current_term(tx)))
         self._noticed(list(done.values()))
         for wire_id, each in done.items():
             if each.forked:
@@ -216,7 +215,7 @@ class OfficeLink:
             self._changed()
 
     async def _state(self, instance: Instance, body: State) -> None:
-        await self._store.run(lambda store: _hear(store, instance.wire_id, body))
+        await self._store.run_write(lambda tx: hear_state(tx, instance.wire_id, body))
         self._peers.setdefault(instance.wire_id, Peer(_TUNING)).heard(body, _now_ms())
         self._changed()
         await self._give(instance, with_ack=True)
@@ -225,7 +224,9 @@ class OfficeLink:
         """Send what the instance lacks, until nothing more is due."""
         peer = self._peers[instance.wire_id]
         while True:
-            committed = await self._store.run(lambda store: _read_committed(store, instance.wire_id, peer.documents))
+            committed = await self._store.run_read(
+                lambda tx: read_committed(tx, instance.wire_id, peer.documents, _DOCUMENTS_AT_ONCE)
+            )
             if with_ack:
                 await self._send(instance, committed.ack)
                 with_ack = False
@@ -259,8 +260,8 @@ class OfficeLink:
     async def _look(self) -> None:
         dropped, self._dropped = self._dropped, Counter()
         if dropped:
-            await self._store.run(lambda store: _write_dropped(store, dropped))
-        change = await self._store.run(_read_change)
+            await self._store.run_write(lambda tx: count_all_dropped(tx, dropped))
+        change = await self._store.run_read(current_change)
         if change == self._change:
             return
         self._change = change
@@ -270,31 +271,5 @@ class OfficeLink:
                 await self._give(Instance.parse(wire_id))
 
 
-def _hear(store: Store, wire_id: str, state: State) -> None:
-    with store.write() as tx:
-        hear_state(tx, wire_id, state)
-
-
-def _read_known(store: Store) -> dict[str, Known]:
-    with store.read() as tx:
-        return known_instances(tx)
-
-
-def _read_change(store: Store) -> int:
-    with store.read() as tx:
-        return current_change(tx)
-
-
-def _read_committed(store: Store, wire_id: str, after_document: int) -> Committed:
-    with store.read() as tx:
-        return read_committed(tx, wire_id, after_document, _DOCUMENTS_AT_ONCE)
-
-
 def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-def _write_dropped(store: Store, dropped: Counter[tuple[str, str]]) -> None:
-    with store.write() as tx:
-        for (topic, reason), times in dropped.items():
-            count_dropped(tx, topic, reason, times)

@@ -92,6 +92,24 @@ class Store:
         """`work(store)` in the store's thread; calls queue in the order they were made."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, work, self)
 
+    async def run_read(self, work: Callable[[Connection], Result]) -> Result:
+        """`work` on one snapshot, in the store's thread."""
+
+        def reading(store: Store) -> Result:
+            with store.read() as tx:
+                return work(tx)
+
+        return await self.run(reading)
+
+    async def run_write(self, work: Callable[[Connection], Result]) -> Result:
+        """`work` in one transaction, in the store's thread; committed when this returns."""
+
+        def writing(store: Store) -> Result:
+            with store.write() as tx:
+                return work(tx)
+
+        return await self.run(writing)
+
     def close(self) -> None:
         """Finish what is queued and close all connections."""
         self._worker.shutdown(wait=True)

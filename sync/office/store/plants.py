@@ -1,5 +1,6 @@
 """Plant epochs: enrolled, heard of, and what they still lack."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +120,12 @@ def read_committed(tx: Connection, instance: str, after_document: int, most: int
 
 def _document(number: int, kind: str, body: str) -> WireDocument:
     return WireDocument.model_validate_json(f'{{"number":{number},"kind":"{kind}","body":{body}}}')
+
+
+def count_all_dropped(tx: Connection, dropped_since: Mapping[tuple[str, str], int]) -> None:
+    """Count by topic and reason."""
+    for (topic, reason), times in dropped_since.items():
+        count_dropped(tx, topic, reason, times)
 
 
 def count_dropped(tx: Connection, topic: str, reason: str, times: int) -> None:
