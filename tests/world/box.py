@@ -17,15 +17,18 @@ from edge.signing import OfficeKey, PassKey
 from edge.station import moves, passage, ticket_desk, weighing
 from edge.station.desk import Desk
 from edge.station.eyes import NOT_SEEN
-from edge.station.head_office import HeadOffice
 from edge.station.live import LiveHub
 from edge.station.passage import Scan
 from edge.station.printing import set_job_state, settle_after_crash
+from edge.station.station import Station
 from edge.station.topup import read_code, take_code
+from edge.station.views import Done
 from edge.station.yard import arrive
+from edge.store.backup import back_up
 from edge.store.books import Books
+from edge.store.witness import Witness
 from sync.keys import Instance
-from sync.messages import RECORDS, Exited, Ticketed, Voided
+from sync.messages import RECORDS, Exited, Ticketed, Voided, WireRecord
 from tests.edge.station.rig import DIVISION_KG, PRICE, TARE_KG, make_plant
 from tests.edge.store.books import press
 from tests.world.seams import Crash, Crasher, Deliver, Pipe, StepClock, SteppedDatabase, SteppedEngine
@@ -45,6 +48,15 @@ def make_key(name: str) -> Ed25519PrivateKey:
 def net_for(spendable_fen: int) -> int:
     """The largest load on the scale's grid that this much money pays, within the road's limit."""
     return min(spendable_fen * 1000 // PRICE, _MOST_NET_KG) // DIVISION_KG * DIVISION_KG
+
+
+def claim(books: Books, instance: Instance) -> None:
+    """One set of books is one plant epoch; and the clock is behind no record."""
+    assert books.text("instance") in ("", instance.wire_id)
+    books.keep("instance", instance.wire_id)
+    written_at = books.ledger.witnessed_at()
+    if written_at is not None:
+        books.clock.witness(written_at)
 
 
 class Box:
@@ -69,18 +81,25 @@ class Box:
         self.crasher = Crasher()
         self.clock = StepClock()
         self.pipe = Pipe(deliver)
-        self.restored = False
+        self.rolled_back = False
+        """Its files are older than what it once was."""
         self.crashes = 0
         self._loop = loop
         self._office_key = office_key
         self._truth = truth
         self._seen_seq = 0
+        self._checked_seq = -1
         self.start()
 
     @property
     def path(self) -> Path:
         """The books."""
         return self.folder / "plant.db"
+
+    @property
+    def witness_path(self) -> Path:
+        """Outside the data folder, and outside every copy of it."""
+        return self.folder.with_name(f"{self.folder.name}.witness") / "plant.json"
 
     def start(self) -> None:
         """The program starts on whatever files there are."""
@@ -92,34 +111,31 @@ class Box:
         self._loop.run_until_complete(self._begin())
 
     async def _begin(self) -> None:
-        self.database.transact_now(self._claim)
+        """As `edge.main` does it, without devices and pages."""
+        self.database.transact_now(lambda books: claim(books, self.instance))
+        self.witness = Witness(self.witness_path, self.instance.wire_id)
+        self.witness.begin(self.database)
+        self.database.crash_before_witness()
         self.desk = Desk(self.plant, self.database, LiveHub())
-        self.head_office = HeadOffice(self.desk)
-        self.engine = SteppedEngine(self.instance, self.key, self._office_key, self.head_office, self.pipe)
+        self.station = Station(self.desk)
+        self.engine = SteppedEngine(self.instance, self.key, self._office_key, self.station.head_office, self.pipe)
         self.desk.after_commit(self.engine.wake)
         await self.desk.commit(settle_after_crash)
         await self.engine.begin()
         if self.pipe.up:
             self.engine.connected()
 
-    def _claim(self, books: Books) -> None:
-        owner = books.text("instance")
-        assert owner in ("", self.instance.wire_id)
-        books.keep("instance", self.instance.wire_id)
-        written_at = books.ledger.witnessed_at()
-        if written_at is not None:
-            books.clock.witness(written_at)
-
     def _look(self, books: Books) -> None:
         for row in books.ledger.rows_after(self._seen_seq, 1_000):
             self._seen_seq = row.seq
             if row.kind in _GHOSTLY:
-                self._truth.saw(RECORDS[row.kind].model_validate_json(row.body))
+                self._truth.saw(self.instance.wire_id, RECORDS[row.kind].model_validate_json(row.body))
 
     def close(self) -> None:
         """The program is gone, as by SIGKILL: what was committed stands."""
         self._raw.close()
         self.database.close()
+        self.witness.close()
 
     def do(self, work: Callable[[], T]) -> T | None:
         """Run something that commits; None when the box crashed on the way (it is up again)."""
@@ -152,15 +168,24 @@ class Box:
             shutil.copyfile(file, folder / file.name)
         return self._seen_seq
 
+    def back_up_to(self, folder: Path) -> int:
+        """`weighgate backup`, beside the running program."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        back_up(self.path, folder / "plant.db")
+        return self._seen_seq
+
     def replace_by(self, folder: Path, seen_seq: int) -> None:
-        """The old copy takes the place of the books, the program starts on it."""
+        """The old copy takes the place of the data folder; the witness is not in it. The program starts on that."""
         self.close()
         shutil.rmtree(self.folder)
         shutil.copytree(folder, self.folder)
+        older = seen_seq < self._seen_seq
         self._seen_seq = seen_seq
-        self.restored = True
-        self.crasher.arm(0, after=False)
+        self.rolled_back = self.rolled_back or older
+        self.crasher.disarm()
         self.start()
+        assert self.fenced or not older, "an old copy came up as if it were the original"
 
     # What people do here. Each press is a transaction of its own.
 
@@ -177,29 +202,31 @@ class Box:
         assert not isinstance(result, Refusal) or result.reason is not Reason.STORE_FULL
         return result  # type: ignore[return-value]
 
-    def drive(self, name: str) -> Visit | None:
-        """Bring a truck to its scale, loading; what became of its visit."""
-        for _ in range(5):
-            visit = self.read(lambda books: books.visits.get(name))
-            done: object
-            match visit.state if visit else None:
-                case VisitState.NOTICED:
-                    plate = visit.plate if visit else ""
-                    done = self.press(lambda books: arrive(books, self.plant.local, plate, "调度"))  # noqa: B023
-                case VisitState.QUEUED:
-                    done = self.press(lambda books: moves.call_to_lane(books, name, name, "调度"))
-                case VisitState.ADMITTED:
-                    done = self.press(self._tare(name))
-                case VisitState.TARED:
-                    done = self.press(lambda books: moves.step(books, name, name, VisitEvent.START_LOADING, "调度"))
-                case _:
-                    return visit
-            if isinstance(done, Refusal):
-                return visit
-        return self.read(lambda books: books.visits.get(name))
+    def drive(self, name: str) -> VisitState | None:
+        """Bring a truck to its scale, loading, as far as it may go; where its visit stands then."""
 
-    def _tare(self, name: str) -> Callable[[Books], object]:
-        return lambda books: weighing.weigh_tare(books, self.plant, moves.fresh(books, name), press(TARE_KG))
+        def work(books: Books) -> VisitState | None:
+            for _ in range(5):
+                visit = books.visits.get(name)
+                if visit is None or isinstance(self._step(books, visit), Refusal | None):
+                    return visit.state if visit else None
+            return None
+
+        return self.press(work)
+
+    def _step(self, books: Books, visit: Visit) -> Done | Refusal | None:
+        """The next press on the way to LOADING; None when it stands there, or never will."""
+        name = visit.visit
+        match visit.state:
+            case VisitState.NOTICED:
+                return arrive(books, self.plant.local, visit.plate, "调度")
+            case VisitState.QUEUED:
+                return moves.call_to_lane(books, name, name, "调度")
+            case VisitState.ADMITTED:
+                return weighing.weigh_tare(books, self.plant, visit, press(TARE_KG))
+            case VisitState.TARED:
+                return moves.step(books, name, name, VisitEvent.START_LOADING, "调度")
+        return None
 
     def complete(self, name: str, more_kg: int = 0, *, share: int = 1) -> object:
         """装车完成 with all (or one `share`) that the box thinks it may spend on this truck, and `more_kg` above it."""
@@ -232,6 +259,14 @@ class Box:
             return grant
         return self.press(lambda books: take_code(books, grant, "调度", ""))
 
+    def expire(self) -> None:
+        """Notices run out, as the station looks for every 20 s."""
+        self.do(lambda: self._loop.run_until_complete(self.station.yard.expire()))
+
+    def rows_after(self, seq: int) -> list[WireRecord]:
+        """The ledger, as its disk tells."""
+        return self.read(lambda books: books.ledger.rows_after(seq, 1_000_000))
+
     def cancel(self, name: str) -> object:
         """The truck does not come."""
         return self.press(lambda books: moves.cancel(books, name, "调度", "不来"))
@@ -256,7 +291,10 @@ class Box:
         return self.press(gate)
 
     def check(self) -> None:
-        """I2 and the sums behind it, read past all of the program's own code."""
+        """I2 and the sums behind it, read past all of the program's own code; when anything has changed."""
+        if self._checked_seq == self._seen_seq:
+            return
+        self._checked_seq = self._seen_seq
         for row in self._raw.execute(_SUMS):
             account, granted, returned, spent, voided, held, holds, tickets, voids = row
             where = f"{self.instance.wire_id} {account}"

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from sqlalchemy import Connection
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
+from edge.store.ledger import LedgerRow
 from sync.engine import PlantEngine
 from sync.office.link import OfficeLink
 from sync.office.store.database import Store
@@ -32,28 +34,34 @@ class Crash(BaseException):
     """The power went. Not an Exception, so that no error handling of the program can catch it."""
 
 
+class When(IntEnum):
+    """Where at a commit the power goes."""
+
+    BEFORE = 0
+    UNWITNESSED = 1
+    """It stands on disk, the witness file has not been told (at head office: like AFTER)."""
+    AFTER = 2
+    """Nobody was answered, nothing was sent."""
+
+
 class Crasher:
     """Counts one computer's commits and ends it at the chosen one."""
 
     def __init__(self) -> None:
         self._left = 0
-        self._after = False
+        self._when = When.BEFORE
 
-    def arm(self, commits: int, *, after: bool) -> None:
-        """Crash at the `commits`-th commit from now: before it, or right after it."""
-        self._left, self._after = commits, after
+    def arm(self, commits: int, when: When) -> None:
+        """Crash at the `commits`-th commit from now."""
+        self._left, self._when = commits, when
 
-    def before_commit(self) -> None:
-        """Called inside the transaction, as its last step."""
-        if self._left == 1 and not self._after:
-            self._left = 0
-            raise Crash
-        if self._left > 1 and not self._after:
-            self._left -= 1
+    def disarm(self) -> None:
+        """The power stays."""
+        self._left = 0
 
-    def after_commit(self) -> None:
-        """Called when the commit stands on disk."""
-        if not self._after or not self._left:
+    def reached(self, when: When) -> None:
+        """A commit has come so far."""
+        if not self._left or when is not self._when:
             return
         self._left -= 1
         if not self._left:
@@ -122,22 +130,36 @@ def virtual_time() -> Iterator[None]:
 
 
 class SteppedDatabase(Database):
-    """The plant's books, whose commits can crash; `committed` looks at each new one."""
+    """The plant's books, whose commits can crash; `committed` looks at what each has left."""
 
     def __init__(self, path: Path, clock: Clock, crasher: Crasher, committed: Callable[[Books], None]) -> None:
         super().__init__(path, clock)
         self._crasher = crasher
         self._committed = committed
 
+    def crash_before_witness(self) -> None:
+        """From now on the witness may miss a commit."""
+        tell = self.on_row
+        if tell is None:
+            return
+
+        def told(row: LedgerRow) -> None:
+            self._crasher.reached(When.UNWITNESSED)
+            tell(row)
+
+        self.on_row = told
+
     def transact_now(self, work: Callable[[Books], T]) -> T:
         def then_perhaps_crash(books: Books) -> T:
             result = work(books)
-            self._crasher.before_commit()
+            self._crasher.reached(When.BEFORE)
             return result
 
-        result = super().transact_now(then_perhaps_crash)
-        self._committed(self._books)
-        self._crasher.after_commit()
+        try:
+            result = super().transact_now(then_perhaps_crash)
+        finally:
+            self._committed(self._books)
+        self._crasher.reached(When.AFTER)
         return result
 
     async def transact(self, work: Callable[[Books], T]) -> T:
@@ -163,8 +185,9 @@ class SteppedStore(Store):
     def write(self) -> Iterator[Connection]:
         with super().write() as tx:
             yield tx
-            self.crasher.before_commit()
-        self.crasher.after_commit()
+            self.crasher.reached(When.BEFORE)
+        self.crasher.reached(When.UNWITNESSED)
+        self.crasher.reached(When.AFTER)
 
     async def run(self, work: Callable[[Store], T]) -> T:
         return work(self)

@@ -29,6 +29,8 @@ PLANT = strategies.integers(0, 1)
 AMOUNT = strategies.integers(1, 2_500)
 """Of one scale division's money each: up to ¥100,000, one truck and a half."""
 WEATHER = strategies.integers(0, 9)
+YEARS = strategies.integers(-10, 10)
+_PEOPLE = ("load", "load", "press again", "void", "leave", "cancel", "refund", "bounce", "recall", "scan")
 _QUIET = settings(
     stateful_step_count=50, derandomize=False, database=None, deadline=None, print_blob=False,
     suppress_health_check=list(HealthCheck),
@@ -57,16 +59,19 @@ class Days(RuleBasedStateMachine):
         self.sound = True
 
     def teardown(self) -> None:
+        world = self.world
         try:
             if self.sound:
-                self.world.heal()
-            self.counts.update(self.world.counts)
+                world.spend_everywhere()
+                world.heal()
+                world.sell_everything()
+            self.counts.update(world.counts)
             self.counts["examples"] += 1
-            self.counts["examples that ended at a full balance"] += bool(self.world.truth.full)
-            self.counts["tickets"] += self.world.truth.tickets
-            self.counts["crashes"] += self.world.crashes
+            self.counts["examples that ended at a full balance"] += bool(world.truth.full)
+            self.counts["tickets"] += world.truth.tickets
+            self.counts["crashes"] += world.crashes
         finally:
-            self.world.close()
+            world.close()
             self.loop.close()
             shutil.rmtree(self.folder)
 
@@ -81,18 +86,16 @@ class Days(RuleBasedStateMachine):
             lambda: world.spend_all(plant), lambda: world.leave(plant),
         )  # fmt: skip
 
-    @rule(plant=PLANT, customer=CUSTOMER, amount=AMOUNT)
-    def pay_and_grant_everything(self, plant: int, customer: int, amount: int) -> None:
+    @rule(plant=PLANT, customer=CUSTOMER, amount=AMOUNT, arrives=strategies.booleans())
+    def pay_and_grant_everything(self, plant: int, customer: int, amount: int, arrives: bool) -> None:
         """All that is free goes to one plant, with a truck there to use it."""
         world = self.world
-        self.step(
-            lambda: world.pay(customer, amount), lambda: world.notice(plant, customer),
-            lambda: world.grant_all(plant, customer),
-        )  # fmt: skip
+        self.step(lambda: world.pay(customer, amount), lambda: world.notice(plant, customer))
+        self.step(lambda: world.grant_all(plant, customer), *([world.exchange] if arrives else []))
 
-    @rule(customer=CUSTOMER)
-    def grant_everything(self, customer: int) -> None:
-        self.step(lambda: self.world.grant_all(0, customer), lambda: self.world.grant_all(1, customer))
+    @rule()
+    def sell_everything(self) -> None:
+        self.step(self.world.sell_everything)
 
     @rule(customer=CUSTOMER)
     def notice_everywhere(self, customer: int) -> None:
@@ -102,87 +105,124 @@ class Days(RuleBasedStateMachine):
 
     @rule()
     def spend_everything_everywhere(self) -> None:
-        """Every box, copies and zombies too, loads all that it thinks it has."""
-        world = self.world
-        self.step(*(lambda pick=pick: world.spend_all(pick, 2) for pick in range(len(world.all_boxes))))
+        self.step(self.world.spend_everywhere)
 
-    @rule(picks=strategies.lists(PICK, min_size=3, max_size=12))
-    def old_messages_come_back(self, picks: list[int]) -> None:
-        """Whatever was sent, long ago or just now, to whom it concerns."""
+    @rule(plant=PLANT, customer=CUSTOMER, amount=AMOUNT, share=strategies.integers(1, 2))
+    def pay_and_carry_a_code(self, plant: int, customer: int, amount: int, share: int) -> None:
+        """A truck stands there, the link is down, finance reads out a code."""
         world = self.world
-        for pick in picks:
-            self.step(lambda: world.again_up(pick), lambda: world.again_down(pick, pick // 2))  # noqa: B023
+        self.step(
+            lambda: world.pay(customer, amount), lambda: world.carry(plant, customer, share),
+            lambda: world.scan(plant, 0), lambda: world.spend_all(plant),
+        )  # fmt: skip
 
     # Single steps.
+
+    @rule(what=strategies.sampled_from(_PEOPLE), pick=PICK, other=PICK)
+    def somebody(self, what: str, pick: int, other: int) -> None:
+        """Does one thing, at any box or at head office."""
+        world = self.world
+        match what:
+            case "load":
+                self.step(lambda: world.load(pick, 1 + other % 3, (0, 20, 2_000)[other % 7 % 3]))
+            case "press again":
+                self.step(lambda: world.press_again(pick))
+            case "void":
+                self.step(lambda: world.void(pick))
+            case "leave":
+                self.step(lambda: world.leave(pick))
+            case "cancel":
+                self.step(lambda: world.cancel(pick))
+            case "refund":
+                self.step(lambda: world.refund(pick, 1 + other % 3))
+            case "bounce":
+                self.step(lambda: world.undo(pick % 3))
+            case "recall":
+                self.step(lambda: world.recall(pick, other, (0, 0, 500)[other % 3]))
+            case "scan":
+                self.step(lambda: world.scan(pick, other))
 
     @rule(weather=WEATHER)
     def exchange(self, weather: int) -> None:
         self.step(lambda: self.world.exchange(weather))
 
-    @rule()
-    def lose_all_on_its_way(self) -> None:
-        self.step(self.world.lose)
+    @rule(picks=strategies.lists(PICK, min_size=2, max_size=8))
+    def old_messages_come_back(self, picks: list[int]) -> None:
+        """Whatever was sent, long ago or just now, to whom it concerns."""
+        self.step(lambda: self.world.again(picks))
 
-    @rule(pick=PICK, share=strategies.integers(1, 3), more_kg=strategies.sampled_from([0, 0, 20, 2_000]))
-    def load(self, pick: int, share: int, more_kg: int) -> None:
-        self.step(lambda: self.world.load(pick, share, more_kg))
+    # Plant epochs.
 
-    @rule(pick=PICK)
-    def press_again(self, pick: int) -> None:
-        self.step(lambda: self.world.press_again(pick))
+    @precondition(lambda self: len(self.world.all_boxes) < 4)
+    @rule(plant=PLANT, closed=strategies.booleans(), served=strategies.booleans())
+    def next_epoch(self, plant: int, closed: bool, served: bool) -> None:
+        """A box is lost and replaced; or its epoch is closed, trucks in the yard are served, and it is replaced."""
+        world = self.world
+        if closed:
+            self.step(lambda: world.close_epoch(plant), world.exchange)
+        if closed and served:
+            self.step(lambda: world.spend_all(plant, 3), world.exchange)
+        self.step(lambda: world.replace_box(plant))
 
-    @rule(pick=PICK)
-    def void(self, pick: int) -> None:
-        self.step(lambda: self.world.void(pick))
-
-    @rule(pick=PICK)
-    def leave(self, pick: int) -> None:
-        self.step(lambda: self.world.leave(pick))
-
-    @rule(pick=PICK)
-    def cancel(self, pick: int) -> None:
-        self.step(lambda: self.world.cancel(pick))
-
-    @rule(customer=CUSTOMER, share=strategies.integers(1, 3))
-    def refund(self, customer: int, share: int) -> None:
-        self.step(lambda: self.world.refund(customer, share))
-
-    @rule(pick=PICK)
-    def cheque_bounces(self, pick: int) -> None:
-        self.step(lambda: self.world.undo(pick))
-
-    @rule(plant=PLANT, customer=CUSTOMER, keep=strategies.sampled_from([0, 0, 500]))
-    def recall(self, plant: int, customer: int, keep: int) -> None:
-        self.step(lambda: self.world.recall(plant, customer, keep))
-
-    @rule(plant=PLANT, customer=CUSTOMER, share=strategies.integers(1, 3), scanned=strategies.booleans())
-    def carry_a_code(self, plant: int, customer: int, share: int, scanned: bool) -> None:
-        self.step(lambda: self.world.carry(plant, customer, share))
-        if scanned:
-            self.step(lambda: self.world.scan(plant, 0))
-
-    @rule(pick=PICK, code=PICK)
-    def scan_a_code(self, pick: int, code: int) -> None:
-        self.step(lambda: self.world.scan(pick, code))
+    @precondition(lambda self: self.world.zombies)
+    @rule(pick=PICK, by_disk=strategies.booleans())
+    def settle_an_old_box(self, pick: int, by_disk: bool) -> None:
+        self.step(lambda: self.world.settle(pick, by_disk))
 
     # Faults.
 
-    @rule(pick=PICK, commits=strategies.integers(1, 4), after=strategies.booleans())
-    def crash(self, pick: int, commits: int, after: bool) -> None:
-        self.step(lambda: self.world.crash(pick, commits, after))
+    @rule(pick=PICK, commits=strategies.integers(1, 4), when=strategies.integers(0, 2))
+    def crash(self, pick: int, commits: int, when: int) -> None:
+        self.step(lambda: self.world.crash(pick, commits, when))
 
-    @rule(pick=PICK, up=strategies.booleans())
-    def cut(self, pick: int, up: bool) -> None:
-        self.step(lambda: self.world.cut(pick, up))
+    @rule(what=strategies.sampled_from(["cut", "join", "lose", "clock", "night"]), pick=PICK, years=YEARS)
+    def accident(self, what: str, pick: int, years: int) -> None:
+        """A cable, everything on its way, a clock, or time that passes."""
+        world = self.world
+        match what:
+            case "cut" | "join":
+                self.step(lambda: world.cut(pick, what == "join"))
+            case "lose":
+                self.step(world.lose)
+            case "clock":
+                self.step(lambda: world.jump(pick, years))
+            case "night":
+                self.step(world.night)
 
-    @rule(pick=PICK, years=strategies.integers(-10, 10))
-    def clock_jumps(self, pick: int, years: int) -> None:
-        self.step(lambda: self.world.jump(pick, years))
+    @rule(pick=PICK, backup=strategies.booleans())
+    def copy(self, pick: int, backup: bool) -> None:
+        """Of one box, or of head office."""
+        if pick % 3:
+            self.step(lambda: self.world.copy_box(pick, backup))
+        else:
+            self.step(self.world.copy_office)
 
-    @precondition(lambda self: len(self.world.all_boxes) < 4)
-    @rule(plant=PLANT)
-    def replace_box(self, plant: int) -> None:
-        self.step(lambda: self.world.replace_box(plant))
+    @precondition(lambda self: self.world.copies)
+    @rule(pick=PICK)
+    def restore_a_box(self, pick: int) -> None:
+        """And it tries to sell at once."""
+        self.step(lambda: self.world.restore_box(pick), lambda: self.world.spend_all(pick, 2))
+
+    @precondition(lambda self: self.world.office_copy is not None and not self.world.office.mode)
+    @rule(plant=PLANT, customer=CUSTOMER, arrives=strategies.booleans(), old_runs_on=strategies.booleans())
+    def grant_everything_and_restore_head_office(
+        self, plant: int, customer: int, arrives: bool, old_runs_on: bool
+    ) -> None:
+        """It forgets what it has just granted; that arrives before, or some day."""
+        world = self.world
+        self.step(lambda: world.notice(plant, customer), lambda: world.grant_all(plant, customer))
+        self.step(world.exchange if arrives else world.office.look)
+        self.step(lambda: world.restore_office(old_runs_on))
+
+    @precondition(lambda self: self.world.old_office is not None)
+    @rule(plant=PLANT, customer=CUSTOMER)
+    def old_head_office_grants(self, plant: int, customer: int) -> None:
+        self.step(lambda: self.world.old_office_grants(plant, customer))
+
+    @precondition(lambda self: self.world.office.mode)
+    @rule()
+    def reconcile(self) -> None:
+        self.step(self.world.reconcile)
 
 
 @pytest.fixture

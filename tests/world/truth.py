@@ -10,15 +10,13 @@ from sync.messages import Exited, Record, Ticketed, Voided
 class Goods:
     """One ticket of one box in one life; another life of the same box may write another under the same number."""
 
+    instance: str
+    ticket: str
     account: str
+    plate: str
+    net_kg: int
     amount_fen: int
-    voided: bool = False
     left: bool = False
-
-    @property
-    def gone_fen(self) -> int:
-        """A void brings goods back only while they are still inside the fence."""
-        return self.amount_fen if self.left or not self.voided else 0
 
 
 class Truth:
@@ -27,25 +25,37 @@ class Truth:
     def __init__(self) -> None:
         self.paid_fen: Counter[str] = Counter()
         self.gone_fen: Counter[str] = Counter()
-        self.covered_fen: dict[str, int] = {}
-        """Payments undone."""
         self.tickets = 0
+        self._covered_fen: dict[str, int] = {}
         self._goods: dict[str, Goods] = {}
 
-    def saw(self, record: Record) -> None:
-        """A committed ledger row of any box, zombies and copies too."""
+    def saw(self, instance: str, record: Record) -> None:
+        """A committed ledger row of any box, zombies and copies too.
+
+        A void brings goods back while they are inside the fence. Books that were rolled back may say void of a truck
+        that has left: its goods stay gone.
+        """
         if isinstance(record, Ticketed):
             if record.pass_id not in self._goods:
                 self.tickets += 1
-                self._goods[record.pass_id] = Goods(record.account, record.amount_fen)
+                self._goods[record.pass_id] = Goods(
+                    instance, record.ticket, record.account, record.plate, record.net_kg, record.amount_fen
+                )
                 self.gone_fen[record.account] += record.amount_fen
         elif isinstance(record, Voided | Exited) and (goods := self._goods.get(record.pass_id)) is not None:
-            before_fen = goods.gone_fen
-            if isinstance(record, Voided):
-                goods.voided = True
-            else:
+            if isinstance(record, Exited):
                 goods.left = True
-            self.gone_fen[goods.account] += goods.gone_fen - before_fen
+            elif not goods.left:
+                del self._goods[record.pass_id]
+                self.gone_fen[goods.account] -= goods.amount_fen
+
+    def standing(self, instance: str) -> list[Goods]:
+        """What went out in one plant epoch, as the paper stubs tell."""
+        return [goods for goods in self._goods.values() if goods.instance == instance]
+
+    def forget(self, instance: str) -> None:
+        """The plant epoch is over and settled; its sums stay."""
+        self._goods = {name: goods for name, goods in self._goods.items() if goods.instance != instance}
 
     def paid(self, account: str, amount_fen: int) -> None:
         """Money came in, or went out again (negative)."""
@@ -53,9 +63,9 @@ class Truth:
 
     def covered(self, reference: str, account: str, covered_fen: int) -> None:
         """Of a payment that bounced, head office took so much out of the fund; the rest is a loss that is shown."""
-        before_fen = self.covered_fen.get(reference, 0)
+        before_fen = self._covered_fen.get(reference, 0)
         if covered_fen > before_fen:
-            self.covered_fen[reference] = covered_fen
+            self._covered_fen[reference] = covered_fen
             self.paid_fen[account] -= covered_fen - before_fen
 
     @property
