@@ -126,6 +126,7 @@ class Headquarters:
     def start(self) -> None:
         """Run head office; returns when its pages answer. NotStarted with its last words."""
         with (self.folder / "office.log").open("ab") as log:
+            before = log.tell()
             self.process = subprocess.Popen(
                 [*_COMMAND, "run", str(self.config), "--json"], stdout=subprocess.PIPE, stderr=log, text=True
             )
@@ -133,7 +134,7 @@ class Headquarters:
         line = self.process.stdout.readline()
         if not line:
             self.kill()
-            raise NotStarted((self.folder / "office.log").read_text(encoding="utf-8").strip().splitlines()[-1])
+            raise NotStarted((self.folder / "office.log").read_bytes()[before:].decode())
         self.address = json.loads(line)["address"]
 
     def wait_until_linked(self, times: int = 1) -> None:

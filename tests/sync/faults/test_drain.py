@@ -190,7 +190,7 @@ async def test_2000_rows_through_a_kill_of_each(world: World) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_60000_rows_while_broker_and_office_die_every_5_seconds(
     world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,7 +203,8 @@ async def test_60000_rows_while_broker_and_office_die_every_5_seconds(
     async def every_5_seconds(what: str) -> None:
         await asyncio.sleep(chance.uniform(0.5, KILL_EVERY_S))
         while True:
-            await asyncio.gather(world.kill(what), asyncio.sleep(KILL_EVERY_S))
+            await world.kill(what)
+            await asyncio.sleep(KILL_EVERY_S)  # of life: a slow machine takes long to come back
 
     async def database() -> None:
         for part, what in ((0.3, "database"), (0.7, "database at once")):
@@ -213,7 +214,7 @@ async def test_60000_rows_while_broker_and_office_die_every_5_seconds(
     async def faults() -> None:
         await asyncio.gather(every_5_seconds("broker"), every_5_seconds("office"), database())
 
-    counts = await drain(world, books, Tuning(batch_records=40, retry_min_ms=1_000), run.seed, faults, 800)
+    counts = await drain(world, books, Tuning(batch_records=40, retry_min_ms=1_000), run.seed, faults, 1_700)
     check(world, backlog, books)
     assert world.kills["database"] == world.kills["database at once"] == 1
     doubled = counts["double"] / counts["published"]
