@@ -6,7 +6,7 @@ not know what was spent, and head office would free that money a second time.
 
 from edge.domain.refusal import Reason, Refusal, refuse
 from edge.domain.visit import HOLD_OPEN, VisitEvent, VisitState
-from edge.station.notices import end_visit
+from edge.station.notices import end_visit, fill_holds
 from edge.store.books import Books, Mode
 from sync.messages import CloseEpoch, EpochClosed, FinalCounters, Recall, Returned
 
@@ -43,11 +43,15 @@ def begin_closing(books: Books, order: CloseEpoch) -> None:
 
 
 def finish_closing(books: Books) -> None:
-    """In a closing epoch, after each change: money that came free goes back, and with the last hold the epoch ends."""
+    """In a closing epoch, after each change: money that came free goes to trucks in the yard that lack it, then back to
+    head office, and with the last hold the epoch ends.
+    """
     if not books.closing or books.mode != "live":
         return
-    for account in books.accounts.all():
-        _give_back(books, account, 0, _CLOSING_REASON)
+    for account, counters in books.accounts.all().items():
+        if counters.available_fen:
+            fill_holds(books, account)
+            _give_back(books, account, 0, _CLOSING_REASON)
     if any(visit.state in HOLD_OPEN for visit in books.visits.open()):
         return
     moved = {name: each for name, each in books.accounts.all().items() if each.granted_fen}

@@ -105,10 +105,15 @@ def take_grant(books: Books, account: str, granted_fen: int, *, by: str = "") ->
         return False
     books.accounts.put(account, after)
     books.ledger.append(Granted(account=account, granted_fen=after.granted_fen, by=by))
+    fill_holds(books, account)
+    return True
+
+
+def fill_holds(books: Books, account: str) -> None:
+    """Short holds of this account are filled from what is available, in their turn."""
     waiting = [visit for visit in books.visits.open() if visit.notice.account == account and visit.state in HOLD_OPEN]
     for visit in sorted(waiting, key=_turn):
         _fill_hold(books, visit)
-    return True
 
 
 def _turn(visit: Visit) -> tuple[bool, bool, int, str]:

@@ -151,6 +151,24 @@ async def test_money_for_a_held_truck_still_counts_while_closing(rig: PlantRig) 
     assert await money(rig) == (12_000_000, 7_000_000, 0)
 
 
+async def test_money_that_comes_free_while_closing_goes_first_to_a_held_truck(rig: PlantRig) -> None:
+    await rig.send(notice(hold_fen=6_000_000), notice("N2", plate="浙B00002", hold_fen=4_000_000))
+    ticket = await rig.ticketed(net_kg=30_000)
+    await rig.lane.drive_off()
+    lane = await rig.loading("N2", plate="浙B00002")
+    await close(rig)
+    await lane.stand(TARE_KG + 25_000)
+    refused(await lane.runner.load_complete("调度", "N2"), Reason.OVER_BALANCE)
+    done(await rig.station.tickets.void(ticket, "甲", "乙", "装错货"))
+
+    async def gone() -> bool:
+        return await mode(rig) == "closed"
+
+    await until_async(gone)
+    assert (await rig.visit("N2")).ticket
+    assert await money(rig) == (10_000_000, 5_000_000, 0)
+
+
 async def test_a_closed_epoch_stays_closed_after_a_restart(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.grant(10_000_000)
