@@ -88,7 +88,7 @@ def walk(seed: int, worlds: int, seconds: float = 600) -> list[float]:
             break
         walked = Walk(Protocol, seed + number)
         walked.run(WALK_STEPS)
-        assert not walked.broken, f"seed {seed + number}: {walked.broken}"
+        assert not walked.broken, f"WEIGHGATE_SEED={seed + number}: {walked.broken}"
         shares.append(walked.share)
     return shares
 

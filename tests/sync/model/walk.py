@@ -103,9 +103,9 @@ class Walk:
             self._hear(place, plant, self._random.choice(self.bags[place].terms))
 
     def _hear(self, place: int, plant: Plant, term: Term) -> None:
-        for _, heard in self._rules.hears_terms(plant, iter((term,))):
-            self._put(place, heard)
-            plant = heard
+        heard = [after for _, after in self._rules.hears_terms(plant, iter((term,)))]
+        if heard:
+            self._put(place, self._random.choice(heard))  # the box, or a copy of its books
 
     def _backs_up(self) -> None:
         place, plant = self._live()
