@@ -12,7 +12,12 @@ from pathlib import Path
 import structlog
 
 from edge.store import database
+from edge.store.witness import Witness
 from tests.edge.faults.child import Worker
+
+WITNESS = Path("witness") / "plant.json"
+"""In the recorded folder, not outside it as in a plant: both are on the one disk that loses its power."""
+INSTANCE = "HX01/3/0123456789abcdef"
 
 
 def weaken(synchronous: str) -> None:
@@ -29,8 +34,12 @@ def weaken(synchronous: str) -> None:
 
 
 async def live(folder: Path, visits: int) -> None:
-    """One life, from opening the books to closing them."""
-    await Worker(folder, "").work(visits)
+    """One life, from opening the books to closing them, with its witness."""
+    worker = Worker(folder, "")
+    witness = Witness(folder / WITNESS, INSTANCE)
+    assert witness.begin(worker.database) == ""
+    await worker.work(visits)
+    witness.close()
 
 
 def main() -> None:

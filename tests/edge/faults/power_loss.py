@@ -94,10 +94,11 @@ class Disk:
             return self._name(call, name)
         if name in self._seen:
             return self._content(self._seen[name], call)
-        if call.name in SYNCS:  # a folder: all names so far are on the disk
+        if call.name in SYNCS:  # a folder: all of its names so far are on the disk
             for change in self._names:
-                _rename(self._certain, change)
-            self._names.clear()
+                if str(Path(change[0]).parent) == name:
+                    _rename(self._certain, change)
+            self._names = [change for change in self._names if str(Path(change[0]).parent) != name]
             return True
         return False
 

@@ -8,20 +8,24 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBroken, connect
 from edge.store.tail_check import BooksTorn
 from edge.store.verify import verify
+from edge.store.witness import START, Place, WitnessBroken, judge, read_witness
+from tests.edge.faults.power_child import INSTANCE, WITNESS
 from tests.edge.faults.power_loss import Disk
 from tests.edge.faults.recording import Call, calls, record
 from tests.edge.store.books import order
 from tests.reliability import Run
 
-SHORT, LONG = 300, 10_000
+SHORT, LONG = 200, 10_000
 GOES_ON_EVERY = 25
 """Every so many images the plant found there takes a notice, to show that work goes on."""
 
@@ -47,20 +51,33 @@ def recorded(memory: Path, repository: Path, synchronous: str, lives: tuple[int,
 
 
 def found(folder: Path, said: list[dict[str, object]], goes_on: bool) -> str:
-    """What is wrong with the books in a folder: 'corrupt: …', 'lost: …', or '' when all is well."""
+    """What is wrong with the books in a folder: 'corrupt: …', 'lost: …', 'fenced: …', or '' when all is well."""
     path = folder / "plant.db"
     try:
         database = Database(path, Clock())
+        fenced = database.transact_now(partial(unwitnessed, folder / WITNESS))
         if goes_on:
             database.transact_now(lambda books: order(books, 90_000))
         database.close()
     except (StoreBroken, BooksTorn, sqlite3.Error) as error:
         return f"corrupt: {error}"
+    if fenced:
+        return f"fenced: {fenced}"
     report = verify(path)
     for check in report.checks:
         if not check.ok:
             return f"corrupt: {check.name}: {check.problem}"
     return lost(path, said)
+
+
+def unwitnessed(path: Path, books: Books) -> str:
+    """Why the plant would be fenced by the witness that was found beside its books; '' when it would not."""
+    try:
+        seen = read_witness(path) if path.exists() else None
+    except WitnessBroken as error:
+        return str(error)
+    place = Place(seen.machine, seen.file) if seen is not None else Place("", "")
+    return judge(seen, books.number(START), INSTANCE, place, books.ledger.hash_of)
 
 
 def lost(path: Path, said: list[dict[str, object]]) -> str:
@@ -86,7 +103,7 @@ def lose_power(
 ) -> tuple[int, Counter[str]]:
     """Images of this many different disks, spread over every call; how many, and how many of each kind were bad.
 
-    `stop_at` ends the search at the first image that is found so.
+    `stop_at` ends the search at the first image that is found so; it begins where something was answered.
     """
     folder, trace = recording
     disk = Disk(folder)
@@ -99,6 +116,8 @@ def lose_power(
         if not disk.feed(call):
             continue
         moment += 1
+        if stop_at and not disk.said:
+            continue
         # Quiet moments have one disk only; what they leave of their share goes to those that follow.
         lacking = (images + images // 50) * moment // moments - len(seen)
         for _ in range(max(images > moments, 2 * lacking)):
@@ -134,7 +153,8 @@ def test_ten_thousand_images(memory: Path, repository: Path, capfd: pytest.Captu
     recording = recorded(memory, repository, "FULL", (1, 16, 2))
     count, bad = lose_power(memory, recording, LONG, random.Random(run.seed))
     moments = sum(1 for call in recording[1] if call.name == "write")
-    run.tell(capfd, count, f"{moments} writes, {bad['lost']} images lost something, {bad['corrupt']} corrupt")
+    result = f"{moments} writes: {bad['lost']} images lost something, {bad['corrupt']} corrupt, {bad['fenced']} fenced"
+    run.tell(capfd, count, result)
     assert count >= LONG and not bad, json.dumps(bad, ensure_ascii=False)
 
 
