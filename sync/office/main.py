@@ -22,7 +22,7 @@ from sync.office.recovery import open_books, witness_books
 from sync.office.settings import Settings, SettingsError
 from sync.office.store.database import Store, StoreUnavailable
 from sync.office.store.policy_inputs import Demand
-from sync.office.store.policy_run import Turn, run_policy
+from sync.office.store.policy_run import Turn, policy_steps
 from sync.office.web.app import create_app
 from sync.office.witness import Witness
 
@@ -76,7 +76,11 @@ async def keep_policy(settings: Settings, store: Store, hub: LiveHub) -> None:
     demand = Demand()
     while True:
         try:
-            turn = await store.run(lambda books: run_policy(books, settings.policy.way, demand, datetime.now(UTC)))
+            turn = Turn()
+            for step in await store.run(
+                lambda books: policy_steps(books, settings.policy.way, demand, datetime.now(UTC))
+            ):
+                turn += await store.run(step)
             if turn != Turn():
                 _log.info("grant policy", grants=turn.grants, recalls=turn.recalls)
                 hub.changed()

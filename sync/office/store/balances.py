@@ -16,20 +16,23 @@ PARTS = ("dispatched_fen", "held_fen", "allotted_fen", "free_fen")
 _SUMMED = ("fund_fen", *PARTS, "suspense_fen", "exposure_fen", "sum_fen")
 
 
-def balances(tx: Connection) -> list[dict[str, Any]]:
-    """Each account in parts that must add up to its fund; `agrees` says whether they do, and whether the fund is what
-    was posted. Exposure and suspense stand beside the sum: the one is in it, the other not yet."""
+def balances(tx: Connection, account: str | None = None) -> list[dict[str, Any]]:
+    """Each account, or only one, in parts that must add up to its fund.
+
+    `agrees` says whether they do, and whether the fund is what was posted. Exposure and suspense stand beside the sum:
+    the one is in it, the other not yet.
+    """
     names = {row[0]: row[1] for row in tx.execute(select(customers.c.customer_id, customers.c.name))}
     known = select(instances.c.instance, instances.c.plant, instances.c.epoch, instances.c.state)
     plants = {row.instance: row for row in tx.execute(known)}
     terms = {row["account"]: dict(row) for row in tx.execute(select(credits)).mappings()}
-    posted = {name: _by_account(tx, table, column) for name, table, column in _POSTED}
+    posted = {name: _by_account(tx, table, column, account) for name, table, column in _POSTED}
     late = _open_suspense(tx)
     return [
-        _row(account, names, plants, terms)
-        | {"suspense_fen": late.get(account.account, 0)}
-        | _checked(account, {name: of.get(account.account, 0) for name, of in posted.items()})
-        for account in read_accounts(tx)
+        _row(each, names, plants, terms)
+        | {"suspense_fen": late.get(each.account, 0)}
+        | _checked(each, {name: of.get(each.account, 0) for name, of in posted.items()})
+        for each in read_accounts(tx, account)
     ]
 
 
@@ -121,8 +124,10 @@ def _checked(account: Account, posted: dict[str, int]) -> dict[str, Any]:
     return {"sum_fen": sum_fen, "agrees": agrees, **posted}
 
 
-def _by_account(tx: Connection, table: Table, column: str) -> dict[str, int]:
+def _by_account(tx: Connection, table: Table, column: str, account: str | None) -> dict[str, int]:
     query = select(table.c.account, func.sum(table.c[column])).group_by(table.c.account)
+    if account is not None:
+        query = query.where(table.c.account == account)
     return {name: int(total) for name, total in tx.execute(query)}
 
 

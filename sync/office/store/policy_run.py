@@ -4,6 +4,7 @@ that people's grants and recalls go through. What cannot be done now is left to 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Connection, delete, select
 
@@ -21,6 +22,10 @@ from sync.office.store.schema import instances, policy_marks
 _REASON = "24 小时未用 unused for 24 hours"
 
 
+MOST_STEPS = 100
+"""A turn: a month's first turn may want thousands, and the plants' records use the same database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """How often it granted and recalled."""
@@ -28,23 +33,29 @@ class Turn:
     grants: int = 0
     recalls: int = 0
 
+    def __add__(self, other: "Turn") -> "Turn":
+        return Turn(self.grants + other.grants, self.recalls + other.recalls)
 
-def run_policy(store: Store, way: Callable[[str], Way], demand: Demand, now: datetime) -> Turn:
-    """One turn, in the store's thread. Nothing is written when there is nothing to do."""
+
+Step = Callable[[Store], Turn]
+"""What is due for one account, in the store's thread."""
+
+
+def policy_steps(store: Store, way: Callable[[str], Way], demand: Demand, now: datetime) -> list[Step]:
+    """What is to be done now, for at most `MOST_STEPS` accounts; nothing is written here."""
     now_s = int(now.timestamp())
     with store.read() as tx:
         if mode_of(tx) is not Mode.NORMAL:
-            return Turn()
+            return []
         plans = _plans(tx, way, demand, now_s)
-    grants = recalls = 0
-    for account, plan in plans:
-        for instance, fen in plan.grants:
-            grants += _grant(store, account.account, instance, fen)
-        for instance, keep_fen in plan.recalls:
-            recalls += _recall(store, account, instance, keep_fen)
-        if plan.over_since:
-            _mark(store, account.account, plan)
-    return Turn(grants, recalls)
+    # Each turn begins elsewhere, so that what fails again and again keeps nobody waiting.
+    first = now_s // 60 * MOST_STEPS % len(plans) if len(plans) > MOST_STEPS else 0
+    return [partial(_act, account=account, plan=plan) for account, plan in (plans[first:] + plans[:first])[:MOST_STEPS]]
+
+
+def run_policy(store: Store, way: Callable[[str], Way], demand: Demand, now: datetime) -> Turn:
+    """A whole turn at once."""
+    return sum((step(store) for step in policy_steps(store, way, demand, now)), start=Turn())
 
 
 def _plans(
@@ -65,26 +76,39 @@ def _plans(
     return plans
 
 
-def _grant(store: Store, account: str, instance: str, fen: int) -> bool:
+def _act(store: Store, account: Account, plan: Plan) -> Turn:
+    """A commit for each grant and recall."""
+    done = Turn()
+    for instance, fen in plan.grants:
+        done += _grant(store, account.account, instance, fen)
+    for instance, fen in plan.recalls:
+        done += _recall(store, account, instance, fen)
+    if plan.over_since:
+        _mark(store, account.account, plan)
+    return done
+
+
+def _grant(store: Store, account: str, instance: str, fen: int) -> Turn:
     """Perhaps somebody else used what was free a moment ago: then not now."""
     try:
         with store.write() as tx:
             if not _still_open(tx, instance):
-                return False
+                return Turn()
             grant_by_hand(tx, account, instance, fen)
     except NotAllowed:
-        return False
-    return True
+        return Turn()
+    return Turn(grants=1)
 
 
-def _recall(store: Store, account: Account, instance: str, keep_fen: int) -> bool:
+def _recall(store: Store, account: Account, instance: str, keep_fen: int) -> Turn:
     """Notices on their way keep their money; holds are the plant's own and stay anyway."""
     promised_fen = account.allotments[instance].noticed_fen
     try:
         with store.write() as tx:
-            return recall_unused(tx, account.account, instance, keep_fen + promised_fen, _REASON)
+            asked = recall_unused(tx, account.account, instance, keep_fen + promised_fen, _REASON)
     except NotAllowed:
-        return False
+        return Turn()
+    return Turn(recalls=int(asked))
 
 
 def _mark(store: Store, account: str, plan: Plan) -> None:

@@ -157,9 +157,10 @@ def balance_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _busiest_account(tx: Any) -> list[dict[str, Any]]:
     """The account of the truck that moved last, for the panel beside the shipments."""
-    rows = balance_rows(balances(tx))
     last = store_views.list_shipments(tx, limit=1)
-    return [row for row in rows if not last or row["account"] == last[0]["account"]][:1] or rows[:1]
+    if last and (rows := balances(tx, last[0]["account"])):
+        return balance_rows(rows)
+    return balance_rows(balances(tx)[:1])
 
 
 def days(tx: Any, words: Words) -> list[dict[str, Any]]:

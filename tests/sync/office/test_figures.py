@@ -17,8 +17,8 @@ from sync.office.store.figures import per_mille, read_figures
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand, read_accounts
 from sync.office.store.plants import enrol, hear_state
-from sync.office.store.policy_inputs import Demand, OpenPlant, open_plants
-from sync.office.store.policy_run import Turn, run_policy
+from sync.office.store.policy_inputs import Demand, OpenPlant, open_plants, read_marks
+from sync.office.store.policy_run import MOST_STEPS, Turn, run_policy
 from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.schema import instances, outages, shipments, topups
 from sync.office.store.topups import Grant, find_grant
@@ -224,6 +224,21 @@ def test_a_customer_who_never_bought_there_gets_nothing_there(store: Store, plan
     notice(store, "N1", "HX01", "浙A12345")
     assert turn(store, Way.FORECAST) == Turn(1, 0), "one truck of 50 t beyond the notice on its way"
     assert free_and_granted(store)[0] == 90_000_000 - 4_000_000 - TRUCK_FEN
+
+
+def test_a_turn_is_bounded_and_each_begins_elsewhere(store: Store, plant: FakePlant) -> None:
+    pay(store, 90_000_000)
+    for number in range(MOST_STEPS + 20):
+        name = f"C{number + 100}"
+        body = requests.PaymentIn(reference=name, customer_id=name, customer_name="客", amount_fen=2_000)
+        requests.book_payment(store, body, "F01")
+        with store.write() as tx:
+            grant_by_hand(tx, f"{name}/prepaid", plant.instance.wire_id, 1_000)
+    tell(store, plant)
+    assert turn(store, Way.EXACT) == Turn()  # marks that more lies there than the target of nothing
+    turn(store, Way.EXACT, after=timedelta(minutes=1))
+    with store.read() as tx:
+        assert len(read_marks(tx)) == MOST_STEPS + 20
 
 
 def test_a_frozen_plant_is_no_plant_of_the_policy(store: Store, plant: FakePlant) -> None:
