@@ -207,10 +207,10 @@ class OfficeLink:
             await self._send(Instance.parse(wire_id), ack)
 
     def _noticed(self, done: Sequence[Ingested]) -> None:
-        """Pages show the rows. The plants need nothing more because of them, unless money was granted."""
+        """Pages show the rows. The plants lack nothing more because of them, unless it is said."""
         change = max((each.change for each in done), default=0)
         if change:
-            if change == self._change + 1 and not any(each.granted for each in done):
+            if change == self._change + 1 and not any(each.owed for each in done):
                 self._change = change
             self._changed()
 

@@ -41,7 +41,8 @@ class Ingested:
     last_hash: str
     applied: int
     forked: bool = False
-    granted: bool = False
+    owed: bool = False
+    """Money was granted, or a document numbered: some plant lacks something now."""
     change: int = 0
 
 
@@ -85,14 +86,14 @@ def _take_in(tx: Connection, instance: str, records: Sequence[WireRecord]) -> tu
         ready, broken = _ready(tx, instance, last_seq, last_hash, new)
     if broken is not None and not head["frozen"]:
         _freeze(tx, head["plant"], instance, "chain", broken.seq, broken.what)
-    granted = False
+    owed = False
     if ready:
         granted = apply_in_epoch(tx, head, instance, ready)
         last_seq, last_hash = ready[-1].seq, ready[-1].hash
-        tx.execute(
-            update(instances).where(instances.c.instance == instance).values(last_seq=last_seq, last_hash=last_hash)
-        )
-    return Ingested(last_seq, last_hash, len(ready), forked, granted), bool(ready or forked or broken)
+        advance = update(instances).where(instances.c.instance == instance).returning(instances.c.documents)
+        documents = tx.execute(advance.values(last_seq=last_seq, last_hash=last_hash)).scalar_one()
+        owed = granted or documents != head["documents"]
+    return Ingested(last_seq, last_hash, len(ready), forked, owed), bool(ready or forked or broken)
 
 
 def _following(
@@ -131,9 +132,8 @@ def _check_storable(records: Sequence[WireRecord]) -> None:
 
 
 def _head(instance: str) -> Select[Any]:
-    return select(
-        instances.c.plant, instances.c.last_seq, instances.c.last_hash, instances.c.frozen, instances.c.state
-    ).where(instances.c.instance == instance)  # fmt: skip
+    named = ("plant", "last_seq", "last_hash", "frozen", "state", "documents")
+    return select(*(instances.c[name] for name in named)).where(instances.c.instance == instance)
 
 
 def _sort_out(
