@@ -1,7 +1,7 @@
 # Everything starts here: `make` lists it. Each target makes the machine ready first (.ci/setup), which costs nothing
 # when it is. Extra arguments: make demo ARGS="--trucks 24 --headless", make test ARGS="-k ledger".
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench faults lock
+.PHONY: help demo test check format bench faults soak lock
 PYTHON := .venv/bin/python
 ARGS ?=
 
@@ -34,6 +34,10 @@ bench: ## the figures, each beside its floor in the same run (ARGS=--json for pr
 faults: ## the long runs: thousands of kills, cuts and bit flips
 	@.ci/setup test
 	@$(PYTHON) -m pytest -q -m faults --timeout 3600 $(ARGS)
+
+soak: ## 3 plants, every fault at random, for MINUTES=5 (SEED=… repeats a run), then every invariant
+	@.ci/setup test
+	@$(PYTHON) -m tests.world.soak --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lock: ## resolve pyproject.toml again into the hashed requirements.txt
 	@.ci/setup test

@@ -13,15 +13,17 @@ from sqlalchemy import Connection
 
 from sync.keys import Instance
 from sync.office.corrections import RecallIn, recall
+from sync.office.epochs import settle_by_disk
 from sync.office.notices import NoticeRequest
+from sync.office.persons import TwoPersons
+from sync.office.recovery import finish_reconcile
 from sync.office.refusal import NotAllowed
 from sync.office.store.corrections import Refund, Undone, post_refund, undo_payment
-from sync.office.store.epochs import Settled, Stub, close_epoch, closing_head, settle, settle_by_paper
-from sync.office.store.inbox import ingest
+from sync.office.store.epochs import Settled, Stub, close_epoch, settle_by_paper
 from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.orders import cancel_notice, issue_notice, open_instance
 from sync.office.store.plants import enrol
-from sync.office.store.reconcile import Standing, begin_reconcile, finish_reconcile, standing
+from sync.office.store.reconcile import Standing, begin_reconcile, standing
 from sync.office.store.verification import Findings, verify_books
 from sync.office.topups import TopupIn, code_of, top_up
 from tests.edge.station.rig import PRICE
@@ -30,6 +32,7 @@ from tests.world.seams import TIME, Crash, Crasher, Deliver, Pipe, SteppedLink, 
 
 T = TypeVar("T")
 KEY = make_key("office")
+_PERSONS = TwoPersons("财务甲", "会计乙")
 
 
 class Office:
@@ -153,24 +156,15 @@ class Office:
         """关账期."""
         return self.write(lambda tx: close_epoch(tx, code, "换机"))
 
-    def settle_by_disk(self, box: Box) -> Settled | None:
+    def settle_by_disk(self, box: Box) -> dict[str, Any] | None:
         """结算 from the disk of a box that is switched off: its missing rows, then what they say."""
-        wire_id = box.instance.wire_id
-
-        def work(tx: Connection) -> Settled:
-            closing_head(tx, wire_id)
-            last_seq, _ = self.rows(wire_id)
-            for start in range(0, len(rows := box.rows_after(last_seq)), 500):
-                ingest(tx, wire_id, rows[start : start + 500])
-            return settle(tx, wire_id, "disk", closing_head(tx, wire_id)["last_seq"], (), ("财务甲", "会计乙"))
-
-        return self.write(work)
+        return self.insist(lambda: settle_by_disk(self.store, box.instance.wire_id, box.path, _PERSONS))
 
     def settle_by_paper(self, wire_id: str, stubs: list[Stub]) -> Settled | None:
         """结算 from the stubs of what head office has no row of."""
         known = {row[0] for row in self._raw.execute("SELECT ticket FROM shipments WHERE instance = ?", (wire_id,))}
         missing = [stub for stub in stubs if stub.ticket not in known]
-        return self.write(lambda tx: settle_by_paper(tx, wire_id, missing, ("财务甲", "会计乙")))
+        return self.write(lambda tx: settle_by_paper(tx, wire_id, missing, _PERSONS.pair))
 
     def begin_reconcile(self, why: str) -> None:
         """What restoring a backup does before anything else."""
@@ -178,12 +172,7 @@ class Office:
 
     def finish_reconcile(self) -> bool:
         """Two persons say that everything was posted again."""
-
-        def work(tx: Connection) -> bool:
-            finish_reconcile(tx, "财务甲, 会计乙")
-            return True
-
-        return self.write(work) is True
+        return self.insist(lambda: finish_reconcile(self.store, _PERSONS)) is not None
 
     def fingerprint(self) -> tuple[object, ...]:
         """Changes when anything is booked but a plant's STATE."""

@@ -7,6 +7,7 @@ everything that was paid had been dispatched.
 """
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections import Counter
@@ -18,8 +19,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from sync.allotment import Shortage
 from tests.reliability import Run
-from tests.world.seams import virtual_time
+from tests.world.mutants import MUTANTS
+from tests.world.seams import Crash, virtual_time
 from tests.world.world import World
 
 _MEMORY = Path("/dev/shm")
@@ -233,6 +236,19 @@ def stepped() -> Iterator[None]:
         yield
 
 
+def tell(story: Callable[[World], None]) -> None:
+    """One story that is known to its end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="weighgate-") as folder,
+        contextlib.closing(asyncio.new_event_loop()) as loop,
+    ):
+        world = World(Path(folder), loop)
+        try:
+            story(world)
+        finally:
+            world.close()
+
+
 def play(examples: int, number: int, machine: type[Days] = Days) -> None:
     """So many stories from one seed, without a search for shorter ones."""
     phases = (Phase.generate,)
@@ -244,6 +260,16 @@ def test_no_story_dispatches_more_than_was_paid() -> None:
     play(12, 3)
     counts = Days.counts
     assert counts["examples that ended at a full balance"] > 0, counts
+
+
+@pytest.mark.usefixtures("stepped")
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_program_without_one_safeguard_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    tell(mutant.story)
+    mutant.take_hold(monkeypatch)
+    with pytest.raises((AssertionError, Shortage, Crash)):
+        tell(mutant.story)
 
 
 @pytest.mark.faults

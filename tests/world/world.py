@@ -451,11 +451,11 @@ class World:
             box.crasher.disarm()
             box.cut(up=True)
             box.clock.error = timedelta(0)
-        self._settle_down()
+        self.settle_down()
         for _ in range(2):
             if self.office.mode:
                 self.reconcile()
-                self._settle_down()
+                self.settle_down()
         assert self.office.mode == 0, f"head office still waits: {self.office.standing()}"
         self.check()
         for box in [*self.all_boxes, *self.retired]:
@@ -467,7 +467,7 @@ class World:
         problems = [each for each in findings.problems if not any(word in each for word in expected)]
         assert not problems, problems
 
-    def _settle_down(self) -> None:
+    def settle_down(self) -> None:
         """Until nobody has anything new to say: a STATE is answered, and changes nothing more."""
         for _ in range(12):
             TIME.ms += 61_000
