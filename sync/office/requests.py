@@ -1,7 +1,7 @@
 """What people and programs ask head office to book, in one shape for the forms, the JSON API and the commands."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -175,11 +175,13 @@ def book_credit(store: Store, body: CreditIn, by: str, utc_offset_hours: int) ->
 
 def book_notice(store: Store, body: NoticeIn, by: str, utc_offset_hours: int) -> Notice:
     """Issue a dispatch notice: its money is granted in the same commit; the link sends it."""
-    now = datetime.now(UTC)
+    now = datetime.now(timezone(timedelta(hours=utc_offset_hours)))
     fields = body.model_dump()
     fields["mode"] = _mode(body.mode)
     fields["expires_at"] = (
-        parse_moment("expires_at", body.expires_at, utc_offset_hours) if body.expires_at else now + _DEFAULT_VALIDITY
+        parse_moment("expires_at", body.expires_at, utc_offset_hours)
+        if body.expires_at
+        else (now + _DEFAULT_VALIDITY).astimezone(UTC)
     )
     try:
         with store.write() as tx:
@@ -199,7 +201,7 @@ def change_notice(store: Store, number: str, body: AmendIn, utc_offset_hours: in
     if "expires_at" in changes:
         changes["expires_at"] = parse_moment("expires_at", changes["expires_at"], utc_offset_hours)
     with store.write() as tx:
-        return amend_notice(tx, number, changes, datetime.now(UTC))
+        return amend_notice(tx, number, changes, datetime.now(timezone(timedelta(hours=utc_offset_hours))))
 
 
 def withdraw_notice(store: Store, number: str, reason: str) -> None:

@@ -14,7 +14,7 @@ from sync.office.store.cover import cover_exposure
 from sync.office.store.database import insert_first, insert_new, next_change
 from sync.office.store.policy_notes import note_granted
 from sync.office.store.reconcile import Mode, mode_of, refuse_while_reconciling, ungranted, untold
-from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments
+from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments, undone
 from sync.units import format_fen
 
 
@@ -74,6 +74,7 @@ def post_payment(tx: Connection, payment: Payment, first: tuple[str, int] | None
     if not insert_first(tx, payments, row):
         known = tx.execute(select(payments).where(payments.c.reference == payment.reference)).mappings().one()
         _same_payment(known, payment, account)
+        _not_undone(tx, payment.reference)
         return False
     tx.execute(
         update(accounts).where(accounts.c.account == account).values(fund_fen=accounts.c.fund_fen + payment.amount_fen)
@@ -94,6 +95,17 @@ def _same_payment(known: Any, payment: Payment, account: str) -> None:
         f"这个银行流水号已登记为 {text};同一流水号只能登记一次",
         f"this bank reference is already booked as {text}; one reference, one payment",
     )  # fmt: skip
+
+
+def _not_undone(tx: Connection, reference: str) -> None:
+    """A cheque presented once more is another payment: the first one keeps its reference, and stays undone."""
+    when = tx.execute(select(undone.c.undone_at).where(undone.c.reference == reference)).scalar()
+    if when is not None:
+        raise NotAllowed(
+            "reference", reference,
+            f"这笔到款已于 {when[:10]} 退票;再次到账请用新的流水号",
+            f"this payment was undone on {when[:10]}; allowed: the new payment's own reference",
+        )  # fmt: skip
 
 
 def approve_credit(tx: Connection, credit: Credit) -> bool:

@@ -71,7 +71,7 @@ def amend_notice(tx: Connection, number: str, changes: dict[str, Any], now: date
     row = _changeable(tx, number)
     _may_grow(tx, row["instance"])
     old = Notice.model_validate_json(row["body"])
-    fields = {**old.model_dump(), **changes, "version": old.version + 1, "issued_at": now}
+    fields = {**old.model_dump(), **changes, "version": old.version + 1, "issued_at": now.astimezone(UTC)}
     application = old.account.partition("/credit-")[2]
     NoticeRequest(
         plant=row["instance"].split("/")[0], credit_application=application,
@@ -240,7 +240,7 @@ def _priced(tx: Connection, request: NoticeRequest, now: datetime) -> Notice:
         customer_name=name,
         account=account,
         hold_fen=0,
-        issued_at=now,
+        issued_at=now.astimezone(UTC),
         credit_due=due,
         responsible=responsible,
         **fields,
@@ -276,8 +276,8 @@ def _credit(tx: Connection, request: NoticeRequest, now: datetime) -> Any:
 
 
 def _not_overdue(application: str, due: str, now: datetime) -> None:
-    """逾期停发: on a credit whose day of payment is past no notice is issued, and none is changed."""
-    if due < now.astimezone(UTC).date().isoformat():
+    """逾期停发: on a credit whose day of payment is past, by the clock of `now`, no notice is issued or changed."""
+    if due < now.date().isoformat():
         raise NotAllowed(
             "credit_application", application, f"付款期限 {due} 已过", f"was due on {due}; allowed: a new application"
         )

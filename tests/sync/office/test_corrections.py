@@ -1,5 +1,6 @@
 """Refunds, bounced cheques, recalls, new prices, on both databases: what is gone is never granted, and sums agree."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand
+from sync.office.store.orders import amend_notice
 from sync.office.store.plants import enrol, hear_state
 from sync.office.store.schema import accounts, undone
 from sync.office.store.verification import verify_books
@@ -89,6 +91,34 @@ def test_a_bounced_cheque_takes_what_is_free_and_the_rest_is_exposed_and_recalle
         issue(store)
     with pytest.raises(NotAllowed, match="no such payment"):
         undo(store, "B9")
+
+
+def test_a_cheque_presented_again_is_another_payment(store: Store) -> None:
+    pay(store, 10_000)
+    undo(store)
+    with pytest.raises(NotAllowed, match="was undone on"):
+        pay(store, 10_000)
+    assert pay(store, 10_000, "B2") and account(store)["free_fen"] == 10_000
+
+
+def test_a_notice_on_overdue_credit_is_not_changed(store: Store, plant: FakePlant) -> None:
+    due = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    fields = {
+        "application": "A1", "customer_id": "C002", "customer_name": "乙", "product": "焦炭", "quantity_kg": 50_000,
+        "price_fen_per_t": 200_000, "due": due, "responsible": "李四",
+    }  # fmt: skip
+    requests.book_credit(store, requests.read_body(requests.CreditIn, fields), "A01", 8)
+    issue(store, limit_kg=10_000, mode="credit", customer_id="C002", credit_application="A1")
+    midnight = datetime.fromisoformat(f"{due}T23:59:59+08:00")
+    for now, allowed in ((midnight, True), (midnight + timedelta(seconds=1), False)):
+        changes = {"limit_kg": 20_000, "expires_at": now + timedelta(hours=1)}
+        with store.write() as tx:
+            if allowed:
+                assert amend_notice(tx, "N1", changes, now).hold_fen == 4_000_000
+                continue
+            with pytest.raises(NotAllowed, match="was due on") as caught:
+                amend_notice(tx, "N1", changes, now)
+            assert caught.value.field == "credit_application"
 
 
 def test_what_comes_back_covers_the_exposure_before_anybody_gets_it(store: Store, plant: FakePlant) -> None:
