@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sync.allotment import InstanceState
 from tests.sync.model.office_rules import OfficeRules, with_office, with_seat
 from tests.sync.model.plant_rules import PlantRules
-from tests.sync.model.values import FIRST, Bounds, Box, Head, Mode, Office, Plant, Seat
+from tests.sync.model.values import FIRST, Bounds, Box, Head, Mode, Office, Plant, Seat, late_for
 
 LineSteps = Iterator[tuple[str, Head, Plant]]
 
@@ -115,19 +115,19 @@ class Protocol(OfficeRules, PlantRules):
         seat = office.seats[place]
         assert seat is not None
 
-        def settled(spend_fen: int) -> Head:
-            after = seat._replace(counters=seat.counters.settle(spend_fen), late_heard_fen=0, charged_fen=0)
+        def settled(spend_fen: int, papered_fen: int | None) -> Head:
+            after = seat._replace(counters=seat.counters.settle(spend_fen), papered_fen=papered_fen)
             return with_office(head, number, self.covers(with_seat(office, place, after)))
 
         if seat.counters.state is not InstanceState.SETTLED:
             if plant.air.final_fen is not None:
-                yield f"office {number} settles the closed epoch", settled(plant.air.final_fen), plant
+                yield f"office {number} settles the closed epoch", settled(plant.air.final_fen, None), plant
             if self.bounds.paper and (plant.box is Box.GONE or self.bounds.zombies):
-                papered = plant._replace(papered_fen=plant.left_fen)
-                yield f"office {number} settles by paper", settled(self.evidence_fen(plant)), papered
+                after = settled(self.evidence_fen(plant), plant.left_fen)
+                yield f"office {number} settles by paper", after, plant.papered
             return
-        if plant.late_fen > seat.late_heard_fen:
-            late = with_seat(office, place, seat._replace(late_heard_fen=plant.late_fen))
+        if (late_fen := late_for(seat, plant)) > seat.late_heard_fen:
+            late = with_seat(office, place, seat._replace(late_heard_fen=late_fen))
             yield f"office {number} hears a late ticket", with_office(head, number, late), plant
         if seat.late_heard_fen > seat.charged_fen:
             charged = seat._replace(counters=seat.counters.charge(1), charged_fen=seat.charged_fen + 1)
@@ -166,7 +166,7 @@ def _may_bounce(office: Office) -> bool:
 def _broken_seat(office: Office, seat: Seat, plant: Plant) -> str:
     counters, books = seat.counters, plant.books.counters
     if counters.state is InstanceState.SETTLED:
-        if counters.settled_spend_fen - seat.charged_fen + plant.late_fen < plant.left_fen:
+        if counters.settled_spend_fen - seat.charged_fen + late_for(seat, plant) < plant.left_fen:
             return "an epoch is settled for less than what left"
         if counters.settled_spend_fen > max(plant.left_fen, plant.papered_fen or 0):
             return "a late ticket was charged twice"

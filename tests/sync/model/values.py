@@ -72,12 +72,18 @@ class Plant(NamedTuple):
     left_fen: int = 0
     """GHOST net of goods that left. No restore takes it back."""
     papered_fen: int | None = None
-    """GHOST what had left when the epoch was settled by paper; more is late."""
+    """GHOST what had left when the epoch was first settled by paper; more is late."""
 
     @property
     def late_fen(self) -> int:
         """What a box, believed dead, sold after it was settled by paper."""
         return 0 if self.papered_fen is None else max(0, self.left_fen - self.papered_fen)
+
+    @property
+    def papered(self) -> "Plant":
+        """Two persons have just signed for what left so far."""
+        first_fen = self.left_fen if self.papered_fen is None else min(self.papered_fen, self.left_fen)
+        return self._replace(papered_fen=first_fen)
 
 
 class Mode(Enum):
@@ -97,8 +103,15 @@ class Seat(NamedTuple):
     told_number: int = 0
     """The term in which it told its last word."""
     late_heard_fen: int = 0
+    papered_fen: int | None = None
+    """GHOST what had left when these books settled it by paper."""
     charged_fen: int = 0
     """Of the late tickets in suspense 挂账, what finance has charged."""
+
+
+def late_for(seat: Seat, plant: Plant) -> int:
+    """What comes to these books as late tickets, in fen."""
+    return 0 if seat.papered_fen is None else max(0, plant.left_fen - seat.papered_fen)
 
 
 class Office(NamedTuple):

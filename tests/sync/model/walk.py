@@ -13,7 +13,7 @@ from sync.allotment import InstanceState
 from sync.messages import Term
 from tests.sync.model.office_rules import with_office, with_seat
 from tests.sync.model.protocol import Protocol
-from tests.sync.model.values import Air, Bounds, Box, Mode, Office, Plant, State
+from tests.sync.model.values import Air, Bounds, Box, Mode, Office, Plant, State, late_for
 
 Message = TypeVar("Message")
 PLANTS = "ABCDE"
@@ -170,7 +170,7 @@ class Walk:
             return
         counters = seat.counters
         if counters.state is InstanceState.SETTLED:
-            late_fen = plant.late_fen - seat.charged_fen
+            late_fen = late_for(seat, plant) - seat.charged_fen
             if late_fen > 0:
                 seat = seat._replace(counters=counters.charge(late_fen), charged_fen=seat.charged_fen + late_fen)
                 self._put_office(number, with_seat(office, place, seat))
@@ -178,9 +178,11 @@ class Walk:
             seat = seat._replace(counters=counters.settle(plant.air.final_fen))
             self._put_office(number, with_seat(office, place, seat))
         elif plant.box is Box.GONE or (counters.state is InstanceState.CLOSING and self._random.random() < 0.02):
-            settled = seat._replace(counters=counters.settle(self._rules.evidence_fen(plant)), charged_fen=0)
+            settled = seat._replace(
+                counters=counters.settle(self._rules.evidence_fen(plant)), papered_fen=plant.left_fen
+            )
             self._put_office(number, with_seat(office, place, settled))
-            self._put(place, plant._replace(papered_fen=plant.left_fen))
+            self._put(place, plant.papered)
 
     def _everybody_tells(self) -> None:
         """A good day: the people do what a halted or restored head office asks of them."""
