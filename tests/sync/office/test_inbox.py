@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from sync.canonical import canonical
-from sync.messages import WireRecord
+from sync.messages import AccountState, Returned, VisitMoved, WireRecord
 from sync.office.store import views
+from sync.office.store.corrections import undo_payment
 from sync.office.store.database import Store
 from sync.office.store.inbox import Ingested, UnknownInstance, Unstorable, ingest
 from sync.office.store.money import Payment, grant_by_hand, post_payment
-from sync.office.store.plants import read_committed
+from sync.office.store.plants import hear_state, read_committed
 from sync.office.store.schema import allotments, forks, inbox
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant, tampered
@@ -213,3 +214,24 @@ def test_grants_are_answered_from_the_books(store: Store, plant: FakePlant) -> N
     fund(store, plant, 100_000)
     with store.read() as tx:
         assert read_committed(tx, plant.instance.wire_id, 0, 10).granted_fen == {ACCOUNT: 100_000}
+
+
+def test_rows_that_make_the_plant_lack_something_say_so(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    visit = plant.taken("N1", ACCOUNT, 7_000_000)
+    assert not take(store, plant, plant.rows).owed
+    with store.write() as tx:
+        undo_payment(tx, "B1", "支票退回", "F01")
+    plant.write(Returned(account=ACCOUNT, returned_fen=3_000_000))
+    counters = AccountState(
+        granted_fen=10_000_000, returned_fen=3_000_000, spent_fen=0, voided_fen=0, held_fen=7_000_000
+    )  # fmt: skip
+    with store.write() as tx:
+        hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: counters}, documents=1))
+    plant.write(
+        VisitMoved(
+            visit=visit, notice="N1", plate="浙A12345", event="cancel", state="cancelled", at=plant.now(),
+            account=ACCOUNT, released_fen=7_000_000,
+        )
+    )  # fmt: skip
+    assert take(store, plant, plant.rows).owed, "what the truck held is recalled"
