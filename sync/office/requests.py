@@ -1,7 +1,7 @@
 """What people and programs ask head office to book, in one shape for the forms, the JSON API and the commands."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
