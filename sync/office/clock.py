@@ -10,7 +10,9 @@ def now_text() -> str:
 
 def time_text(moment: datetime) -> str:
     """An aware moment as it is stored, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    if moment.utcoffset():
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def local_text(stored: str, utc_offset_hours: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
