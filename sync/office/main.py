@@ -6,7 +6,7 @@ import itertools
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 
@@ -73,14 +73,13 @@ def listen(settings: Settings) -> socket.socket:
 
 async def keep_policy(settings: Settings, store: Store, hub: LiveHub) -> None:
     """A turn of the grant policy each minute. It is a convenience: whatever fails in it stops nothing else."""
-    demand = Demand()
+    demand, zone = Demand(), timezone(timedelta(hours=settings.office.utc_offset_hours))
     while True:
         try:
             turn = Turn()
-            for step in await store.run(
-                lambda books: policy_steps(books, settings.policy.way, demand, datetime.now(UTC))
-            ):
-                turn += await store.run(step)
+            look = partial(policy_steps, way=settings.policy.way, demand=demand, now=datetime.now(zone))
+            for step in await store.run(look):
+                turn += await store.run(step)  # each on its own: the plants' records are booked between them
             if turn != Turn():
                 _log.info("grant policy", grants=turn.grants, recalls=turn.recalls)
                 hub.changed()

@@ -42,12 +42,13 @@ Step = Callable[[Store], Turn]
 
 
 def policy_steps(store: Store, way: Callable[[str], Way], demand: Demand, now: datetime) -> list[Step]:
-    """What is to be done now, for at most `MOST_STEPS` accounts; nothing is written here."""
+    """What is to be done now, for at most `MOST_STEPS` accounts; nothing is written here. `now` is on the office's wall
+    clock, whose day decides which credit is overdue."""
     now_s = int(now.timestamp())
     with store.read() as tx:
         if mode_of(tx) is not Mode.NORMAL:
             return []
-        plans = _plans(tx, way, demand, now_s)
+        plans = _plans(tx, way, demand, now)
     # Each turn begins elsewhere, so that what fails again and again keeps nobody waiting.
     first = now_s // 60 * MOST_STEPS % len(plans) if len(plans) > MOST_STEPS else 0
     return [partial(_act, account=account, plan=plan) for account, plan in (plans[first:] + plans[:first])[:MOST_STEPS]]
@@ -59,12 +60,13 @@ def run_policy(store: Store, way: Callable[[str], Way], demand: Demand, now: dat
 
 
 def _plans(
-    tx: Connection, way: Callable[[str], Way], demand: Demand, now_s: int
+    tx: Connection, way: Callable[[str], Way], demand: Demand, now: datetime
 ) -> list[tuple[Account, Plan]]:  # fmt: skip
+    now_s = int(now.timestamp())
     plants = open_plants(tx, way, now_s)
     demand.refresh(tx, frozenset(each.plant for each in plants if each.forecast), now_s)
     marks = read_marks(tx)
-    overdue = overdue_accounts(tx, datetime.fromtimestamp(now_s, UTC).date().isoformat())
+    overdue = overdue_accounts(tx, now.date().isoformat())
     plans = []
     for account in read_accounts(tx):
         targets_fen = {} if account.account in overdue else demand.targets_fen

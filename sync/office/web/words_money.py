@@ -119,9 +119,9 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     ),
     "latency": ("额度到厂时间", "Time until a grant is at the plant"),
     "latency_how": (
-        "近 {} 日:从总部提交额度到厂的状态报文确认收到,只计当时在线的厂;中位数与 95% 位(最近秩法)",
-        "last {} days: from head office's commit to the plant's STATE that has it, of grants made while the plant was "
-        "online; median and 95th percentile by nearest rank",
+        "近 {} 日:从总部提交额度到厂的状态报文确认收到,只计此前 150 秒内有联系的厂;中位数与 95% 位(最近秩法)",
+        "last {} days: from head office's commit to the plant's STATE that has it, of grants to plants heard in the "
+        "150 seconds before; median and 95th percentile by nearest rank",
     ),
     "goal": ("目标", "goal"),
     "met": ("达标", "met"),
@@ -169,4 +169,5 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
         "该厂还没有跟随当前任期:须先连上总部一次,才能用这个码",
         "the plant does not follow the current office term yet: it takes this code only after it was connected once",
     ),
+    "overdue": ("逾期停发", "overdue: stopped"),
 }

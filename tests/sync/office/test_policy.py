@@ -64,9 +64,7 @@ def test_a_minute_later_nothing_more_is_wanted_than_the_bound(free: int, sites: 
         plan = plan_account(free, sites, NOW_S + 60 * minute, several=True)
         gifts = dict(plan.grants)
         free -= sum(gifts.values())
-        sites = [
-            Site(site.instance, site.target_fen, site.unused_fen + gifts.get(site.instance, 0)) for site in sites
-        ]
+        sites = [Site(site.instance, site.target_fen, site.unused_fen + gifts.get(site.instance, 0)) for site in sites]
     for site in sites:
         if site.unused_fen > start[site.instance]:
             assert site.unused_fen * 100 <= pool * MOST_PERCENT
