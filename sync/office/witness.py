@@ -62,7 +62,9 @@ class Witness:
     def read(self) -> Seen | None:
         """What was seen; None when there is no file, or no line in it that can be read."""
         try:
-            return Seen(**json.loads(self.path.read_text("utf-8")))
+            with self.path.open("rb") as file:
+                fcntl.lockf(file, fcntl.LOCK_SH)  # half of one line and half of the next would be another number
+                return Seen(**json.loads(file.read()))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -72,6 +74,7 @@ class Witness:
         new = not self.path.exists()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
             os.pwrite(descriptor, line, 0)
             if safe or new:
                 os.fsync(descriptor)

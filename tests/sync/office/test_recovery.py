@@ -5,16 +5,20 @@ import os
 import shutil
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sync.office.recovery import open_books, reconcile_status, witness_books
+from sync.office.settings import load_settings
 from sync.office.store.database import Store
 from sync.office.store.plants import hear_state
 from sync.office.store.terms import current_term
 from sync.office.witness import Seen, Witness, machine_id, older_than
 from tests.sync.office.program import Office, call, told
+from tests.sync.office.test_money import pay
 
 PAY = ("--customer", "C001", "--name", "示例客户甲", "--amount", "1000")
 
@@ -136,6 +140,50 @@ SEEN = Seen("a" * 32, 3, 70, "m1")
 )
 def test_which_books_a_witness_takes_for_a_copy(witness: Seen | None, now: Seen, older: bool) -> None:
     assert bool(older_than(witness, now)) is older
+
+
+def test_either_database_is_held_against_the_witness(store_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "office.toml"
+    config.write_text(f'[office]\nname = "x"\ndatabase = "{store_url}"\n[link]\nenabled = false\n', encoding="utf-8")
+    settings = load_settings(config)
+    store = open_books(settings, config, starting=True)
+    pay(store, 1_000)
+    witness_books(store, config, safe=False)
+    store.close()
+    for spoilt, expected in (
+        ("", "normal"),
+        ("UPDATE meta SET number = number - 1 WHERE name = 'change'", "reconciling"),
+    ):
+        store = Store(settings.database_url)
+        with store.write() as tx:
+            if spoilt:
+                tx.exec_driver_sql(spoilt)
+        store.close()
+        store = open_books(settings, config, starting=True)
+        assert reconcile_status(store)["mode"] == expected
+        store.close()
+    seen = Witness(tmp_path).read()
+    assert seen is not None and seen.start == 3
+
+
+def test_a_witness_is_read_whole_while_it_is_written(tmp_path: Path) -> None:
+    witness = Witness(tmp_path)
+    lines = [Seen("a" * 32, 1, change, "m1") for change in (999_999, 1_000_000)]
+    witness.write(lines[0], safe=False)
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            for seen in lines:
+                witness.write(seen, safe=False)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert {witness.read() for _ in range(300)} <= set(lines)
+    finally:
+        done.set()
+        writer.join()
 
 
 def test_the_witness_is_one_small_line_that_is_overwritten_in_place(tmp_path: Path) -> None:
