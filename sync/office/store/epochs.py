@@ -21,6 +21,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store.applying import apply_rows, tell
 from sync.office.store.corrections import pursue_exposure
 from sync.office.store.database import insert_new, next_change, put
+from sync.office.store.found_again import refuse_unknown_accounts
 from sync.office.store.money import grant_wanted
 from sync.office.store.orders import CHANGEABLE, number_document, open_instance
 from sync.office.store.schema import (
@@ -118,6 +119,8 @@ def settle(
 
     The caller tells pages of the change when all locks are taken.
     """
+    if how != "record":  # there the plant's own counters tell
+        refuse_unknown_accounts(tx, instance)
     listed = list(paper)
     added: dict[str, int] = defaultdict(int)
     for stub in listed:

@@ -12,6 +12,7 @@ from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.cover import cover_exposure
 from sync.office.store.database import insert_first, insert_new, next_change
+from sync.office.store.found_again import open_account
 from sync.office.store.policy_notes import note_granted
 from sync.office.store.reconcile import Mode, mode_of, refuse_while_reconciling, ungranted, untold
 from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments, undone
@@ -63,9 +64,7 @@ def post_payment(tx: Connection, payment: Payment, first: tuple[str, int] | None
     """
     _name_customer(tx, payment.customer_id, payment.customer_name)
     account = prepaid_account(payment.customer_id)
-    insert_new(
-        tx, accounts, [{"account": account, "customer_id": payment.customer_id, "kind": "prepaid", "fund_fen": 0}]
-    )
+    open_account(tx, {"account": account, "customer_id": payment.customer_id, "kind": "prepaid", "fund_fen": 0})
     _lock(tx, account)
     row = {
         "reference": payment.reference, "account": account, "amount_fen": payment.amount_fen, "payer": payment.payer,
@@ -119,7 +118,7 @@ def approve_credit(tx: Connection, credit: Credit) -> bool:
     fund = {
         "account": credit.account, "customer_id": credit.customer_id, "kind": "credit", "fund_fen": credit.amount_fen,
     }  # fmt: skip
-    insert_new(tx, accounts, [fund])
+    open_account(tx, fund)
     row = {"application": credit.application, "posted_at": now_text(), "posted_by": credit.posted_by, **wanted}
     if not insert_first(tx, credits, row):
         known = tx.execute(select(credits).where(credits.c.application == credit.application)).mappings().one()
