@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.allotment import InstanceState, OfficeCounters, PlantCounters, Shortage, free_fen
+from sync.allotment import InstanceState, OfficeCounters, PlantCounters, Shortage, covered_fen, free_fen
 from sync.units import amount_fen
 
 SMALL = st.integers(0, 1_000)
@@ -114,3 +114,36 @@ def test_the_largest_load_within_a_hold_never_costs_more_than_the_hold(hold: int
     while amount_fen(net_kg, price) > hold:
         net_kg -= division
     assert PlantCounters(granted_fen=hold).hold(hold).post(hold, amount_fen(net_kg, price)).available_fen >= 0
+
+
+@given(granted=SMALL, seen=SMALL, returned=SMALL)
+def test_books_that_forgot_a_grant_never_count_less_than_the_plant_has(granted: int, seen: int, returned: int) -> None:
+    office = OfficeCounters(granted_fen=granted).recovered(seen, returned)
+    assert office.granted_fen == max(granted, seen) and office.returned_seen_fen == returned
+    assert office.recovered(0, 0) == office
+
+
+@given(granted=SMALL, spend=SMALL, late=SMALL)
+def test_a_settled_epoch_counts_what_it_was_settled_with(granted: int, spend: int, late: int) -> None:
+    settled = OfficeCounters(granted_fen=granted, state=InstanceState.CLOSING).settle(spend)
+    assert settled.outstanding_fen == spend
+    assert settled.returned(granted).outstanding_fen == spend, "what is heard later changes nothing"
+    assert settled.charge(late).charge(-late) == settled
+    with pytest.raises(Shortage, match="settled already"):
+        settled.settle(spend)
+    with pytest.raises(Shortage, match="no grants"):
+        settled.grant(1, free_fen=10)
+
+
+def test_only_a_settled_epoch_is_charged_and_a_spend_is_never_negative() -> None:
+    with pytest.raises(Shortage, match="count by themselves"):
+        OfficeCounters().charge(1)
+    with pytest.raises(Shortage, match="cannot be"):
+        OfficeCounters().settle(-1)
+
+
+@given(exposure=SMALL, free=st.integers(-100, 100))
+def test_exposure_is_covered_by_what_is_free_and_by_no_debt(exposure: int, free: int) -> None:
+    covered = covered_fen(exposure, free)
+    assert 0 <= covered <= exposure
+    assert covered == exposure or free - covered <= 0
