@@ -14,7 +14,7 @@ from sync.messages import Notice, WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Effects, Incident, Shipment, Sums
 from sync.office.reading import orders_named, read_row, visits_named
-from sync.office.store.bulk import change, insert_new, put
+from sync.office.store.bulk import among, change, insert_new, put
 from sync.office.store.lacks import note_lacks
 from sync.office.store.money import grant_wanted
 from sync.office.store.schema import accounts, allotments, documents, incidents, notices, shipments
@@ -54,7 +54,7 @@ def tell(tx: Connection, plant: str, instance: str, found: Iterable[Incident]) -
 def _read_shipments(tx: Connection, instance: str, visits: set[str]) -> dict[str, Shipment]:
     if not visits:
         return {}
-    mine = (shipments.c.instance == instance, shipments.c.visit.in_(sorted(visits)))
+    mine = (shipments.c.instance == instance, among(tx, shipments.c.visit, visits))
     return {row.visit: Shipment(*row) for row in tx.execute(select(*_SHIPMENT_COLUMNS).where(*mine))}
 
 
@@ -64,7 +64,7 @@ def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, 
     if not numbers:
         return issued
     mine = (documents.c.instance == instance, documents.c.kind == Notice.KIND)
-    chosen = select(documents.c.subject, documents.c.body).where(*mine, documents.c.subject.in_(sorted(numbers)))
+    chosen = select(documents.c.subject, documents.c.body).where(*mine, among(tx, documents.c.subject, numbers))
     for number, body in tx.execute(chosen.order_by(documents.c.number)):
         issued[number].append(Notice.model_validate_json(body))
     return issued
@@ -72,10 +72,10 @@ def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, 
 
 def _add_notice_facts(tx: Connection, touched: Sequence[Shipment]) -> None:
     """Before there is a ticket, customer and product are those of the notice."""
-    wanted = sorted({shipment.notice for shipment in touched if shipment.notice and not shipment.customer_name})
+    wanted = {shipment.notice for shipment in touched if shipment.notice and not shipment.customer_name}
     if not wanted:
         return
-    found = tx.execute(select(notices.c.notice, notices.c.body).where(notices.c.notice.in_(wanted)))
+    found = tx.execute(select(notices.c.notice, notices.c.body).where(among(tx, notices.c.notice, wanted)))
     facts = {row.notice: json.loads(row.body) for row in found}
     for shipment in touched:
         if not shipment.customer_name and shipment.notice in facts:
@@ -98,11 +98,11 @@ def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tup
     if not named:
         return []
     # In one order everywhere: two processes that lock accounts must not wait for each other.
-    locking = select(accounts.c.account).where(accounts.c.account.in_(named)).order_by(accounts.c.account)
+    locking = select(accounts.c.account).where(among(tx, accounts.c.account, named)).order_by(accounts.c.account)
     known = list(tx.execute(locking.with_for_update()).scalars())
     strange = [f"{account}: no such account here" for account in named if account not in set(known)]
     row = allotments.c
-    mine = (row.instance == instance, row.account.in_(known))
+    mine = (row.instance == instance, among(tx, row.account, known))
     before = {each["account"]: each for each in tx.execute(select(allotments).where(*mine)).mappings()}
     after, over = [], []
     for account in known:

@@ -3,12 +3,13 @@ no round trips to save, takes them one by one. Rows are dicts with the same keys
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, bindparam, cast, func, insert, select, update
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.exc import OperationalError
 
 Row = Mapping[str, Any]
@@ -74,6 +75,15 @@ def change(tx: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed}
         named = [{f"{'its' if name in keys else 'new'}_{name}": row[name] for name in row} for row in rows]
         tx.execute(update(table).where(*where).values(values), named)
+
+
+def among(tx: Connection, column: "Column[str]", values: Iterable[str]) -> "ColumnElement[bool]":
+    """Whether a column is one of very many texts: one parameter instead of one for each, which all would be parsed."""
+    listed = sorted(values)
+    if not _is_postgresql(tx):
+        return column.in_(listed)
+    told = cast(bindparam(None, json.dumps(listed, ensure_ascii=False), type_=Text), JSON)
+    return column.in_(select(func.json_array_elements_text(told)))
 
 
 def _unpack(tx: Connection, table: Table, rows: Sequence[Row], end: str) -> None:
