@@ -1,7 +1,8 @@
 """Memory of the plant's and of head office's process over a few thousand visits: where it ends, and its slope.
 
 Both are the real programs, joined by a real broker; somebody looks at their pages all the time. The slope is fitted
-over the last third: until then caches fill that have a limit (SQLite's pages, parsed notices, compiled statements). `WEIGHGATE_BENCH_VISITS` sets how many visits.
+over the last third: until then caches fill that have a limit (SQLite's pages, parsed notices, compiled statements).
+`WEIGHGATE_BENCH_VISITS` sets how many visits.
 """
 
 import json
