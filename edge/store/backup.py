@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBroken, StoreFull, connect, take_lock
 from edge.store.tail_check import BooksTorn
 from edge.store.verify import NotBooks, VerifyReport, verify
 
 _BESIDE = ("", "-wal", "-shm")
+COPIED = "copied"
+"""The kept text of books that come from a backup; head office settles no epoch from such (sync.office.old_disk)."""
 
 
 class BackupFailed(Exception):
@@ -90,7 +93,7 @@ def _fenced(copy: Path, why: str) -> VerifyReport:
     os.chmod(copy, 0o600)  # noqa: PTH101 - the mode before anything else is done with it
     database = Database(copy, Clock())
     try:
-        database.transact_now(lambda books: None if books.fenced else books.fence(why))
+        database.transact_now(lambda books: _mark(books, why))
     finally:
         database.close()
     connection = sqlite3.connect(copy)
@@ -103,6 +106,13 @@ def _fenced(copy: Path, why: str) -> VerifyReport:
     with copy.open("rb+") as file:
         os.fsync(file.fileno())
     return report
+
+
+def _mark(books: Books, why: str) -> None:
+    """Never to be sold from, and never to be settled from: what came after the backup is in neither."""
+    books.keep(COPIED, why)
+    if not books.fenced:
+        books.fence(why)
 
 
 def _give_name(copy: Path, target: Path) -> None:

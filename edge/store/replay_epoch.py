@@ -8,7 +8,7 @@ from sync.allotment import PlantCounters
 from sync.messages import EpochClosed, TermAdopted
 
 _NUMBERS = frozenset({"acked_seq", "documents_applied", "queue_number", "term_number", "start"})
-_TEXTS = frozenset({"instance", "fenced", "term_id", "closing", "closed", "row_sums"})
+_TEXTS = frozenset({"instance", "fenced", "term_id", "closing", "closed", "row_sums", "copied"})
 _ENDED = frozenset({"notice_taken", "hold", "weighment", "held", "ticket", "empty_slip", "void", "grant", "return"})
 """Kinds of records that an epoch may not have after it was closed."""
 

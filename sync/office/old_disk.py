@@ -34,6 +34,15 @@ def old_ledger(file: Path, instance: str) -> Iterator[sqlite3.Connection]:
                 owner = found[0] if found else "-"
                 if owner != instance:
                     raise _no(file, f"这是 {owner} 的账本", f"these are the books of {owner}")
+                # The plant's `edge.store.backup.COPIED`.
+                copied = connection.execute("SELECT value FROM meta WHERE key = 'copied'").fetchone()
+                if copied:
+                    raise _no(
+                        file,
+                        f"是备份,不是原盘 ({copied[0]});其后的出库单不在其中,请用存根结算 (--paper)",
+                        f"is a backup, not the disk itself ({copied[0]}): tickets since then are not in it; "
+                        "settle by paper",
+                    )
                 yield connection
             finally:
                 connection.close()

@@ -153,7 +153,9 @@ def judge_state(tx: Connection, head: Any, state: State, lost: bool) -> bool:
     `lost` says that the plant has grants or documents from us which the books did not hold.
     """
     own, mode = current_term(tx), mode_of(tx)
-    told = judge_told(own, state.term, fenced=state.mode == "fenced")
+    # Of a forked ledger two boxes tell: neither has the last word.
+    frozen = tx.execute(select(instances.c.frozen).where(instances.c.instance == head["instance"])).scalar_one()
+    told = judge_told(own, state.term, fenced=state.mode == "fenced" or bool(frozen))
     if told is Told.RIVAL and state.term is not None:
         return _hear_rival(tx, head["instance"], state.term.number, mode)
     if lost and mode is Mode.NORMAL and head["state"] != "settled":

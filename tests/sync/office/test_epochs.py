@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
+from edge.store.backup import back_up, restore
+from edge.store.clock import Clock
+from edge.store.database import Database
 from sync import messages as wire
 from sync.messages import CloseEpoch, EpochClosed, FinalCounters
 from sync.office import epochs
@@ -285,6 +288,27 @@ def test_another_disk_an_older_one_and_a_broken_one_are_refused(store: Store, pl
         assert state(store, plant) == "closing"
     with store.read() as tx:
         assert verify_books(tx).ok and not views.list_forks(tx)
+
+
+def test_a_backup_is_not_the_lost_boxs_disk(store: Store, plant: FakePlant, tmp_path: Path) -> None:
+    sold(store, plant)
+    take(store, plant, 4)
+    lost(store, plant)
+    books = Database(tmp_path / "plant.db", Clock())
+    books.transact_now(lambda tx: tx.keep("instance", plant.instance.wire_id))
+    books.close()
+    back_up(tmp_path / "plant.db", tmp_path / "backup.db")
+    for file in (tmp_path / "backup.db", restored(tmp_path / "backup.db", plant)):
+        with pytest.raises(NotAllowed, match="is a backup, not the disk itself"):
+            epochs.settle_by_disk(store, plant.instance.wire_id, file, PERSONS)
+    assert state(store, plant) == "closing"
+
+
+def restored(backup: Path, plant: FakePlant) -> Path:
+    """The backup put back by the plant's own command."""
+    books = backup.with_name("restored.db")
+    restore(backup, books, plant.instance.wire_id, replace=False)
+    return books
 
 
 def test_a_forked_ledger_is_settled_by_two_persons_and_never_by_its_own_record(store: Store, plant: FakePlant) -> None:

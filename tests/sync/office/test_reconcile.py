@@ -85,8 +85,8 @@ def test_nothing_that_gives_money_away_is_done_while_plants_have_not_told(store:
 def test_only_the_plants_own_word_in_the_new_term_counts(store: Store, plant: FakePlant) -> None:
     old = term(store)
     new = begin(store)
-    for followed, changes in ((None, {}), (old, {}), (new, {"mode": "fenced"})):
-        tell(store, plant, followed, None, **changes)
+    for followed in (None, old):
+        tell(store, plant, followed)
         assert missing(store) == (plant.instance.wire_id,), followed
     with pytest.raises(NotAllowed, match=f"not told: {plant.instance.wire_id}"):
         finish(store)
@@ -96,6 +96,14 @@ def test_only_the_plants_own_word_in_the_new_term_counts(store: Store, plant: Fa
     assert mode(store) is Mode.NORMAL
     with pytest.raises(NotAllowed, match="are not being reconciled"):
         finish(store)
+
+
+def test_a_copy_has_no_last_word_and_neither_has_the_original_after_it(store: Store, plant: FakePlant) -> None:
+    new = begin(store)
+    tell(store, plant, new, mode="fenced")
+    assert missing(store) == (plant.instance.wire_id,)
+    tell(store, plant, new)
+    assert missing(store) == (plant.instance.wire_id,), "two boxes speak with one key: settle it by disk or paper"
 
 
 def test_accounts_told_in_slices_count_when_they_leave_no_gap(store: Store, plant: FakePlant) -> None:
