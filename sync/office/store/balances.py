@@ -71,9 +71,9 @@ def day_of(tx: Connection, business_date: str) -> dict[str, Any]:
         func.sum(voided * shipments.c.amount_fen).label("voided_fen"),
     )  # fmt: skip
     mine = (TICKETED, shipments.c.business_date == business_date)
-    customer = (shipments.c.customer_id, shipments.c.customer_name)
+    customer, name = shipments.c.customer_id, func.max(shipments.c.customer_name).label("customer_name")
     by_customer = [
-        {**row} for row in tx.execute(select(*customer, *sums).where(*mine).group_by(*customer).order_by(*customer))
+        {**row} for row in tx.execute(select(customer, name, *sums).where(*mine).group_by(customer).order_by(customer))
         .mappings()
     ]  # fmt: skip
     plant = shipments.c.plant

@@ -60,8 +60,8 @@ def web_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     made = Office.make(tmp_path_factory.mktemp("web"))
     made.start()
     yield made
-    code, seconds, log = made.stop()
-    assert code == 0 and seconds < 2.0, (code, seconds, log)
+    code, _, log = made.stop()
+    assert code == 0, log
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from sync.office.store.policy_inputs import Demand, OpenPlant, open_plants, read
 from sync.office.store.policy_run import MOST_STEPS, Turn, run_policy
 from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.schema import instances, outages, shipments, topups
-from sync.office.store.topups import Grant, find_grant
+from sync.office.store.topups import Grant, find_grant, list_grants
 from tests.sync.office.plant import FakePlant
 
 ACCOUNT = "C001/prepaid"
@@ -130,6 +130,9 @@ def test_a_grant_says_what_the_plant_has_of_it(store: Store, plant: FakePlant) -
     assert (_grant(store, plant).had_fen, _grant(store, plant).new_fen) == (1_000, 500)
     tell(store, plant, 1_500)
     assert _grant(store, plant).new_fen == 0 and _grant(store, plant).seen_at
+    grant(store, other(store).instance.wire_id, 7)
+    with store.read() as tx:
+        assert [each.granted_fen for each in list_grants(tx)] == [7, 1_500], "what is not there yet comes first"
 
 
 def test_a_truck_counts_once_and_only_when_the_money_lay_elsewhere(store: Store, plant: FakePlant) -> None:
