@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import signal
 import socket
@@ -128,6 +129,7 @@ def main_loop(settings: Settings, file: Path, ready: Callable[[str], None]) -> N
         store = open_books(settings, file, starting=True)
         try:
             _log.info("books open", database=settings.office.database.split("@")[-1], config=str(file))
+            gc.freeze()  # what is loaded now stays: the collector need not go through it again for each month of rows
             asyncio.run(_run_witnessed(settings, store, file, ready))
             with contextlib.suppress(OSError, StoreUnavailable):
                 witness_books(store, file, safe=False)
