@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pytest
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.util import LRUCache
 
 from edge.store.books import Books
 from edge.store.clock import Clock
@@ -169,7 +170,7 @@ class SteppedDatabase(Database):
         return self._read_now(work)
 
 
-_COMPILED: dict[Any, Any] = {}
+_COMPILED: LRUCache[Any, Any] = LRUCache(500)
 
 
 class SteppedStore(Store):
