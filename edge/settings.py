@@ -188,7 +188,14 @@ def load_settings(file: Path) -> PlantSettings:
             )
     plant = settings.plant.model_copy(update={"data": data, "witness": witness})
     keys = settings.keys.model_copy(update={"directory": base / settings.keys.directory})
-    return settings.model_copy(update={"plant": plant, "keys": keys})
+    lanes = tuple(lane.model_copy(update={"printer": _beside(base, lane.printer)}) for lane in settings.lane)
+    return settings.model_copy(update={"plant": plant, "keys": keys, "lane": lanes})
+
+
+def _beside(base: Path, device: BaseModel) -> BaseModel:
+    """A device's configuration with its relative paths made absolute."""
+    paths = {name: base / value for name, value in device if isinstance(value, Path)}
+    return device.model_copy(update=paths)
 
 
 __all__ = ["PlantSettings", "SettingsError", "load_settings"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.printer.simulated import SimulatedPrinterConfig
 from edge.settings import SettingsError, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "plant.example.toml"
@@ -26,6 +27,18 @@ def test_the_example_is_right() -> None:
     settings = load_settings(EXAMPLE)
     assert settings.books_file == EXAMPLE.parent / "data" / "plant.db"
     assert settings.witness_file == EXAMPLE.parent / "data.witness" / "plant.json"
+
+
+def test_a_printers_folder_is_relative_to_the_configuration_too(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    begin = text.index("[lane.printer]")
+    end = text.index("\n[", begin)
+    file = tmp_path / "plant.toml"
+    file.write_text(
+        text[:begin] + '[lane.printer]\ntype = "simulated"\nfolder = "paper"\n' + text[end:], encoding="utf-8"
+    )
+    printer = load_settings(file).lane[0].printer
+    assert isinstance(printer, SimulatedPrinterConfig) and printer.folder == tmp_path / "paper"
 
 
 def test_the_witness_stands_beside_the_data_unless_it_is_said(tmp_path: Path) -> None:
