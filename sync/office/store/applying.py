@@ -63,10 +63,12 @@ def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, 
     issued: dict[str, list[Notice]] = defaultdict(list)
     if not numbers:
         return issued
-    mine = (documents.c.instance == instance, documents.c.kind == Notice.KIND)
-    chosen = select(documents.c.subject, documents.c.body).where(*mine, among(tx, documents.c.subject, numbers))
-    for number, body in tx.execute(chosen.order_by(documents.c.number)):
-        issued[number].append(Notice.model_validate_json(body))
+    # By the subject alone: asked for the instance too, PostgreSQL may read all that was ever sent to it.
+    columns = (documents.c.number, documents.c.instance, documents.c.kind, documents.c.subject, documents.c.body)
+    found = tx.execute(select(*columns).where(among(tx, documents.c.subject, numbers))).all()
+    for _, of, kind, number, body in sorted(found):
+        if of == instance and kind == Notice.KIND:
+            issued[number].append(Notice.model_validate_json(body))
     return issued
 
 

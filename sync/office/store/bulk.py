@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, bindparam, cast, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, any_, bindparam, insert, update
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import OperationalError
 
 Row = Mapping[str, Any]
@@ -80,10 +80,7 @@ def change(tx: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row
 def among(tx: Connection, column: "Column[str]", values: Iterable[str]) -> "ColumnElement[bool]":
     """Whether a column is one of very many texts: one parameter instead of one for each, which all would be parsed."""
     listed = sorted(values)
-    if not _is_postgresql(tx):
-        return column.in_(listed)
-    told = cast(bindparam(None, json.dumps(listed, ensure_ascii=False), type_=Text), JSON)
-    return column.in_(select(func.json_array_elements_text(told)))
+    return column == any_(bindparam(None, listed, type_=ARRAY(Text))) if _is_postgresql(tx) else column.in_(listed)
 
 
 def _unpack(tx: Connection, table: Table, rows: Sequence[Row], end: str) -> None:
