@@ -259,7 +259,7 @@ def play(examples: int, number: int, machine: type[Days] = Days) -> None:
 
 @pytest.mark.usefixtures("stepped")
 def test_no_story_dispatches_more_than_was_paid() -> None:
-    play(12, 3)
+    play(7, 3)
     counts = Days.counts
     assert counts["examples that ended at a full balance"] > 0, counts
 

@@ -98,14 +98,14 @@ class World:
         _remember(self.down[code], (topic, payload))
         self._fresh_down[code].append((topic, payload))
 
-    def exchange(self, weather: int = 0, rounds: int = 2) -> None:
+    def exchange(self, weather: int = 0, rounds: int = 2, *, retired: bool = False) -> None:
         """Let everybody talk. `weather` 0 is fair; any other number loses, doubles and reorders by that number."""
         dice = Random(weather) if weather else None
         for office in self.offices:
             office.look()
         for _ in range(rounds):
             TIME.ms += 300
-            for box in [*self.all_boxes, *self.retired]:
+            for box in [*self.all_boxes, *(self.retired if retired else ())]:
                 if box.pipe.up:
                     box.turn()
             up, self._fresh_up = self._fresh_up, []
@@ -480,7 +480,7 @@ class World:
         for _ in range(12):
             TIME.ms += 61_000
             before = self._standing()
-            self.exchange(rounds=2)
+            self.exchange(retired=True)
             if before == self._standing():
                 return
 
