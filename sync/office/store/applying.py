@@ -14,14 +14,13 @@ from sync.messages import Notice, WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Effects, Incident, Shipment, Sums
 from sync.office.reading import orders_named, read_row, visits_named
-from sync.office.store.bulk import among, change, insert_new, put
+from sync.office.store.bulk import among, change, fetch, insert_new, put
 from sync.office.store.lacks import note_lacks
 from sync.office.store.money import grant_wanted
 from sync.office.store.schema import accounts, allotments, documents, incidents, notices, shipments
 from sync.units import format_fen
 
 _SHIPMENT_FIELDS = tuple(Shipment.__dataclass_fields__)
-_SHIPMENT_COLUMNS = [shipments.c[name] for name in _SHIPMENT_FIELDS]
 
 
 def apply_rows(tx: Connection, plant: str, instance: str, ready: Sequence[WireRecord]) -> bool:
@@ -54,8 +53,8 @@ def tell(tx: Connection, plant: str, instance: str, found: Iterable[Incident]) -
 def _read_shipments(tx: Connection, instance: str, visits: set[str]) -> dict[str, Shipment]:
     if not visits:
         return {}
-    mine = (shipments.c.instance == instance, among(tx, shipments.c.visit, visits))
-    return {row.visit: Shipment(*row) for row in tx.execute(select(*_SHIPMENT_COLUMNS).where(*mine))}
+    found = fetch(tx, shipments, _SHIPMENT_FIELDS, {"instance": instance}, visits)
+    return {row.visit: Shipment(*row) for row in found}
 
 
 def _read_issued(tx: Connection, instance: str, numbers: set[str]) -> dict[str, list[Notice]]:

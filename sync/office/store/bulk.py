@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, any_, bindparam, insert, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, any_, bindparam, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import OperationalError
@@ -81,6 +81,20 @@ def among(tx: Connection, column: "Column[str]", values: Iterable[str]) -> "Colu
     """Whether a column is one of very many texts: one parameter instead of one for each, which all would be parsed."""
     listed = sorted(values)
     return column == any_(bindparam(None, listed, type_=ARRAY(Text))) if _is_postgresql(tx) else column.in_(listed)
+
+
+def fetch(tx: Connection, table: Table, names: Sequence[str], key: Row, among_values: Iterable[str]) -> Sequence[Any]:
+    """Named columns of the rows whose primary key is `key`, of one column, and then any of the values."""
+    (first, fixed), second = *key.items(), [column.name for column in table.primary_key][1]
+    listed = sorted(among_values)
+    if not _is_postgresql(tx):
+        mine = (table.c[first] == fixed, table.c[second].in_(listed))
+        return tx.execute(select(*(table.c[name] for name in names)).where(*mine)).all()
+    columns, own = _columns(tx, names), _quoted(tx, table.name)
+    # OFFSET 0 keeps each look-up one by the whole key: without statistics PostgreSQL would read all of the first part.
+    one = f"SELECT {columns} FROM {own} WHERE {_quoted(tx, first)} = %s AND {_quoted(tx, second)} = told.name OFFSET 0"
+    statement = f"SELECT {columns} FROM unnest(%s::text[]) told(name), LATERAL ({one}) found"
+    return tx.exec_driver_sql(statement, (listed, fixed)).all()
 
 
 def _unpack(tx: Connection, table: Table, rows: Sequence[Row], end: str) -> None:
