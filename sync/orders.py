@@ -3,7 +3,7 @@
 import hashlib
 
 from sync.canonical import canonical
-from sync.messages import Notice
+from sync.documents import Notice
 
 
 def digest(order: Notice) -> str:

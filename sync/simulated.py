@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from sync.answers import Committed, Peer
 from sync.chain import GENESIS_HASH, ChainBroken, verify_row
+from sync.documents import Document
 from sync.envelope import EnvelopeError, Kind, Message, kind_of, open_, seal
 from sync.keys import Instance
-from sync.messages import Document, Rec, State, Term, WireDocument, WireRecord
+from sync.messages import Rec, State, Term, WireDocument, WireRecord
 from sync.session import Tuning
 from sync.terms import first_term
 from sync.transport import Listener, NotConnected, Transport

@@ -8,7 +8,8 @@ from edge.domain.refusal import Reason, Refusal, refuse
 from edge.domain.visit import HOLD_OPEN, VisitEvent, VisitState
 from edge.station.notices import end_visit, fill_holds
 from edge.store.books import Books, Mode
-from sync.messages import CloseEpoch, EpochClosed, FinalCounters, Recall, Returned
+from sync.documents import CloseEpoch, Recall
+from sync.messages import EpochClosed, FinalCounters, Returned
 
 _CLOSING_REASON = "关账期"
 FINAL_ACCOUNTS = 2_000

@@ -14,24 +14,9 @@ from edge.station.snapshot import missing_fen
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 from sync.allotment import PlantCounters, Shortage
+from sync.documents import DOCUMENTS, CloseEpoch, Document, Notice, NoticeCancelled, Recall, Stock
 from sync.engine import BooksUnavailable
-from sync.messages import (
-    DOCUMENTS,
-    AccountState,
-    Alarm,
-    CloseEpoch,
-    Document,
-    Notice,
-    NoticeCancelled,
-    Recall,
-    State,
-    Stock,
-    StockSeen,
-    Term,
-    TermAdopted,
-    WireDocument,
-    WireRecord,
-)
+from sync.messages import AccountState, Alarm, State, StockSeen, Term, TermAdopted, WireDocument, WireRecord
 from sync.session import Fork
 from sync.terms import Heard, hear_term
 

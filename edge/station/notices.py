@@ -12,8 +12,9 @@ from edge.domain.refusal import Refusal
 from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent, VisitState, next_state
 from edge.store.books import Books
 from edge.store.visits import notice_from_wire
+from sync.documents import Notice, NoticeCancelled
 from sync.fields import NOTICE_NUMBER
-from sync.messages import Granted, HoldChanged, Notice, NoticeCancelled, NoticeRefused, NoticeTaken, VisitMoved
+from sync.messages import Granted, HoldChanged, NoticeRefused, NoticeTaken, VisitMoved
 from sync.orders import digest
 
 

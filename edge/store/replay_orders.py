@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from edge.domain.dispatch import tidy_plate
 from edge.store.findings import Findings
-from sync.messages import Notice, NoticeTaken, Ticketed
+from sync.documents import Notice
+from sync.messages import NoticeTaken, Ticketed
 from sync.orders import digest
 
 _ON_THE_TICKET = (

@@ -10,7 +10,7 @@ from edge.domain.refusal import Reason, Refusal
 from edge.domain.ticket import SaleMode
 from edge.domain.visit import IN_PLANT, HeldLoad, Visit, VisitState
 from sync.allotment import PlantCounters
-from sync.messages import Notice
+from sync.documents import Notice
 
 # The same words as the partial index `visits_open`, so that SQLite uses it.
 _OPEN = "state NOT IN ('released', 'closed', 'cancelled', 'empty_exit', 'voided', 'returned', 'expired')"

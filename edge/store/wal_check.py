@@ -4,19 +4,18 @@ SQLite reads a log up to the first frame whose check sum is wrong, and drops wha
 for the one commit that a power cut tore, which nobody was answered. It is not right for a flipped bit in the middle:
 commits behind it were answered, and their goods may be gone. Each commit syncs the log before it is answered and each
 life begins with an empty one, so at most one commit can be torn: two behind the end are two that were lost.
+
+The index file (-shm) would tell the end too, but closing it would give up this process's locks on it.
 """
 
 import sqlite3
 import struct
-import sys
 from pathlib import Path
-from typing import BinaryIO
 
 _HEADER = struct.Struct(">8I")
-_FRAME = struct.Struct(">4I")
-_FRAME_HEADER_BYTES = 24
+_FRAME = struct.Struct(">6I")
+_PAGE_BYTES = 4096
 _MAGIC = (0x377F0682, 0x377F0683)
-_MOST_FRAME_AT = 16
 TORN = 1
 """How many commits a power cut may leave behind the end of a sound log."""
 
@@ -24,54 +23,44 @@ TORN = 1
 def lost_commits(connection: sqlite3.Connection, path: Path) -> int:
     """How many commits stand in the log where SQLite does not read; `TORN` of them are nothing to worry about.
 
-    `connection` must be in a read transaction, so that the log cannot begin anew meanwhile.
+    `connection` must be in a transaction, so that the log does not begin anew under a reader of its frames.
     """
     connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    log = path.with_name(f"{path.name}-wal")
     try:
-        with path.with_name(f"{path.name}-wal").open("rb") as log:
-            salts, page_bytes = _beginning(log.read(_HEADER.size + _FRAME.size))
-            commits = _commits(log, salts, page_bytes) if page_bytes else []
-        with path.with_name(f"{path.name}-shm").open("rb") as index:
-            index.seek(_MOST_FRAME_AT)
-            most = int.from_bytes(index.read(4), sys.byteorder)
+        content = log.read_bytes()
+        lost = _behind_the_end(content)
+        with log.open("rb") as again:
+            return lost if again.read(_HEADER.size) == content[: _HEADER.size] else 0
     except FileNotFoundError:
         return 0
-    return sum(commit > most for commit in commits)
 
 
-def _beginning(content: bytes) -> tuple[tuple[int, int], int]:
-    """The salts of the present log and its page size, 0 when it is empty. A damaged header is told by the first frame,
-    for no frame is written before the header is on the disk.
-    """
+def _behind_the_end(content: bytes) -> int:
     if len(content) < _HEADER.size + _FRAME.size:
-        return (0, 0), 0
+        return 0
     magic, _, page_bytes, _, *salts, first, second = _HEADER.unpack_from(content)
-    if magic in _MAGIC and _check_sum(content[:24], magic) == (first, second):
-        return (salts[0], salts[1]), page_bytes
-    _, _, *salts = _FRAME.unpack_from(content, _HEADER.size)
-    return (salts[0], salts[1]), page_bytes if page_bytes in (512, 1024, 2048, 4096, 8192, 16384, 32768) else 4096
+    sums = _sums(content[:24], magic, (0, 0)) if magic in _MAGIC else None
+    sound = sums == (first, second)
+    if not sound:  # no frame is written before the header is on the disk: the first frame tells what it said
+        _, _, *salts = _FRAME.unpack_from(content, _HEADER.size)[:4]
+        page_bytes = _PAGE_BYTES
+    behind = 0
+    for at in range(_HEADER.size, len(content) - _FRAME.size + 1, _FRAME.size + page_bytes):
+        _, pages, *salt, first, second = _FRAME.unpack_from(content, at)
+        if sound and sums is not None:
+            data = content[at : at + 8] + content[at + _FRAME.size : at + _FRAME.size + page_bytes]
+            sums = _sums(data, magic, sums) if len(data) == 8 + page_bytes else None
+            sound = salt == salts and sums == (first, second)
+        behind += pages > 0 and salt == salts and not sound
+    return behind
 
 
-def _commits(log: BinaryIO, salts: tuple[int, int], page_bytes: int) -> list[int]:
-    """The numbers of the frames, from 1, that end a commit of this log."""
-    found: list[int] = []
-    number = 0
-    while True:
-        number += 1
-        log.seek(_HEADER.size + (number - 1) * (_FRAME_HEADER_BYTES + page_bytes))
-        header = log.read(_FRAME.size)
-        if len(header) < _FRAME.size:
-            return found
-        _, pages, *salt = _FRAME.unpack(header)
-        if pages and tuple(salt) == salts:
-            found.append(number)
-
-
-def _check_sum(content: bytes, magic: int) -> tuple[int, int]:
-    """SQLite's own sum of a log's header (https://sqlite.org/fileformat2.html, 4.2)."""
-    first = second = 0
-    words = struct.unpack(f"{'>' if magic & 1 else '<'}{len(content) // 4}I", content)
-    for one, two in zip(words[::2], words[1::2], strict=True):
+def _sums(content: bytes, magic: int, before: tuple[int, int]) -> tuple[int, int]:
+    """SQLite's running sums of a log (https://sqlite.org/fileformat2.html, 4.2)."""
+    first, second = before
+    words = iter(struct.unpack(f"{'>' if magic & 1 else '<'}{len(content) // 4}I", content))
+    for one, two in zip(words, words, strict=True):
         first = (first + one + second) & 0xFFFFFFFF
         second = (second + two + first) & 0xFFFFFFFF
     return first, second

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from sync import messages as wire
+from sync.documents import Notice
 from sync.office.clock import time_text
 from sync.office.lack import Lack
 from sync.office.orders_kept import odd_order, odd_ticket
@@ -100,7 +101,7 @@ class Effects:
     notices: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Notice number → its new state and reason."""
     lacks: list[Lack] = field(default_factory=list)
-    issued: Mapping[str, Sequence[wire.Notice]] | None = None
+    issued: Mapping[str, Sequence[Notice]] | None = None
     """Every version of the notices that the rows name, as issued to this instance; None: not to be compared."""
 
     def feed(self, seq: int, kind: str, body: str, at: str) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from sync.messages import Notice, NoticeTaken, Ticketed
+from sync.documents import Notice
+from sync.messages import NoticeTaken, Ticketed
 from sync.orders import digest
 from sync.units import format_fen
 

@@ -32,8 +32,9 @@ from edge.station.yard import arrive
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
+from sync.documents import Notice
 from sync.keys import load_private
-from sync.messages import Mode, Notice
+from sync.messages import Mode
 from tests.bench.rows import Row, percentile
 
 FRAMES, SCANS = 300, 150

@@ -23,8 +23,8 @@ from edge.station.yard import arrive
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
+from sync.documents import Notice
 from sync.keys import Instance
-from sync.messages import Notice
 from sync.office import requests
 from sync.office.store.database import Store
 from sync.office.store.money import grant_by_hand

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sync import messages as wire
 from sync.chain import GENESIS_HASH, row_hash
+from sync.documents import Notice
 from sync.orders import digest
 from sync.units import amount_fen
 
@@ -31,7 +32,7 @@ class Backlog:
     plant: str
     trucks: int
     customers: int = 60
-    notices: list[wire.Notice] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     rows: list[wire.WireRecord] = field(default_factory=list)
     spent_fen: dict[str, int] = field(default_factory=dict)
 
@@ -44,9 +45,9 @@ class Backlog:
             before = row_hash(before, seq, record.KIND, body)
             self.rows.append(wire.WireRecord(seq=seq, kind=record.KIND, body=body, at=at.isoformat(), hash=before))
 
-    def _notice(self, number: int) -> wire.Notice:
+    def _notice(self, number: int) -> Notice:
         customer, at = f"C{number % self.customers:03}", START + number * _BETWEEN_TRUCKS
-        return wire.Notice(
+        return Notice(
             notice=f"FH{at:%y%m%d}-{self.plant}-{number:05}", mode=wire.Mode.PREPAID, account=f"{customer}/prepaid",
             customer_id=customer, customer_name=f"示例客户{customer}贸易有限公司", product="冶金焦 25-60 mm",
             product_code=1, plate=f"浙A{number % 100_000:05}", axles=6, limit_kg=31_000,
@@ -54,7 +55,7 @@ class Backlog:
             expires_at=at + timedelta(hours=8), issued_by="B01", pickup_person="王师傅",
         )  # fmt: skip
 
-    def _visit(self, number: int, notice: wire.Notice) -> Iterator[tuple[datetime, int, int, wire.Record]]:
+    def _visit(self, number: int, notice: Notice) -> Iterator[tuple[datetime, int, int, wire.Record]]:
         times = [notice.issued_at + timedelta(minutes=minutes) for minutes in _MINUTES]
         net_kg = 28_000 + 20 * (number % 100)
         records = (
@@ -75,7 +76,7 @@ class Backlog:
         )  # fmt: skip
         return ((at, number, part, record) for part, (at, record) in enumerate(zip(times, records, strict=True)))
 
-    def _ticket(self, number: int, notice: wire.Notice, net_kg: int, times: list[datetime]) -> wire.Ticketed:
+    def _ticket(self, number: int, notice: Notice, net_kg: int, times: list[datetime]) -> wire.Ticketed:
         spent_fen = amount_fen(net_kg, PRICE_FEN_PER_T)
         self.spent_fen[notice.account] = self.spent_fen.get(notice.account, 0) + spent_fen
         return wire.Ticketed(
@@ -91,7 +92,7 @@ class Backlog:
         return f"{self.plant}-01-{number + 1:07}"
 
 
-def _weighed(notice: wire.Notice, role: str, kg: int, at: datetime) -> wire.Weighed:
+def _weighed(notice: Notice, role: str, kg: int, at: datetime) -> wire.Weighed:
     """A minute of weights: an empty scale, a truck that drives on, and its stable weight."""
     rising = [kg * step // 40 // 20 * 20 for step in range(40)]
     curve_kg = [0] * 180 + rising + [kg] * (_CURVE_POINTS - 180 - len(rising))

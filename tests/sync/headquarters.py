@@ -15,9 +15,9 @@ from sqlalchemy import insert, update
 from sync.broker import Broker, free_port
 from sync.canonical import canonical
 from sync.certificates import TlsFiles, make_request
+from sync.documents import Notice
 from sync.engine import PlantBooks, PlantEngine
 from sync.keys import Instance, generate, load_public, save_public
-from sync.messages import Notice
 from sync.mqtt import MqttSettings, MqttTransport
 from sync.office.clock import time_text
 from sync.office.setup import PUBLIC_KEY, create_office, enrol_plant

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from sync.chain import GENESIS_HASH
+from sync.documents import NoticeCancelled
 from sync.engine import BooksUnavailable, PlantEngine
 from sync.envelope import Kind, seal
 from sync.keys import Instance
-from sync.messages import Ack, Grant, NoticeCancelled, WireRecord
+from sync.messages import Ack, Grant, WireRecord
 from sync.session import Tuning
 from sync.simulated import FAIR, FOUL, HostileNet, MemoryOffice
 from sync.terms import next_term

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sync.canonical import canonical, is_canonical, parse
-from sync.messages import DOCUMENTS, RECORDS, Grant, HoldChanged, NoticeCancelled, WireRecord
+from sync.documents import DOCUMENTS, NoticeCancelled
+from sync.messages import RECORDS, Grant, HoldChanged, WireRecord
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

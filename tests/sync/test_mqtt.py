@@ -11,9 +11,9 @@ import pytest
 
 from sync.broker import Broker
 from sync.certificates import TlsFiles
+from sync.documents import NoticeCancelled
 from sync.engine import PlantEngine
 from sync.envelope import MAX_PAYLOAD_BYTES
-from sync.messages import NoticeCancelled
 from sync.mqtt import MqttSettings, MqttTransport
 from sync.session import Tuning
 from sync.simulated import MemoryOffice

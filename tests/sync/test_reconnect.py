@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from sync.documents import NoticeCancelled
 from sync.engine import PlantEngine
-from sync.messages import NoticeCancelled
 from sync.session import Tuning
 from sync.simulated import FAIR, HostileNet, MemoryOffice, Weather
 from tests.sync.support import HX01, OFFICE_KEY, PLANT_KEY, MemoryBooks, until

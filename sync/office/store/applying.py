@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from sync.messages import Notice, WireRecord
+from sync.documents import Notice
+from sync.messages import WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Effects, Incident, Shipment, Sums
 from sync.office.reading import orders_named, read_row, visits_named

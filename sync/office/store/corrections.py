@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from sync.messages import Recall
+from sync.documents import Recall
 from sync.office.accounts import Account
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed

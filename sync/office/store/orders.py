@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from sync.canonical import canonical
-from sync.messages import Document, Mode, Notice, NoticeCancelled
+from sync.documents import Document, Notice, NoticeCancelled
+from sync.messages import Mode
 from sync.office.accounts import Account, Allotment, largest_net_kg, plan_hold_fen
 from sync.office.clock import now_text, time_text
 from sync.office.notices import NoticeRequest

@@ -4,7 +4,7 @@ import json
 
 from sqlalchemy import Connection, select
 
-from sync.messages import Stock
+from sync.documents import Stock
 from sync.office.notices import check_range, check_text
 from sync.office.store.database import next_change
 from sync.office.store.orders import number_document, open_instance

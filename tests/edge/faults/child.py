@@ -40,7 +40,8 @@ from edge.store.clock import Clock
 from edge.store.database import Database
 from edge.store.tickets import PrintJob
 from sync.allotment import PlantCounters
-from sync.messages import Recall, Term, WireDocument
+from sync.documents import Recall
+from sync.messages import Term, WireDocument
 from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
 
 ACCOUNT = "C1/coke"

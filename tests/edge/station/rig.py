@@ -37,7 +37,8 @@ from edge.station.views import Done
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
-from sync.messages import Notice, WireDocument
+from sync.documents import Notice
+from sync.messages import WireDocument
 
 PRICE = 200_000
 """Fen per tonne: 2000 yuan, so that 1 kg costs 200 fen."""

@@ -8,7 +8,7 @@ import pytest
 from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
 from edge.station.views import Done
-from sync.messages import Stock
+from sync.documents import Stock
 from sync.units import amount_fen
 from tests.edge.station.rig import PLATE, PRICE, TARE_KG, PlantRig, done, notice, refused, until_async
 

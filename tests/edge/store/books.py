@@ -17,7 +17,8 @@ from edge.station.yard import arrive
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
-from sync.messages import Stock, WireDocument
+from sync.documents import Stock
+from sync.messages import WireDocument
 from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
 
 ACCOUNT = "C1/coke"

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from sync import messages as wire
-from sync.messages import AccountState, Recall, State
+from sync.documents import Recall
+from sync.messages import AccountState, State
 from sync.office import corrections, requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views

@@ -11,7 +11,8 @@ from edge.store.backup import back_up, restore
 from edge.store.clock import Clock
 from edge.store.database import Database
 from sync import messages as wire
-from sync.messages import CloseEpoch, EpochClosed, FinalCounters
+from sync.documents import CloseEpoch
+from sync.messages import EpochClosed, FinalCounters
 from sync.office import epochs
 from sync.office.persons import TwoPersons
 from sync.office.refusal import NotAllowed

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from sync.messages import AccountState, NoticeTaken, Recall, State
+from sync.documents import Recall
+from sync.messages import AccountState, NoticeTaken, State
 from sync.office import requests
 from sync.office.clock import time_text
 from sync.office.policy import Way

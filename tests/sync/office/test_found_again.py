@@ -5,7 +5,7 @@ import pytest
 from sync.messages import AccountState
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import Store
-from sync.office.store.epochs import settle_by_paper
+from sync.office.store.epochs import Stub, settle_by_paper
 from sync.office.store.inbox import ingest
 from sync.office.store.money import Payment, load_account, post_payment
 from sync.office.store.plants import enrol, hear_state
@@ -74,3 +74,19 @@ def test_a_plant_that_holds_money_of_it_has_not_told_before(store: Store, plant:
         post_payment(tx, Payment("P1", "C1", "客户甲", 10_000_000))
         hear_state(tx, plant.instance.wire_id, state)
         finish_reconcile(tx, "甲, 乙")
+
+
+def test_stubs_of_a_lost_box_count_though_its_grants_are_forgotten(store: Store, plant: FakePlant) -> None:
+    """Else it could never be settled, and the books never be reconciled: it is lost, and tells nothing."""
+    with store.write() as tx:
+        post_payment(tx, Payment("P1", "C1", "客户甲", 10_000_000))
+        enrol(tx, plant.code, "一厂", FakePlant().key.public_key())
+    stub = Stub("HX01-01-0000001", ACCOUNT, "浙A12345", 18_000, 3_600_000)
+    persons = ("财务甲", "会计乙")
+    with pytest.raises(NotAllowed, match="had only"), store.write() as tx:
+        settle_by_paper(tx, plant.instance.wire_id, [stub], persons)
+    with store.write() as tx:
+        begin_reconcile(tx, "restored")
+        settle_by_paper(tx, plant.instance.wire_id, [stub], persons)
+        account = load_account(tx, ACCOUNT)
+    assert account is not None and account.free_fen == 10_000_000 - 3_600_000

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from sync.messages import AccountState, Mode, Notice
+from sync.documents import Notice
+from sync.messages import AccountState, Mode
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views

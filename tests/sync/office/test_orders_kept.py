@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sync import messages as wire
+from sync.documents import Notice
 from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
@@ -106,10 +107,10 @@ def test_an_order_taken_otherwise_than_issued_is_told(store: Store, plant: FakeP
 
 
 def test_a_field_added_later_changes_no_older_digest() -> None:
-    class Newer(wire.Notice):
+    class Newer(Notice):
         weighed_twice: bool = False
 
-    order = wire.Notice(
+    order = Notice(
         notice="N1", mode=wire.Mode.PREPAID, account="A", customer_id="C", customer_name="C", product="P",
         plate="浙A12345", axles=6, price_fen_per_t=1, hold_fen=0, issued_at=START, expires_at=START,
     )  # fmt: skip
