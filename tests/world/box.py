@@ -133,6 +133,8 @@ class Box:
 
     def close(self) -> None:
         """The program is gone, as by SIGKILL: what was committed stands."""
+        if self.desk.failed.done():
+            self.desk.failed.exception()  # whoever asserts has it already
         self._raw.close()
         self.database.close()
         self.witness.close()
@@ -302,6 +304,10 @@ class Box:
             assert spent - voided + held <= granted - returned, f"I2: {where} spends what it was not granted: {row}"
             assert held == holds, f"{where}: {held} fen are held, its visits hold {holds}"
             assert (spent, voided) == (tickets, voids), f"{where}: {spent}, {voided} fen, its tickets say otherwise"
+
+    def told(self) -> tuple[str, int, str]:
+        """Its mode, the term it follows, and the accounts it holds money of."""
+        return self.read(lambda books: (books.mode, books.number("term_number"), " ".join(books.accounts.all())))
 
     @property
     def fenced(self) -> bool:

@@ -44,6 +44,8 @@ class Office:
         self.pipe = Pipe(deliver)
         self.crashes = 0
         self.notices = 0
+        self.said_no = ""
+        """The last refusal, for whoever looks for a reason."""
         self._loop = loop
         folder.mkdir(parents=True, exist_ok=True)
         self.start()
@@ -81,7 +83,8 @@ class Office:
         try:
             while (result := self.do(work)) is None:
                 pass
-        except NotAllowed:
+        except NotAllowed as no:
+            self.said_no = str(no)
             return None
         return result
 

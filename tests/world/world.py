@@ -397,6 +397,15 @@ class World:
             if free_fen > 0 and self.old_office.grant(self.code(plant), account, free_fen) is not None:
                 self.counts["old head office granted"] += 1
 
+    def _settle_again(self) -> None:
+        """Epochs that were settled since the copy, and boxes that run on a copy."""
+        for box in self.retired:
+            if not self._settle(box, self.settled_by[box.instance.wire_id]):
+                self.counts[f"not settled again: {self.office.said_no}"] += 1
+        for box in self.all_boxes:
+            if box.fenced:
+                self._give_up(box)
+
     def _give_up(self, box: Box) -> None:
         """A copy cannot tell what the original held: its paper must."""
         if box is self.boxes[box.instance.plant]:
@@ -409,11 +418,7 @@ class World:
             return
         for reference, (name, amount_fen) in self.payments.items():
             self.office.pay(reference, name, amount_fen)
-        for box in self.retired:
-            self._settle(box, self.settled_by[box.instance.wire_id])
-        for box in self.all_boxes:
-            if box.fenced:
-                self._give_up(box)
+        self._settle_again()
         self.exchange()
         for reference in self.undone:
             self.office.undo(reference)
@@ -457,7 +462,8 @@ class World:
             if self.office.mode:
                 self.reconcile()
                 self.settle_down()
-        assert self.office.mode == 0, f"head office still waits: {self.office.standing()}"
+        states = {box.instance.wire_id: box.told() for box in self.all_boxes}
+        assert self.office.mode == 0, f"head office still waits: {self.office.standing()}, {states}, {self.counts}"
         self.check()
         for box in [*self.all_boxes, *self.retired]:
             self._agree(box)
