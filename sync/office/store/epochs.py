@@ -26,7 +26,6 @@ from sync.office.store.found_again import refuse_unknown_accounts
 from sync.office.store.money import grant_wanted
 from sync.office.store.orders import CHANGEABLE, number_document, open_instance
 from sync.office.store.reconcile import Mode, mode_of
-from sync.office.store.reconcile import Mode, mode_of
 from sync.office.store.schema import (
     accounts,
     allotments,
@@ -209,7 +208,6 @@ def settle_by_paper(tx: Connection, instance: str, paper: Sequence[Stub], person
         if stub.account not in known:
             raise NotAllowed("account", stub.account, "没有这个账户", f"no such account (ticket {stub.ticket})")
     if mode_of(tx) is Mode.NORMAL:  # restored books have forgotten grants, and a lost box tells of none
-        if mode_of(tx) is Mode.NORMAL:  # restored books have forgotten grants, and a lost box tells of none
         _within_reserve(tx, instance, paper)
     told = settle(tx, instance, "paper", head["last_seq"], paper, persons)
     next_change(tx)
