@@ -49,11 +49,19 @@ class StoreBusy(Exception):
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    """A connection with our pragmas; `writable=False` cannot change anything, not even by mistake."""
+    """A connection with our pragmas; `writable=False` cannot change anything, not even by mistake.
+
+    Raises sqlite3.Error; StoreBroken for a disk on which SQLite could not begin its write-ahead log.
+    """
     if writable:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        if not path.with_name(f"{path.name}-wal").exists():
+            # SQLite says nothing when the switch failed, and goes on in a mode whose last commit a power cut may undo.
+            connection.close()
+            raise StoreBroken(f"{path}: the disk did not take the write-ahead log: disk I/O error")
     else:
         uri = f"{path.resolve().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)

@@ -13,7 +13,7 @@ import structlog
 from edge.store.database import StoreBroken
 from tests.edge.faults.child import Worker
 
-BROKEN = 3
+BROKEN, BROKEN_AT_START = 3, 4
 
 
 async def live(folder: Path, visits: int) -> int:
@@ -40,7 +40,7 @@ def main() -> None:
         sys.exit(asyncio.run(live(Path(sys.argv[1]), int(sys.argv[2]))))
     except StoreBroken as error:  # the disk failed before there was a plant
         sys.stdout.write(f"{error}\n")
-        sys.exit(BROKEN)
+        sys.exit(BROKEN_AT_START)
 
 
 if __name__ == "__main__":

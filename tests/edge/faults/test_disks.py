@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ from edge.store.clock import Clock
 from edge.store.database import Database, StoreBroken, StoreFull, connect
 from edge.store.verify import verify
 from tests.edge.disks import mounted
-from tests.edge.faults.disk_child import BROKEN
+from tests.edge.faults.disk_child import BROKEN, BROKEN_AT_START
 from tests.edge.faults.recording import strace
 from tests.edge.faults.test_power_loss import found
 from tests.edge.station.rig import make_plant
@@ -65,10 +66,10 @@ def until_full(path: Path) -> tuple[list[str], str]:
         while True:
             number += 1
             answered.append(sell(database, number))
-    except StoreFull:
-        return answered, "in work: StoreFull"
+    except (StoreFull, StoreBroken) as error:
+        return answered, f"in work: {type(error).__name__}"
     finally:
-        with contextlib.suppress(StoreFull):
+        with contextlib.suppress(sqlite3.Error):
             database.close()
 
 
@@ -170,14 +171,17 @@ def fail_a_sync(memory: Path, repository: Path, number: int) -> str:
         ],
         cwd=repository, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
-    assert injected.returncode in (0, BROKEN), injected.stderr
+    assert injected.returncode in (0, BROKEN, BROKEN_AT_START), injected.stderr
     calls = trace.read_text(errors="replace").splitlines()
-    failed = next((at for at, call in enumerate(calls) if "(INJECTED)" in call), len(calls))
-    how = "never reached" if failed == len(calls) else "after a failed fold" if injected.returncode == 0 else "stopped"
+    failed = max((at for at, call in enumerate(calls) if "(INJECTED)" in call), default=len(calls))
+    how = {0: "after a failed fold", BROKEN: "stopped", BROKEN_AT_START: "stopped at the start"}[injected.returncode]
+    if failed == len(calls):
+        how = "never reached"
+    elif injected.returncode:
+        assert "disk I/O error" in injected.stdout
     if how == "stopped":
         later = [call for call in calls[failed + 1 :] if "plant.db" in call and "-shm" not in call]
         assert not later, "nothing is written, and no sync is tried again"
-        assert "disk I/O error" in injected.stdout
     acked = folder / "acked"
     said = [{"from": "acked", **json.loads(line)} for line in acked.read_text().splitlines()] if acked.exists() else []
     assert found(folder, said, goes_on=True) == ""
