@@ -21,7 +21,7 @@ async def live(folder: Path, visits: int) -> int:
     worker = Worker(folder, "")
     work = asyncio.create_task(worker.work(visits))
     await asyncio.wait((work, worker.desk.failed), return_when=asyncio.FIRST_COMPLETED)
-    if not worker.desk.failed.done():
+    if not worker.desk.failed.done() or worker.desk.failed.cancelled():  # the end of work cancels it
         await work
         return 0
     failure = worker.desk.failed.exception()
