@@ -25,7 +25,7 @@ from edge.store.verify import verify
 from tests.reliability import Run
 
 HALF, WHOLE = "paper.half", "paper.whole"
-DEFAULT_KILLS, LONG_KILLS = 120, 10_000
+DEFAULT_KILLS, LONG_KILLS = 160, 10_000
 KILLS_A_FOLDER = 40
 # How often a point may be passed before it kills: commits are many in one life, all others few.
 MOST = {"commit.before": 24, "commit.after": 24}
