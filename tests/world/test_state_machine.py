@@ -8,6 +8,7 @@ everything that was paid had been dispatched.
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -279,7 +280,7 @@ def test_a_program_without_one_safeguard_is_caught(name: str, monkeypatch: pytes
 @pytest.mark.usefixtures("stepped")
 def test_five_thousand_stories(capfd: pytest.CaptureFixture[str]) -> None:
     run = Run("any story over the real code of plants and head office")
-    play(5_000, run.seed)
+    play(int(os.environ.get("WEIGHGATE_STORIES") or 5_000), run.seed)
     told = ", ".join(f"{name}: {count}" for name, count in sorted(Days.counts.items()))
     run.tell(capfd, Days.counts["steps"], f"0 fen beyond what was paid; {told}")
-    assert Days.counts["examples that ended at a full balance"] > 250
+    assert Days.counts["examples that ended at a full balance"] > Days.counts["examples"] / 20
