@@ -10,7 +10,7 @@ from sync.documents import NoticeCancelled
 from sync.engine import BooksUnavailable, PlantEngine
 from sync.envelope import Kind, seal
 from sync.keys import Instance
-from sync.messages import Ack, Grant, WireRecord
+from sync.messages import Ack, Docs, Grant, WireDocument, WireRecord
 from sync.session import Tuning
 from sync.simulated import FAIR, FOUL, HostileNet, MemoryOffice
 from sync.terms import next_term
@@ -235,3 +235,54 @@ async def test_a_restored_office_begins_a_new_term_and_the_old_one_is_not_heard_
         await until(lambda: books.granted_fen == {"A": 600})
         for task in tasks:
             task.cancel()
+
+
+@pytest.mark.parametrize("count", [0, 3])
+async def test_money_and_orders_wait_for_a_receipt_that_agrees(count: int) -> None:
+    """A copy of a whole disk, or the true key over empty books, is told from the plant by head office's receipt only."""
+    net, books = HostileNet(FAIR, 0), MemoryBooks(count)
+    plant, _ = make_pair(net, books)
+    recall = WireDocument(number=1, kind=NoticeCancelled.KIND, body={"notice": "FH-1"})
+    given = [
+        ("grant", seal(Kind.GRANT, HX01, Grant(account="A", granted_fen=500, term=TERM), OFFICE_KEY)),
+        ("docs", seal(Kind.DOCS, HX01, Docs(documents=(recall,), term=TERM), OFFICE_KEY)),
+    ]
+
+    def receive(last_seq: int, last_hash: str) -> None:
+        ack = seal(Kind.ACK, HX01, Ack(last_seq=last_seq, last_hash=last_hash, term=TERM), OFFICE_KEY)
+        for kind, payload in [("ack", ack), *given]:
+            plant.message(f"down/HX01/{kind}", payload)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(plant.run())
+        for kind, payload in given:
+            plant.message(f"down/HX01/{kind}", payload)
+        receive(9, "f" * 64)
+        await until(lambda: books.forks)
+        await asyncio.sleep(0.05)
+        assert (books.granted_fen, books.applied, books.term) == ({}, [], TERM)
+        receive(count, books.rows[-1].hash if count else GENESIS_HASH)
+        await until(lambda: books.granted_fen == {"A": 500} and len(books.applied) == 1)
+        task.cancel()
+
+
+async def test_lost_receipts_only_delay_the_money() -> None:
+    class LosesReceipts(HostileNet):
+        lost = 0
+
+        def carry(self, topic: str, payload: bytes) -> None:
+            if topic.endswith("/ack") and self.lost < 4:
+                self.lost += 1
+            else:
+                super().carry(topic, payload)
+
+    net, books = LosesReceipts(FAIR, 0), MemoryBooks(3)
+    plant, office = make_pair(net, books)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(plant.run()), group.create_task(office.run())]
+        await office.grant(HX01, "A", 500)
+        await office.issue(HX01, NoticeCancelled(notice="FH-1"))
+        await until(lambda: books.granted_fen == {"A": 500} and len(books.applied) == 1, 10)
+        for task in tasks:
+            task.cancel()
+    assert net.lost == 4
