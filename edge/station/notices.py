@@ -141,6 +141,10 @@ def _change_hold(books: Books, visit: Visit) -> None:
 
 def _amend(books: Books, known: Visit, order: Notice) -> None:
     if order.version <= known.notice.version:
+        if order.version == known.notice.version and not books.visits.came_as(known.visit, order):
+            # Head office, restored from a copy, gave the number away again: silence would leave it waiting for a truck
+            # that nobody lets in.
+            _refuse(books, order, "number used")
         return
     other_truck = tidy_plate(order.plate) != known.plate and known.state is not VisitState.NOTICED
     if known.state not in HOLD_OPEN or order.account != known.notice.account or other_truck:

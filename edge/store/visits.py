@@ -11,6 +11,7 @@ from edge.domain.ticket import SaleMode
 from edge.domain.visit import IN_PLANT, HeldLoad, Visit, VisitState
 from sync.allotment import PlantCounters
 from sync.documents import Notice
+from sync.orders import digest
 
 # The same words as the partial index `visits_open`, so that SQLite uses it.
 _OPEN = "state NOT IN ('released', 'closed', 'cancelled', 'empty_exit', 'voided', 'returned', 'expired')"
@@ -50,6 +51,11 @@ class VisitTable:
                 visit.wanted_fen,
             ),
         )
+
+    def came_as(self, visit: str, order: Notice) -> bool:
+        """Whether the order that a visit follows is this very one."""
+        row = self._connection.execute("SELECT order_body FROM visits WHERE visit = ?", (visit,)).fetchone()
+        return row is not None and digest(Notice.model_validate_json(row[0])) == digest(order)
 
     def put(self, visit: Visit) -> None:
         """Write back all that changes in a visit's life."""

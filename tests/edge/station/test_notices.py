@@ -41,6 +41,16 @@ async def test_a_notice_that_comes_twice_holds_once(rig: PlantRig) -> None:
     assert (await rig.kinds()).count("notice_taken") == 1
 
 
+async def test_a_number_given_a_second_time_is_refused_and_says_so(rig: PlantRig) -> None:
+    """By a head office that was restored from a copy: silence would leave it waiting for the second truck."""
+    first, second = notice(), notice(plate="浙B00002", hold_fen=2_000_000)
+    await rig.send(first, second, first)
+    assert (await rig.kinds()).count("notice_refused") == 1
+    refusal = (await rig.database.read(lambda books: books.ledger.rows_after(0, 50)))[-1]
+    assert '"number used"' in refusal.body
+    assert (await rig.visit()).plate == PLATE
+
+
 @pytest.mark.parametrize("number", ["FH/1", "FH 1", "FH?1", "..", "通知1", "F" * 41])
 async def test_a_number_that_breaks_addresses_is_refused(rig: PlantRig, number: str) -> None:
     await rig.send(notice(number))
