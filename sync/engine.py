@@ -1,7 +1,7 @@
 """The plant's pump: reads the books, asks the session, moves messages over a transport. One task owns all of it.
 
-In each start GRANT and DOCS count only after an ACK that agreed with our own row: books that are a copy of the whole disk
-learn from it that they are behind, and would else take a total that is spent already.
+In each start GRANT and DOCS count only after an ACK that agreed with our own row: books that came from a copy of the
+whole disk learn from it that they are behind, and would else take a total that is spent already.
 
 ledger row committed → wake() → books.pending → session.batch → envelope.seal → transport.send …
 … → message → envelope.open_ → session.ack → books.acked: the outbox row is finished

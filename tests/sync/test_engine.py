@@ -239,7 +239,7 @@ async def test_a_restored_office_begins_a_new_term_and_the_old_one_is_not_heard_
 
 @pytest.mark.parametrize("count", [0, 3])
 async def test_money_and_orders_wait_for_a_receipt_that_agrees(count: int) -> None:
-    """A copy of a whole disk, or the true key over empty books, is told from the plant by head office's receipt only."""
+    """A copy of a whole disk, or the true key over empty books, is told only by head office's receipt."""
     net, books = HostileNet(FAIR, 0), MemoryBooks(count)
     plant, _ = make_pair(net, books)
     recall = WireDocument(number=1, kind=NoticeCancelled.KIND, body={"notice": "FH-1"})
