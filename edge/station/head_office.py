@@ -38,8 +38,12 @@ class HeadOffice:
         self._told = ""
 
     async def pending(self, after_seq: int, limit: int) -> Sequence[WireRecord]:
-        """Ledger rows following `after_seq`."""
-        return await self._desk.database.read(lambda books: books.ledger.rows_after(after_seq, limit))
+        """Ledger rows following `after_seq`; of a fenced copy those that it has in common with its original."""
+
+        def rows(books: Books) -> Sequence[WireRecord]:
+            return books.ledger.rows_after(after_seq, min(limit, max(0, books.shared_head().seq - after_seq)))
+
+        return await self._desk.database.read(rows)
 
     async def state(self) -> State:
         """Counters of the accounts, the ledger's head, and how far documents were applied. Very many accounts are told
@@ -52,7 +56,7 @@ class HeadOffice:
 
     async def position(self) -> tuple[int, int]:
         """The ledger's last row and the last document applied."""
-        return await self._desk.database.read(lambda books: (books.ledger.head().seq, books.number(DOCUMENTS_APPLIED)))
+        return await self._desk.database.read(lambda books: (books.shared_head().seq, books.number(DOCUMENTS_APPLIED)))
 
     async def acked_seq(self) -> int:
         """How far head office's receipt goes."""
@@ -161,7 +165,7 @@ def _state(books: Books, began: str) -> State:
     most_urgent = sorted(short_fen, key=lambda name: (-short_fen[name], name))[:_MOST_WAITING]
     waiting_for = {name: books.accounts.get(name) for name in most_urgent}
     accounts = {name: _account(counters, short_fen[name]) for name, counters in (told | waiting_for).items()}
-    head = books.ledger.head()
+    head = books.shared_head()
     waiting = sum(1 for visit in books.visits.open() if visit.held is not None)
     return State(
         accounts=accounts,

@@ -10,12 +10,15 @@ from typing import Literal
 
 from edge.domain.exit_pass import ExitPass
 from edge.store.clock import Clock
-from edge.store.ledger import Ledger
+from edge.store.ledger import Ledger, LedgerRow
 from edge.store.slips import SlipTable, StoredSlip
 from edge.store.tickets import PrintJobs, StoredTicket, TicketTable
 from edge.store.visits import AccountTable, VisitTable
 
 Mode = Literal["live", "fenced", "closed"]
+
+
+_FENCED_SEQ = "fenced_seq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,17 @@ class Books:
     def fence(self, why: str) -> None:
         """These books are an old copy, or not the only one: head office, or the witness file, knows of rows that they
         lack or tell otherwise. What was spent since is not in them, and would be spent a second time.
+
+        The first reason stays. Rows written from here on, of trucks that leave, are this copy's own.
         """
-        self.keep("fenced", why)
+        if not self.fenced:
+            self.keep("fenced", why)
+            self.keep(_FENCED_SEQ, self.ledger.head().seq)
+
+    def shared_head(self) -> LedgerRow:
+        """The last row that head office may be told: of a copy none that it wrote itself, for the original, should it
+        come back, has other rows of those numbers."""
+        return self.ledger.row(self.number(_FENCED_SEQ)) if self.fenced else self.ledger.head()
 
     def stock_kg(self, product: str) -> int | None:
         """What the yard has left of a product; None when no stock is kept for it."""

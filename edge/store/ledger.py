@@ -40,6 +40,11 @@ class Ledger:
         row = self._connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
         return LedgerRow(row["seq"], row["hash"]) if row else LedgerRow(0, GENESIS_HASH)
 
+    def row(self, seq: int) -> LedgerRow:
+        """One row; `LedgerRow(0, genesis)` for 0."""
+        row = self._connection.execute("SELECT seq, hash FROM ledger WHERE seq = ?", (seq,)).fetchone()
+        return LedgerRow(row["seq"], row["hash"]) if row else LedgerRow(0, GENESIS_HASH)
+
     def append(self, record: Record) -> LedgerRow:
         """Add one record as the next row."""
         before = self.head()

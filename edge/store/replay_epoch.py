@@ -7,7 +7,7 @@ from edge.store.findings import Findings
 from sync.allotment import PlantCounters
 from sync.messages import EpochClosed, TermAdopted
 
-_NUMBERS = frozenset({"acked_seq", "documents_applied", "queue_number", "term_number", "start"})
+_NUMBERS = frozenset({"acked_seq", "documents_applied", "queue_number", "term_number", "start", "fenced_seq"})
 _TEXTS = frozenset({"instance", "fenced", "term_id", "closing", "closed", "row_sums", "copied"})
 _ENDED = frozenset({"notice_taken", "hold", "weighment", "held", "ticket", "empty_slip", "void", "grant", "return"})
 """Kinds of records that an epoch may not have after it was closed."""

@@ -12,6 +12,7 @@ from edge.station.views import LaneView
 from edge.store.books import Books
 from edge.store.database import connect
 from edge.store.visits import VisitTable
+from sync.messages import Alarm
 from sync.session import Fork
 from tests.edge.station.rig import PLATE, TARE_KG, PlantRig, notice, refused, running
 
@@ -114,3 +115,18 @@ async def test_no_daily_query_of_the_plant_reads_a_whole_table(rig: PlantRig) ->
     connection.close()
     assert len(asked) >= 13
     assert [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "CONSTANT" not in plan] == []
+
+
+async def test_a_copy_tells_what_it_shares_with_its_original_and_nothing_of_its_own(rig: PlantRig) -> None:
+    """The original may come back with other rows of the same numbers: those of the copy would shut it out."""
+    await rig.grant(500)
+    office = rig.station.head_office
+    before = await office.state()
+    await rig.desk.commit(lambda books: books.fence("a copy"))
+    await rig.desk.commit(lambda books: books.fence("a later reason"))
+    await rig.desk.commit(lambda books: books.ledger.append(Alarm(source="x", what="y", at=datetime.now(UTC))))
+    after = await office.state()
+    assert (after.mode, after.last_seq, after.last_hash) == ("fenced", before.last_seq, before.last_hash)
+    assert [row.seq for row in await office.pending(0, 100)] == list(range(1, before.last_seq + 1))
+    assert await office.pending(before.last_seq, 100) == []
+    assert await rig.desk.database.read(lambda books: books.fenced) == "a copy"
