@@ -23,7 +23,7 @@ from edge.store.ledger import LedgerRow
 from edge.store.row_sums import keep_sums
 from edge.store.schema import migrations
 from edge.store.tail_check import ADVICE, BooksTorn, check_tail
-from edge.store.wal_check import TORN, lost_commits
+from sync.wal_check import TORN, lost_commits
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ from edge.store.replay import Replay
 from edge.store.row_sums import check_sums
 from edge.store.schema import check_schema
 from edge.store.tail_check import check_link
-from edge.store.wal_check import TORN, lost_commits
 from edge.store.witness import WitnessBroken, read_witness
 from sync.chain import GENESIS_HASH
+from sync.wal_check import TORN, lost_commits
 
 CHECKS = (
     "database", "log", "witness", "rows", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits",
