@@ -124,9 +124,12 @@ def largest_net_kg(axles: int, articulated: bool, vehicle_max_kg: int | None) ->
 def plan_hold_fen(account: Account, instance: str, price_fen_per_t: int, load_kg: int, own_fen: int = 0) -> int:
     """What a notice reserves for a load of at most `load_kg`; NotAllowed when the money is not enough for one tonne.
 
-    While a payment undone is not covered, nothing more is promised: a notice keeps at most its own `own_fen`.
+    While a payment undone is not covered, nothing more is promised or granted: a notice keeps at most its own
+    `own_fen`, and of that what still lies at the plant, which may have taken it short.
     """
-    spendable_fen = account.spendable_fen(instance) if not account.exposure_fen else own_fen
+    spendable_fen = account.spendable_fen(instance)
+    if account.exposure_fen:
+        spendable_fen = min(own_fen, account.allotments.get(instance, Allotment()).unpromised_fen)
     smallest_fen = amount_fen(min(SMALLEST_LOAD_KG, load_kg), price_fen_per_t)
     if account.exposure_fen and spendable_fen < smallest_fen:
         exposure = format_fen(account.exposure_fen)
@@ -138,12 +141,14 @@ def plan_hold_fen(account: Account, instance: str, price_fen_per_t: int, load_kg
     if spendable_fen < smallest_fen:
         have, need = format_fen(max(0, spendable_fen)), format_fen(smallest_fen)
         elsewhere_fen = sum(a.unused_fen for i, a in account.allotments.items() if i != instance)
+        kg, elsewhere = format_kg(min(SMALLEST_LOAD_KG, load_kg)), format_fen(elsewhere_fen)
+        zh, en = "请先到财务登记到款", "post a payment first"
+        if elsewhere_fen > 0:
+            zh = f"另有 ¥{elsewhere} 在他厂额度中未用,可先收回 (recall);或先到财务登记到款"
+            en = f"¥{elsewhere} lies unused at other plants: recall it, or post a payment first"
         raise LacksMoney(
             account.account,
-            f"可用 ¥{have},{format_kg(min(SMALLEST_LOAD_KG, load_kg))} kg 需 ¥{need};"
-            f"已在他厂额度 ¥{format_fen(elsewhere_fen)}。请先到财务登记到款",
-            f"¥{have} can be spent, {format_kg(min(SMALLEST_LOAD_KG, load_kg))} kg cost ¥{need}; "
-            f"¥{format_fen(elsewhere_fen)} is allotted to other plants. Post a payment first",
+            f"可用 ¥{have},{kg} kg 需 ¥{need};{zh}", f"¥{have} can be spent, {kg} kg cost ¥{need}; {en}",
             smallest_fen - max(0, spendable_fen), elsewhere_fen,
         )  # fmt: skip
     return min(amount_fen(load_kg, price_fen_per_t), spendable_fen)

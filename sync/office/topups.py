@@ -1,7 +1,7 @@
 """充值码: a payment booked and granted to one plant in one go, and the grant as a code for a link that is down."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -87,8 +87,8 @@ def top_up(store: Store, body: TopupIn, by: str) -> tuple[str, str, bool]:
 
 
 def code_of(store: Store, key: Ed25519PrivateKey, instance: str, account: str) -> Code:
-    """The code of what was granted so far: any number of times, always the same total. NotAllowed when there is none,
-    when the plant epoch takes no more grants, or while the books are reconciled."""
+    """The code of what was granted so far: any number of times, the same text for the same total. NotAllowed when
+    there is none, when the plant epoch takes no more grants, or while the books are reconciled."""
     with store.read() as tx:
         refuse_while_reconciling(tx)
         grant = find_grant(tx, instance, account)
@@ -100,8 +100,11 @@ def code_of(store: Store, key: Ed25519PrivateKey, instance: str, account: str) -
             raise untold(instance)
         term = current_term(tx)
         follows = followed_term(tx, instance) == term.number
+    # The moment of the grant, not of this showing: the signature then is the same too, and somebody who reads the
+    # lines out by telephone may open the page again in between.
+    made_at = datetime.fromisoformat(grant.granted_at or grant.enrolled_at)
     carried_grant = carried.CarriedGrant(
-        Instance.parse(instance), carried.TermMark.of(term), account, grant.granted_fen, datetime.now(UTC)
+        Instance.parse(instance), carried.TermMark.of(term), account, grant.granted_fen, made_at
     )
     text = carried.write(carried_grant, key)
     return Code(grant, text, tuple(carried.lines(text)), follows)

@@ -19,8 +19,9 @@ _SUMMED = ("fund_fen", *PARTS, "suspense_fen", "exposure_fen", "sum_fen")
 def balances(tx: Connection, account: str | None = None) -> list[dict[str, Any]]:
     """Each account, or only one, in parts that must add up to its fund.
 
-    `agrees` says whether they do, and whether the fund is what was posted. Exposure and suspense stand beside the sum:
-    the one is in it, the other not yet.
+    `agrees` says whether they do, whether the fund is what was posted, and whether each part can be true: an allotment
+    that a plant has outspent makes the sum come right by a part below zero. Only `free_fen` may be below zero: books
+    that are short say so there. Exposure and suspense stand beside the sum: the one is in it, the other not yet.
     """
     names = {row[0]: row[1] for row in tx.execute(select(customers.c.customer_id, customers.c.name))}
     known = select(instances.c.instance, instances.c.plant, instances.c.epoch, instances.c.state)
@@ -120,6 +121,7 @@ def _checked(account: Account, posted: dict[str, int]) -> dict[str, Any]:
     agrees = (
         sum_fen == account.fund_fen == fund_fen
         and account.exposure_fen == posted["undone_fen"] - posted["covered_fen"]
+        and all(min(each.dispatched_fen, each.held_fen, each.unused_fen) >= 0 for each in account.allotments.values())
     )  # fmt: skip
     return {"sum_fen": sum_fen, "agrees": agrees, **posted}
 

@@ -77,15 +77,20 @@ def _known_account(account: Account | None, customer_id: str) -> Account:
 
 
 def _free_enough(account: Account, amount_fen: int) -> None:
-    if amount_fen <= account.free_fen:
+    """What is free covers exposure first, also while restored books are reconciled and nothing is covered yet."""
+    payable_fen = max(0, account.free_fen - account.exposure_fen)
+    if amount_fen <= payable_fen:
         return
-    free = format_fen(max(0, account.free_fen))
-    out = format_fen(sum(each.unused_fen for each in account.allotments.values()))
-    raise NotAllowed(
-        "amount", format_fen(amount_fen),
-        f"可退 ¥{free};另有 ¥{out} 在各厂额度中,先收回 (recall) 再退",
-        f"¥{free} is free; ¥{out} lies unused at plants: recall it first",
-    )  # fmt: skip
+    free = format_fen(payable_fen)
+    zh, en = [f"可退 ¥{free}"], [f"¥{free} is free"]
+    if account.exposure_fen:
+        exposure = format_fen(account.exposure_fen)
+        zh.append(f"退票敞口 ¥{exposure} 尚未补足,先补款")
+        en.append(f"¥{exposure} of a payment undone is not covered yet and comes first: post a payment")
+    elif (out_fen := sum(each.unused_fen for each in account.allotments.values())) > 0:
+        zh.append(f"另有 ¥{format_fen(out_fen)} 在各厂额度中,先收回 (recall) 再退")
+        en.append(f"¥{format_fen(out_fen)} lies unused at plants: recall it first")
+    raise NotAllowed("amount", format_fen(amount_fen), ";".join(zh), "; ".join(en))
 
 
 def undo_payment(tx: Connection, reference: str, reason: str, by: str) -> Undone:

@@ -251,27 +251,45 @@ def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) 
     if instance in barred_instances(tx):
         raise NotAllowed("plant", instance, "账本分叉,已冻结", "its ledger forked; it is frozen")
     if not 0 < amount_fen <= before.free_fen:
-        free = format_fen(max(0, before.free_fen))
-        raise NotAllowed(
-            "amount", format_fen(amount_fen), f"可分配 ¥{free}", f"allowed: more than 0, at most ¥{free} free"
-        )
+        raise _not_free(before, amount_fen)
     after = before.granting(instance, amount_fen)
     save_grants(tx, before, after)
     next_change(tx)
     return after.allotments[instance].counters.granted_fen
 
 
-def note_state(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]) -> bool:
-    """A plant's STATE, account → (returned, wanted), cumulative fen: note it, grant what is free; whether granted."""
+def _not_free(account: Account, amount_fen: int) -> NotAllowed:
+    given, free = format_fen(amount_fen), format_fen(account.free_fen)
+    if account.free_fen > 0:
+        return NotAllowed("amount", given, f"可分配 ¥{free}", f"allowed: more than 0, at most the ¥{free} that is free")
+    out_fen = sum(each.unused_fen for each in account.allotments.values())
+    zh, en = "没有可分配的钱;请先登记到款", "nothing is free: post a payment first"
+    if account.exposure_fen:
+        exposure = format_fen(account.exposure_fen)
+        zh, en = f"{zh}(退票敞口 ¥{exposure} 先补足)", f"{en}; ¥{exposure} of a payment undone is covered before it"
+    elif out_fen > 0:
+        zh = f"{zh},或收回 (recall) 各厂未用的 ¥{format_fen(out_fen)}"
+        en = f"{en}, or recall the ¥{format_fen(out_fen)} that lies unused at plants"
+    return NotAllowed("amount", given, zh, en)
+
+
+def note_state(tx: Connection, instance: str, told: dict[str, tuple[int, int]], *, proven: bool, newer: bool) -> bool:
+    """A plant's STATE, account → (returned, wanted), cumulative fen: note it, grant what is free; whether granted.
+
+    `proven`: it was told by the very ledger that is applied here; only then is a return believed before its row comes.
+    `newer`: it is not from before the last one; else it may end a wish, but begins none.
+    """
     granted = False
-    for account in _with_news(tx, instance, wanted):
-        returned_fen, wanted_fen = wanted[account]
+    for account in _with_news(tx, instance, told, proven):
+        returned_fen, wanted_fen = told[account] if proven else (0, told[account][1])
         before = load_account(tx, account)
         if before is None:
             continue
         allotment = before.allotments.get(instance, Allotment())
         # A return can only give back what was granted: a larger number is no reason to believe in more money.
         returned_fen = min(max(returned_fen, allotment.counters.returned_seen_fen), allotment.counters.granted_fen)
+        if not newer:
+            wanted_fen = min(wanted_fen, allotment.wanted_fen)
         if (returned_fen, wanted_fen) != (allotment.counters.returned_seen_fen, allotment.wanted_fen):
             insert_new(tx, allotments, [{"account": account, "instance": instance}])
             tx.execute(
@@ -304,7 +322,7 @@ def recall_grants(tx: Connection, instance: str, seen: dict[str, int]) -> list[s
     return forgotten
 
 
-def _with_news(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]) -> list[str]:
+def _with_news(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]], proven: bool) -> list[str]:
     """The accounts of a STATE that say something new or wait for money. STATE names every account and comes often:
     each of the others would cost a lock and a look at all its allotments."""
     row = allotments.c
@@ -315,6 +333,6 @@ def _with_news(tx: Connection, instance: str, wanted: dict[str, tuple[int, int]]
     news = []
     for account, told in sorted(wanted.items()):
         granted_fen, before = kept.get(account, (0, (0, 0)))
-        if told != before or told[1] > granted_fen:
+        if told[1] != before[1] or told[1] > granted_fen or (proven and told != before):
             news.append(account)
     return news

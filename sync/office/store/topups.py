@@ -1,11 +1,12 @@
 """Grants as the top-up page lists them, and whom a dispatcher means by what he reads out."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.money import prepaid_account
 from sync.office.store.orders import CHANGEABLE
@@ -26,7 +27,8 @@ class Grant:
     plant_name: str
     customer_name: str
     granted_at: str
-    """When it grew last; '' when that was not noted."""
+    """When it grew last; '' when that was not noted, or is forgotten after three months."""
+    enrolled_at: str
     seen_at: str
     """When the plant told that it has all of it; '' while it has not."""
     had_fen: int
@@ -45,24 +47,55 @@ class Found:
     account: str
     customer_id: str
     kind: str
+    customer_name: str
+    order: str = ""
+    """The open notice by whose number or plate it was meant; '' when its own name or its customer's was given."""
 
 
 def find_account(tx: Connection, who: str) -> Found:
-    """By account, customer number, or the plate or number of an open notice. NotAllowed names what is understood."""
+    """By account, customer number, or the plate or number of an open notice.
+
+    NotAllowed for what means nobody, or more than one: money is never booked to a guess. A notice that has expired may
+    still be open here and at a plant without a link, so it makes its plate doubtful, and alone is not enough.
+    """
     text = who.strip()
-    by_notice = select(notices.c.account).where(
-        (notices.c.notice == text) | (notices.c.plate == text.upper()), notices.c.state.in_(CHANGEABLE)
+    if exact := _named(tx, {text}):
+        return exact[0]
+    orders = tx.execute(
+        select(notices.c.account, notices.c.notice, notices.c.expires_at)
+        .where((notices.c.notice == text) | (notices.c.plate == text.upper()), notices.c.state.in_(CHANGEABLE))
+        .order_by(notices.c.issued_at)
+    ).all()
+    order_of = {row.account: row.notice for row in orders}
+    found = _named(tx, {prepaid_account(text), *order_of})
+    if len(found) > 1:
+        listed = ", ".join(f"{each.account} {each.customer_name} {order_of.get(each.account, '')}".strip()
+                           for each in found)  # fmt: skip
+        raise NotAllowed(
+            "who", who[:60], f"不止一个账户:{listed};请写账户", f"means more than one: {listed}; allowed: one account"
+        )
+    if not found:
+        raise NotAllowed(
+            "who", who[:60], "没有这个客户、账户、车牌或未完成的通知单",
+            "no such customer, account, or plate or number of an open notice",
+        )  # fmt: skip
+    order = order_of.get(found[0].account, "")
+    if order not in ("", text) and all(row.expires_at <= now_text() for row in orders):
+        raise NotAllowed(
+            "who", who[:60], f"这辆车的通知单 {order} 已过期;请核对后写客户编号、账户或单号",
+            f"its notice {order} has expired; allowed: the customer's number, the account or the notice's number",
+        )  # fmt: skip
+    return replace(found[0], order=order)
+
+
+def _named(tx: Connection, names: set[str]) -> list[Found]:
+    query = (
+        select(accounts.c.account, accounts.c.customer_id, accounts.c.kind, customers.c.name.label("customer_name"))
+        .join(customers, customers.c.customer_id == accounts.c.customer_id)
+        .where(accounts.c.account.in_(names))
+        .order_by(accounts.c.account)
     )
-    names = [text, prepaid_account(text), *tx.execute(by_notice).scalars()]
-    found = {row.account: row for row in tx.execute(select(accounts).where(accounts.c.account.in_(names)))}
-    for name in names:
-        if name in found:
-            row = found[name]
-            return Found(row.account, row.customer_id, row.kind)
-    raise NotAllowed(
-        "who", who[:60], "没有这个客户、账户、车牌或未完成的通知单",
-        "no such customer, account, or plate or number of an open notice",
-    )  # fmt: skip
+    return [Found(**row) for row in tx.execute(query).mappings()]
 
 
 def find_grant(tx: Connection, instance: str, account: str) -> Grant | None:
@@ -116,7 +149,8 @@ def _grants() -> Any:
     return (
         select(
             allotments.c.instance, allotments.c.account, allotments.c.granted_fen, instances.c.state,
-            instances.c.frozen, instances.c.plant_name, customers.c.name.label("customer_name"),
+            instances.c.frozen, instances.c.plant_name, instances.c.enrolled_at,
+            customers.c.name.label("customer_name"),
             func.coalesce(topups.c.granted_at, "").label("granted_at"),
             func.coalesce(topups.c.seen_at, "").label("seen_at"), had.scalar_subquery().label("had_fen"),
         )

@@ -195,6 +195,21 @@ def test_a_wrong_sum_is_told(store: Store, plant: FakePlant) -> None:
     assert not rows[0]["agrees"] and not balance_totals(rows)["agrees"]
 
 
+def test_a_plant_that_sold_more_than_it_had_is_told(store: Store, plant: FakePlant) -> None:
+    """Its allotment is what is left of the grant, so the sum comes right all the same: by a part below zero."""
+    requests.book_payment(store, requests.PaymentIn(reference="B1", customer_id="C001", customer_name="甲",
+                                                    amount_fen=10_000_000), "F")  # fmt: skip
+    requests.grant(store, "C001/prepaid", "HX01", 1_000_000)
+    for number, fen, good in (("N1", 1_000_000, True), ("N2", 2_000_000, False)):
+        plant.truck(number, "C001/prepaid", 1_000_000, 5_000, 200_000)
+        with store.write() as tx:
+            ingest(tx, plant.instance.wire_id, plant.rows)
+        with store.read() as tx:
+            (row,) = balances(tx)
+        assert row["dispatched_fen"] == fen and row["sum_fen"] == row["fund_fen"]
+        assert (row["agrees"], balance_totals([row])["agrees"]) == (good, good)
+
+
 def test_a_day_agrees_with_the_totals_and_the_list(store: Store, plant: FakePlant) -> None:
     requests.book_payment(store, requests.PaymentIn(reference="B1", customer_id="C001", customer_name="甲",
                                                     amount_fen=90_000_000), "F")  # fmt: skip

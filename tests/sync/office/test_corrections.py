@@ -17,6 +17,7 @@ from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand
 from sync.office.store.orders import amend_notice
 from sync.office.store.plants import enrol, hear_state
+from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.schema import accounts, undone
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant
@@ -190,6 +191,45 @@ def test_a_notice_keeps_its_own_money_while_a_payment_is_exposed(store: Store, p
     body = requests.read_body(requests.AmendIn, {"limit_kg": 10_000})
     assert requests.change_notice(store, "N1", body, 8).hold_fen == 2_000_000
     assert account(store)["exposure_fen"] == 4_000_000
+
+
+def test_a_notice_that_came_short_is_repriced_without_a_new_promise(store: Store, plant: FakePlant) -> None:
+    """The truck before it took some of its money at the plant; then the cheque for all of it bounced."""
+    pay(store, 10_000_000)
+    grant(store, plant, 7_350_000)
+    visit = plant.taken("N0", ACCOUNT, 0)
+    issue(store, limit_kg=36_750)
+    plant.write(wire.HoldChanged(visit=visit, notice="N0", account=ACCOUNT, hold_fen=4_000_000))
+    plant.ticket(visit, "N0", ACCOUNT, 20_000, 200_000, 4_000_000)
+    plant.taken("N1", ACCOUNT, 3_350_000)
+    with store.write() as tx:
+        ingest(tx, plant.instance.wire_id, plant.rows)
+    undo(store)
+    before = granted(store)
+    for price, hold_fen in ((100_000, 3_350_000), (50_000, 1_837_500)):
+        (line,) = corrections.reprice(store, corrections.RepriceIn(product="焦炭", price_fen_per_t=price))
+        assert line["ok"] and line["hold_fen"] == hold_fen, "what lies there for it, and nothing is granted"
+    (line,) = corrections.reprice(store, corrections.RepriceIn(product="焦炭", price_fen_per_t=9_000_000))
+    assert not line["ok"] and "is not covered yet" in line["why"]
+    assert granted(store) == before and account(store)["agrees"]
+
+
+def test_nothing_is_refunded_before_the_exposure_while_books_are_reconciled(store: Store, plant: FakePlant) -> None:
+    """Nothing is covered then, so what was paid since seems free; all plants have told."""
+    pay(store, 10_000_000)
+    grant(store, plant, 4_000_000)
+    undo(store)
+    with store.write() as tx:
+        began = begin_reconcile(tx, "restored from a backup")
+    pay(store, 4_500_000, "B2")
+    with store.write() as tx:
+        hear_state(tx, plant.instance.wire_id, plant.state().model_copy(update={"term": began}))
+    row = account(store)
+    assert (row["free_fen"], row["exposure_fen"]) == (4_500_000, 4_000_000)
+    with pytest.raises(NotAllowed, match=r"¥5,000.00 is free; ¥40,000.00 of a payment undone .* comes first") as caught:
+        refund(store, 500_001)
+    assert "recall" not in str(caught.value)
+    assert refund(store, 500_000)
 
 
 def test_a_recall_by_hand_asks_only_those_who_have_more(store: Store, plant: FakePlant) -> None:
