@@ -3,8 +3,10 @@ have come. Books that come up with less are a copy, and are fenced: they would s
 
 After each commit it is told the ledger's newest row. That write is not synced each time, so the file may lag behind the
 books, but never runs ahead of them: what it knows was on disk before. It also counts the starts, which the books count
-too, and names the plant epoch, the machine and itself, so that a witness copied with the books is no witness. A whole
-disk put back is not noticed here but by head office (docs/security.md).
+too, and names the plant epoch, the machine and itself, so that a witness copied with the books is no witness. It is a
+new file at each start and each clean end, so one copied over itself is told too; after an end that was not clean, an
+attribute that plain copies leave where it is tells how far it was at its last sync. A whole disk put back is not
+noticed here but by head office (docs/security.md).
 """
 
 import contextlib
@@ -28,6 +30,8 @@ _SLOT_BYTES = 4096
 _RECORD_BYTES = 512
 _SYNC_EVERY_S = 60.0
 _GET_GENERATION = 0x80087601  # FS_IOC_GETVERSION of linux/fs.h, on 64 bits
+_MARK = "user.weighgate.synced"
+"""The attribute of the file with the start and the row of the last sync: never newer than what is surely in it."""
 _MACHINE_ID = Path("/etc/machine-id")
 _UNWRITABLE = "plant.witness: {path}: {why}: give it a folder outside plant.data that this user may write"
 _log = structlog.get_logger(__name__)
@@ -57,6 +61,8 @@ class Place:
 
     machine: str
     file: str
+    mark: tuple[int, int] = (0, 0)
+    """The start and the row that this file surely told once; zeros where the file system keeps no attributes."""
 
 
 class WitnessBroken(Exception):
@@ -81,6 +87,10 @@ def judge(seen: Seen | None, start: int, instance: str, place: Place, hash_of: C
         return "the witness file was written on another machine"
     if seen.file != place.file:
         return "the witness file is a copy"
+    if (seen.start, seen.seq) < place.mark:
+        return (
+            f"the witness file is a copy, put back over itself: it ends at row {seen.seq}, it saw row {place.mark[1]}"
+        )
     if start < seen.start:
         return f"these books end at start {start}, the witness saw start {seen.start}"
     if start > seen.start + 1:
@@ -100,6 +110,8 @@ class Witness:
         self._machine = machine_id()
         self._written_to = ""
         self._start = 0
+        self._last: LedgerRow | None = None
+        """The newest row; None until this start is counted in books and witness."""
         self._writes = 0
         self._synced_at = time.monotonic()
         self._failed = False
@@ -135,7 +147,9 @@ class Witness:
             self._start = 1
         else:
             self._start = seen.start + 1
-        self._create(self._start, database.transact_now(self._count_start))
+        head = database.transact_now(self._count_start)
+        self._create(self._start, head)
+        self._last = head
         database.on_row = self.saw
         return ""
 
@@ -143,6 +157,7 @@ class Witness:
         """The books' newest row, committed. On the writer's thread; a failing file only makes the witness older."""
         if self._file is None:
             return
+        self._last = row
         try:
             self._write(self._seen(self._start, row))
             if time.monotonic() - self._synced_at > _SYNC_EVERY_S:
@@ -153,20 +168,26 @@ class Witness:
             self._failed = True
 
     def close(self) -> None:
-        """Everything on disk, the file free."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._sync()
-            os.close(self._file)
-            self._file = None
-        os.close(self._lock)
+        """Everything on disk, in a new file, so that no copy made in this life fits over it; the file free."""
+        try:
+            if self._file is not None:
+                with contextlib.suppress(OSError, WitnessUnwritable):
+                    self._sync()
+                    if self._last is not None:
+                        self._create(self._start, self._last)
+        finally:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+            os.close(self._lock)
 
     def _judged(self, books: Books) -> str:
         if books.fenced:
             return books.fenced
         try:
             seen = self.read()
-            place = Place(self._machine, file_id(self.path) if seen is not None else "")
+            there = seen is not None
+            place = Place(self._machine, file_id(self.path) if there else "", _mark_of(self.path) if there else (0, 0))
             why = judge(seen, books.number(START), self._instance, place, books.ledger.hash_of)
         except (WitnessBroken, OSError) as error:
             why = f"the witness file cannot be read: {error}"
@@ -189,6 +210,7 @@ class Witness:
             os.pwrite(descriptor, record.packed(), 0)
             os.pwrite(descriptor, record.packed(), _SLOT_BYTES)
             os.fsync(descriptor)
+            _set_mark(descriptor, record)
             new.replace(self.path)
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             os.fsync(folder)
@@ -211,6 +233,8 @@ class Witness:
     def _sync(self) -> None:
         assert self._file is not None
         os.fsync(self._file)
+        if self._last is not None:
+            _set_mark(self._file, self._seen(self._start, self._last))
         self._synced_at = time.monotonic()
 
 
@@ -245,6 +269,20 @@ def file_id(path: Path) -> str:
         return f"{os.fstat(descriptor).st_ino}.{int.from_bytes(generation[:4], 'little')}"
     finally:
         os.close(descriptor)
+
+
+def _set_mark(descriptor: int, record: Seen) -> None:
+    """After a sync only: a power cut may keep the attribute and lose what was written after the sync."""
+    with contextlib.suppress(OSError):
+        os.setxattr(descriptor, _MARK, f"{record.start} {record.seq}".encode())
+
+
+def _mark_of(path: Path) -> tuple[int, int]:
+    try:
+        start, seq = os.getxattr(path, _MARK).split()
+        return int(start), int(seq)
+    except (OSError, ValueError):
+        return 0, 0
 
 
 def _check(text: str) -> str:

@@ -36,8 +36,10 @@ class Box:
             assert bool(why) == bool(database.transact_now(lambda books: books.fenced))
             work(database)
         finally:
-            witness.close()
-            database.close()
+            try:
+                witness.close()
+            finally:
+                database.close()
         return why
 
     def copy(self, target: Path) -> Path:
@@ -148,6 +150,47 @@ def test_without_its_own_witness_there_is_no_selling(box: Box, how: str, monkeyp
     assert (box.witness.read_bytes() if box.witness.exists() else b"") == before
 
 
+def test_books_and_witness_copied_over_themselves_after_a_clean_end_are_fenced(box: Box, tmp_path: Path) -> None:
+    """`cp -r` of both folders, made while the plant ran, put back into the files that are there: same inodes."""
+    saved, seen = tmp_path / "saved", tmp_path / "seen"
+
+    def work(database: Database) -> None:
+        add()(database)
+        box.copy(saved)
+        seen.write_bytes(box.witness.read_bytes())
+        add()(database)
+
+    box.start(work)
+    for file in saved.iterdir():
+        (box.data / file.name).write_bytes(file.read_bytes())
+    box.witness.write_bytes(seen.read_bytes())
+    assert "copy" in box.start()
+
+
+def test_a_witness_copied_over_itself_after_a_crash_is_told_by_its_mark(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = tmp_path / "probe"
+    probe.touch()
+    try:
+        os.setxattr(probe, "user.weighgate", b"1")
+    except OSError:
+        pytest.skip("this file system keeps no attributes")
+    monkeypatch.setattr(under_test, "_SYNC_EVERY_S", 0.0)
+    database = Database(box.data / "plant.db", Clock())
+    witness = Witness(box.witness, INSTANCE)
+    assert witness.begin(database) == ""
+    add(2)(database)
+    saved, seen = box.copy(tmp_path / "saved"), box.witness.read_bytes()
+    add(2)(database)
+    monkeypatch.setattr(witness, "_create", lambda *told: None)  # the process is killed: no new file
+    witness.close()
+    database.close()
+    box.put_back(saved)
+    box.witness.write_bytes(seen)
+    assert "over itself" in box.start()
+
+
 def test_one_torn_record_leaves_the_other(box: Box) -> None:
     """A power cut in the middle of a write: the record before it still counts."""
     box.start(add(2))
@@ -185,7 +228,7 @@ class Died(Exception):
 
 
 @pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("step", range(6))
 def test_killed_while_starting_over_and_over(box: Box, first: bool, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before and after each write of books and witness; three times in a row at the same place."""
     if not first:
