@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge.settings import load_settings
+from sync.office.witness import Witness as OfficeWitness
 
 UNITS = Path(__file__).resolve().parents[1] / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
@@ -94,3 +95,10 @@ def test_the_plants_unit_may_write_where_the_witness_stands_by_default(tmp_path:
     unit = (UNITS / "weighgate.service").read_text("utf-8")
     folders = re.findall(r"^StateDirectory=(.+)$", unit, re.MULTILINE)[0].split()
     assert load_settings(config).witness_file.parent in {Path("/var/lib") / folder for folder in folders}
+
+
+def test_head_offices_unit_may_write_where_its_witness_stands() -> None:
+    unit = (UNITS / "weighgate-office.service").read_text("utf-8")
+    config = re.findall(r"^ExecStart=.* (\S+)$", unit, re.MULTILINE)[0]
+    folders = re.findall(r"^StateDirectory=(.+)$", unit, re.MULTILINE)[0].split()
+    assert OfficeWitness(Path(config).parent).path.parent in {Path("/var/lib") / folder for folder in folders}

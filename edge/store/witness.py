@@ -24,14 +24,12 @@ import structlog
 from edge.store.books import Books
 from edge.store.database import Database, StoreBusy
 from edge.store.ledger import LedgerRow
+from sync.file_identity import file_id, mark_of, set_mark
 
 START = "start"
 _SLOT_BYTES = 4096
 _RECORD_BYTES = 512
 _SYNC_EVERY_S = 60.0
-_GET_GENERATION = 0x80087601  # FS_IOC_GETVERSION of linux/fs.h, on 64 bits
-_MARK = "user.weighgate.synced"
-"""The attribute of the file with the start and the row of the last sync: never newer than what is surely in it."""
 _MACHINE_ID = Path("/etc/machine-id")
 _UNWRITABLE = "plant.witness: {path}: {why}: give it a folder outside plant.data that this user may write"
 _log = structlog.get_logger(__name__)
@@ -187,7 +185,7 @@ class Witness:
         try:
             seen = self.read()
             there = seen is not None
-            place = Place(self._machine, file_id(self.path) if there else "", _mark_of(self.path) if there else (0, 0))
+            place = Place(self._machine, _file_of(self.path) if there else "", mark_of(self.path) if there else (0, 0))
             why = judge(seen, books.number(START), self._instance, place, books.ledger.hash_of)
         except (WitnessBroken, OSError) as error:
             why = f"the witness file cannot be read: {error}"
@@ -205,12 +203,12 @@ class Witness:
         try:
             new.unlink(missing_ok=True)
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            self._written_to = file_id(new)
+            self._written_to = file_id(descriptor)
             record = self._seen(start, head)
             os.pwrite(descriptor, record.packed(), 0)
             os.pwrite(descriptor, record.packed(), _SLOT_BYTES)
             os.fsync(descriptor)
-            _set_mark(descriptor, record)
+            set_mark(descriptor, record.start, record.seq)
             new.replace(self.path)
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             os.fsync(folder)
@@ -234,7 +232,7 @@ class Witness:
         assert self._file is not None
         os.fsync(self._file)
         if self._last is not None:
-            _set_mark(self._file, self._seen(self._start, self._last))
+            set_mark(self._file, self._start, self._last.seq)
         self._synced_at = time.monotonic()
 
 
@@ -257,32 +255,12 @@ def machine_id() -> str:
     return hashlib.sha256(f"weighgate witness {told}".encode()).hexdigest()[:32]
 
 
-def file_id(path: Path) -> str:
-    """Which file this is on its file system: its number, and the generation of that number where there is one, since
-    the number of a deleted file is given away again. A copy put in its place has another.
-    """
+def _file_of(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        generation = bytearray(8)
-        with contextlib.suppress(OSError):
-            fcntl.ioctl(descriptor, _GET_GENERATION, generation)
-        return f"{os.fstat(descriptor).st_ino}.{int.from_bytes(generation[:4], 'little')}"
+        return file_id(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _set_mark(descriptor: int, record: Seen) -> None:
-    """After a sync only: a power cut may keep the attribute and lose what was written after the sync."""
-    with contextlib.suppress(OSError):
-        os.setxattr(descriptor, _MARK, f"{record.start} {record.seq}".encode())
-
-
-def _mark_of(path: Path) -> tuple[int, int]:
-    try:
-        start, seq = os.getxattr(path, _MARK).split()
-        return int(start), int(seq)
-    except (OSError, ValueError):
-        return 0, 0
 
 
 def _check(text: str) -> str:

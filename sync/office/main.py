@@ -132,7 +132,7 @@ def main_loop(settings: Settings, file: Path, ready: Callable[[str], None]) -> N
             gc.freeze()  # what is loaded now stays: the collector need not go through it again for each month of rows
             asyncio.run(_run_witnessed(settings, store, file, ready))
             with contextlib.suppress(OSError, StoreUnavailable):
-                witness_books(store, file, safe=False)
+                witness_books(store, file, safe=True, renew=True)
         finally:
             store.close()
 

@@ -27,7 +27,7 @@ def open_books(settings: Settings, config: Path, *, starting: bool = False) -> S
             identity.compare(tx, witness.read())
             if starting:
                 identity.count_start(tx)
-        witness_books(store, config, safe=True)
+        witness_books(store, config, safe=True, renew=True)
     except OSError as error:
         store.close()
         raise StoreError(f"{witness.path}: cannot be written: {error.strerror}") from error
@@ -37,11 +37,15 @@ def open_books(settings: Settings, config: Path, *, starting: bool = False) -> S
     return store
 
 
-def witness_books(store: Store, config: Path, *, safe: bool) -> None:
-    """Let the witness see how far the books have come."""
+def witness_books(store: Store, config: Path, *, safe: bool, renew: bool = False) -> None:
+    """Let the witness see how far the books have come; `renew` in a new file, which no older copy of it fits."""
     with store.read() as tx:
         seen = identity.seen_of(tx)
-    Witness(config.absolute().parent).write(seen, safe=safe)
+    witness = Witness(config.absolute().parent)
+    if renew:
+        witness.renew(seen)
+    else:
+        witness.write(seen, safe=safe)
 
 
 def reconcile_status(store: Store) -> dict[str, Any]:
