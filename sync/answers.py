@@ -43,11 +43,17 @@ class Peer:
         self._told_fen: dict[str, int] = {}
         self._told_documents = 0
         self._sent_ms: int | None = None
+        self._short = False
         self.documents = 0
         """Up to which number documents need not be sent."""
 
-    def heard(self, state: State, now_ms: int) -> None:
-        """A STATE came. Long after the last message sent it is the whole truth; before, it can only add."""
+    def heard(self, state: State, now_ms: int, *, short: bool = False) -> None:
+        """A STATE came. Long after the last message sent it is the whole truth; before, it can only add.
+
+        `short`: it tells less than the plant told or sent before. Whoever speaks, late or from a copy, gets no money
+        and no documents until a whole STATE comes: the ACK tells a copy that it is one.
+        """
+        self._short = short
         settled = self._sent_ms is None or now_ms - self._sent_ms > self._tuning.retry_min_ms
         if settled or state.documents_applied > self.documents:
             self.documents = state.documents_applied
@@ -66,6 +72,8 @@ class Peer:
 
     def due(self, committed: Committed) -> list[Grant | Docs]:
         """What to send, in this order: grants first, money is what a held truck waits for."""
+        if self._short:
+            return []
         grants = [
             Grant(account=account, granted_fen=granted_fen, term=committed.term)
             for account, granted_fen in sorted(committed.granted_fen.items())

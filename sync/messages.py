@@ -255,11 +255,15 @@ class Returned(Record):
     reason: str = ""
 
 
+LAST_TERM = 2**31
+"""The highest number of a term that a message carries."""
+
+
 class Term(Wire):
     """任期: one life of head office's books. Books restored from a backup begin a new term, with a higher number and an
     id that nobody can have seen before; a plant takes grants of its current term only (docs/decisions/0009)."""
 
-    number: Annotated[int, Field(ge=1, le=2**31)]
+    number: Annotated[int, Field(ge=1, le=LAST_TERM)]
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 

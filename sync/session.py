@@ -93,6 +93,8 @@ class PlantSession:
         self._link_is_new = False
         self._again_ms: int | None = None
         self._unheard_states = 0
+        self._states = 0
+        self._lower: tuple[int, int] | None = None
 
     def link_up(self, now_ms: int) -> None:
         """The transport is connected: STATE at once, and everything after the last ACK again."""
@@ -101,6 +103,7 @@ class PlantSession:
         self._again_ms = None
         self._unheard_states = 0
         self._retries = 0
+        self._lower = None
         self._go_back(now_ms)
 
     def link_down(self) -> None:
@@ -139,6 +142,7 @@ class PlantSession:
             self._again_ms = None
         self._link_is_new = False
         self._unheard_states += 1
+        self._states += 1
 
     def heard(self) -> None:
         """Head office sent something: it is alive, and backing off because it said nothing at all is over.
@@ -202,26 +206,40 @@ class PlantSession:
     def ack(self, ack: Ack, own_hash: str | None, now_ms: int) -> Acked | Fork | None:
         """An ACK arrived; `own_hash` is the hash of our row `ack.last_seq`, None if there is no such row.
 
-        None: it tells nothing new (late or doubled). A `Fork` changes nothing here. An ACK below our last one, while
-        sending again did not help, is no late one: head office was restored from a copy, and gets its rows again.
+        None: it tells nothing new (late or doubled). A `Fork` changes nothing here. An ACK below our last one is no
+        late one when sending again did not help, or when nothing is on its way and the answer to a later STATE says
+        the same: head office was restored from a copy, and gets its rows again.
         """
         if ack.last_seq == self.acked_seq:
+            self._lower = None
             return None
         if own_hash != ack.last_hash:
             return Fork(ack.last_seq, own_hash, ack.last_hash)
         if ack.last_seq < self.acked_seq:
-            if self._stuck:
+            if self._stuck or self._said_again(ack.last_seq):
                 self._stuck = False
+                self._lower = None
                 self.acked_seq = ack.last_seq
                 self._go_back(now_ms)
             return None
         self._stuck = False
+        self._lower = None
         self._measure(ack.last_seq, now_ms)
         self.acked_seq = ack.last_seq
         self._sent_seq = max(self._sent_seq, ack.last_seq)
         self._window = [batch for batch in self._window if batch.last_seq > ack.last_seq]
         self._progress_ms = now_ms
         return Acked(ack.last_seq, ack.last_hash)
+
+    def _said_again(self, lower_seq: int) -> bool:
+        """Whether, with nothing on its way, an ACK a STATE ago named the same row: an idle plant is never stuck."""
+        if self._window:
+            self._lower = None
+            return False
+        if self._lower is None or self._lower[0] != lower_seq:
+            self._lower = lower_seq, self._states
+            return False
+        return self._states > self._lower[1]
 
     def new_documents(self, docs: Docs, applied: int, now_ms: int) -> list[WireDocument]:
         """The documents of `docs` that follow `applied` without a gap, in order. A gap makes STATE ask again."""

@@ -9,7 +9,10 @@ The same rule fences the old machine, should it still run. Why this is enough: d
 import secrets
 from enum import Enum
 
-from sync.messages import Term
+from sync.messages import LAST_TERM, Term
+
+MOST_AHEAD = 2**16
+"""A term further ahead of ours is nobody's: each restore raises the number by one, and so does each rival."""
 
 
 class Heard(Enum):
@@ -36,7 +39,10 @@ def first_term() -> Term:
 
 
 def next_term(highest: int) -> Term:
-    """A term above every number known, with an id that no message sent before can carry."""
+    """A term above every number known, with an id that no message sent before can carry. ValueError behind the last
+    number that a message carries."""
+    if highest >= LAST_TERM:
+        raise ValueError(f"no term follows number {highest}")
     return Term(number=highest + 1, id=secrets.token_hex(16))
 
 
@@ -49,6 +55,8 @@ class Told(Enum):
     """It follows an older term, or none; or it is a copy, which cannot speak for the original. Settle or ask again."""
     RIVAL = "rival"
     """It follows a term that we did not begin and that ours cannot end: another head office lives, or we forgot one."""
+    NONSENSE = "nonsense"
+    """It names a number that no head office can have reached: one box's word, which must not stop all the others."""
 
 
 def judge_told(own: Term, told: Term | None, *, fenced: bool) -> Told:
@@ -57,8 +65,13 @@ def judge_told(own: Term, told: Term | None, *, fenced: bool) -> Told:
     if told is None or told.number < own.number:
         return Told.WAITING
     if told != own:
-        return Told.RIVAL
+        return Told.RIVAL if credible(own, told.number) else Told.NONSENSE
     return Told.WAITING if fenced else Told.LAST_WORD
+
+
+def credible(own: Term, number: int) -> bool:
+    """Whether another head office can have come to this number, so that ours may have to go above it."""
+    return number <= own.number + MOST_AHEAD and number < LAST_TERM
 
 
 def may_be_granted(own: Term, told_number: int) -> bool:

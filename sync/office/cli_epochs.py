@@ -108,11 +108,12 @@ def dismiss(config: Path, instance: str, seq: int, reason: str, as_json: bool) -
 @click.option("--first", default="", help="With --finish: the first person, of finance or accounting.")
 @click.option("--second", default="")
 @click.option("--accept-shortage", is_flag=True, help="With --finish: although more is out than was posted.")
+@click.option("--not-ours", multiple=True, help="With --finish: a plant's code that speaks with a key not known here.")
 @_PINS
 @JSON
 def reconcile(
-    config: Path, begin: bool, finish: bool, first: str, second: str, accept_shortage: bool, pins: Path | None,
-    as_json: bool,
+    config: Path, begin: bool, finish: bool, first: str, second: str, accept_shortage: bool,
+    not_ours: tuple[str, ...], pins: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Restored books 对账恢复: where it stands, which plants have not told; begin it, finish it."""
     if begin and finish:
@@ -121,7 +122,8 @@ def reconcile(
         if begin:
             told = recovery.begin_reconcile(store, "begun by hand")
         elif finish:
-            told = recovery.finish_reconcile(store, signed(settings, first, second, pins), accept_shortage)
+            persons = signed(settings, first, second, pins)
+            told = recovery.finish_reconcile(store, persons, accept_shortage, not_ours)
         else:
             told = recovery.reconcile_status(store)
     say(as_json, told, "\n".join(_standing(told)))
@@ -136,6 +138,7 @@ def _standing(told: dict[str, Any]) -> list[str]:
         return lines
     lines += [f"  told 已报到: {instance}" for instance in told["told"]]
     lines += [f"  not told 未报到: {instance} (connect it, or settle it)" for instance in told["missing"]]
+    lines += [f"  unknown key 未登记: {name} (enrolled after the backup? enrol it)" for name in told["unknown"]]
     lines += [f"  {each['account']}: ¥{format_fen(each['fen'])} more is out than was posted" for each in told["short"]]
     return lines
 

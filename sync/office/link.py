@@ -215,8 +215,8 @@ class OfficeLink:
             self._changed()
 
     async def _state(self, instance: Instance, body: State) -> None:
-        await self._store.run_write(lambda tx: hear_state(tx, instance.wire_id, body))
-        self._peers.setdefault(instance.wire_id, Peer(_TUNING)).heard(body, _now_ms())
+        heard = await self._store.run_write(lambda tx: hear_state(tx, instance.wire_id, body))
+        self._peers.setdefault(instance.wire_id, Peer(_TUNING)).heard(body, _now_ms(), short=heard.short)
         self._changed()
         await self._give(instance, with_ack=True)
 
@@ -233,7 +233,7 @@ class OfficeLink:
             for message in peer.due(committed):
                 await self._send(instance, message)
                 peer.sent(message, _now_ms())
-            if not committed.documents:
+            if not committed.documents or peer.documents < committed.documents[-1].number:
                 return
 
     async def _send(self, instance: Instance, body: Message) -> None:

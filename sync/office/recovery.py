@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -49,8 +50,8 @@ def witness_books(store: Store, config: Path, *, safe: bool, renew: bool = False
 
 
 def reconcile_status(store: Store) -> dict[str, Any]:
-    """`{"mode": normal|halted|reconciling, "term", "why", "told", "missing", "short"}`; `short` are accounts of which
-    more is out than was posted, as `{"account", "fen"}`."""
+    """`{"mode": normal|halted|reconciling, "term", "why", "told", "missing", "unknown", "short"}`; `short` are
+    accounts of which more is out than was posted, as `{"account", "fen"}`."""
     with store.read() as tx:
         told = reconcile.standing(tx)
         short = [each for each in read_accounts(tx) if each.free_fen < 0]
@@ -67,10 +68,13 @@ def begin_reconcile(store: Store, why: str) -> dict[str, Any]:
     return reconcile_status(store)
 
 
-def finish_reconcile(store: Store, persons: TwoPersons, accept_shortage: bool = False) -> dict[str, Any]:
+def finish_reconcile(
+    store: Store, persons: TwoPersons, accept_shortage: bool = False, not_ours: Collection[str] = ()
+) -> dict[str, Any]:
     """Grant again. The two persons say that every box enrolled and every refund and undone payment booked since the
     backup is in the books again: no plant can tell that. NotAllowed while a plant has not told, or while more is out
-    than was posted, which means that payments are missing."""
+    than was posted, which means that payments are missing; or while a box has spoken with a key that is not enrolled
+    here and is not among `not_ours`, by the plant's code in its topic."""
     with store.write() as tx:
         short = [each for each in read_accounts(tx) if each.free_fen < 0]
         if short and not accept_shortage:
@@ -80,7 +84,7 @@ def finish_reconcile(store: Store, persons: TwoPersons, accept_shortage: bool = 
                 f"额度多于到款,备份之后的到款还没有补登:{listed}",
                 f"more is out than was posted: post the payments made since the backup again: {listed}",
             )  # fmt: skip
-        reconcile.finish_reconcile(tx, str(persons))
+        reconcile.finish_reconcile(tx, str(persons), not_ours)
         for account in read_accounts(tx):
             grant_wanted(tx, account.account)
         next_change(tx)

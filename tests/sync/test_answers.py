@@ -63,6 +63,14 @@ def test_what_was_sent_is_not_sent_again_by_a_state_that_crossed_it() -> None:
     assert said(peer.due(committed({"A": 600}, 3))) == [("A", 600), (3,)]
 
 
+def test_who_tells_less_than_was_told_before_hears_the_ack_alone() -> None:
+    peer, everything = Peer(Tuning()), committed({"A": 500}, 1)
+    peer.heard(state(), 0, short=True)
+    assert peer.due(everything) == []
+    peer.heard(state(), 10)
+    assert said(peer.due(everything)) == [("A", 500), (1,)]
+
+
 def test_what_was_lost_is_sent_again_when_a_later_state_lacks_it() -> None:
     peer, everything = heard(state()), committed({"A": 500}, 1, 2)
     for message in peer.due(everything):

@@ -195,6 +195,30 @@ def test_acks_only_move_forward() -> None:
     assert session.acked_seq == 500
 
 
+def test_an_idle_plant_sends_again_what_head_office_lost() -> None:
+    """Nothing is on its way, so nothing can get stuck: what two STATEs in turn are answered is no late ACK."""
+    session = connected(acked_seq=300)
+    for now_ms in (0, 60_000):
+        session.state_sent(now_ms)
+        assert ack(session, 100, now_ms + 10) is None
+        assert ack(session, 100, now_ms + 20) is None, "an ACK that came twice is still one answer"
+        assert session.acked_seq == (300 if now_ms == 0 else 100)
+    assert send_all(session, 60_030, rows=300) == [(101, 200), (201, 300)]
+
+
+def test_late_acks_make_an_idle_plant_send_nothing() -> None:
+    session = connected(acked_seq=300)
+    for now_ms in range(0, 600_000, 60_000):
+        session.state_sent(now_ms)
+        ack(session, 100, now_ms + 10)
+        ack(session, 300, now_ms + 20)
+        assert session.acked_seq == 300
+    for seq in (200, 100, 200, 100):
+        session.state_sent(700_000)
+        ack(session, seq, 700_010)
+    assert session.acked_seq == 300, "they do not say the same"
+
+
 def test_an_ack_beyond_what_this_run_sent_is_taken() -> None:
     """After a restart, head office may hold more than `acked_seq` says."""
     session = connected(acked_seq=100)

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from sync.allotment import covered_fen
-from sync.messages import Term
-from sync.terms import Heard, Told, first_term, hear_term, judge_told, may_be_granted, next_term
+from sync.messages import LAST_TERM, Term
+from sync.terms import MOST_AHEAD, Heard, Told, first_term, hear_term, judge_told, may_be_granted, next_term
 
 OURS = Term(number=3, id="a" * 32)
 OTHER = Term(number=3, id="b" * 32)
@@ -42,6 +42,17 @@ def test_a_plant_never_leaves_a_term_but_for_a_higher_number(own: Term | None, t
 )
 def test_only_an_original_in_our_own_term_speaks_a_last_word(told: Term | None, fenced: bool, judged: Told) -> None:
     assert judge_told(OURS, told, fenced=fenced) is judged
+
+
+def test_a_number_that_no_head_office_reached_is_no_rival_and_the_last_one_has_no_next() -> None:
+    far, last = OURS.number + MOST_AHEAD, LAST_TERM
+    assert judge_told(OURS, Term(number=far, id="e" * 32), fenced=False) is Told.RIVAL
+    assert judge_told(OURS, Term(number=far + 1, id="e" * 32), fenced=False) is Told.NONSENSE
+    near_the_end = Term(number=last - 1, id="a" * 32)
+    assert judge_told(near_the_end, Term(number=last, id="e" * 32), fenced=False) is Told.NONSENSE
+    assert next_term(last - 1).number == last
+    with pytest.raises(ValueError, match="no term follows"):
+        next_term(last)
 
 
 def test_after_a_restore_only_who_has_told_in_this_term_is_granted() -> None:

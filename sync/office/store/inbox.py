@@ -200,6 +200,12 @@ def tell_restored(tx: Connection, plant: str, instance: str, last_seq: int, lost
     tell(tx, plant, instance, [Incident(last_seq, "restored", now_text(), what)])
 
 
+def tell_nonsense(tx: Connection, plant: str, instance: str, last_seq: int, number: int) -> None:
+    """The plant names a term that no head office can have reached; told once, and the STATE is worth nothing."""
+    what = f"the plant names term {number}, which no head office can have begun: its STATE is not believed"
+    tell(tx, plant, instance, [Incident(last_seq, "restored", now_text(), what)])
+
+
 def _ready(
     tx: Connection, instance: str, last_seq: int, last_hash: str, new: list[WireRecord]
 ) -> tuple[list[WireRecord], ChainBroken | None]:

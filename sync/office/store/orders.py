@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, func, insert, select, update
 
 from sync.canonical import canonical
 from sync.documents import Document, Notice, NoticeCancelled
@@ -34,7 +34,7 @@ def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notic
     refuse_while_reconciling(tx)
     wanted_number = request.notice
     request = _numbered(tx, request, now)
-    if tx.execute(select(notices.c.notice).where(notices.c.notice == request.notice)).first() is not None:
+    if _is_used(tx, request.notice):
         raise _used(request.notice)
     instance = open_instance(tx, request.plant)
     _plate_is_free(tx, request.plate)
@@ -51,6 +51,15 @@ def issue_notice(tx: Connection, request: NoticeRequest, now: datetime) -> Notic
     number_document(tx, instance, notice.notice, notice)
     next_change(tx)
     return notice
+
+
+def _is_used(tx: Connection, number: str) -> bool:
+    """Also when only the plant remembers it: these books were restored from a copy, and its rows came again."""
+    asked = (
+        select(notices.c.notice).where(notices.c.notice == number),
+        select(shipments.c.notice).where(shipments.c.notice == number).limit(1),
+    )
+    return any(tx.execute(each).first() is not None for each in asked)
 
 
 def _used(number: str) -> NotAllowed:
@@ -207,10 +216,16 @@ def _numbered(tx: Connection, request: NoticeRequest, now: datetime) -> NoticeRe
         return request
     prefix = f"FH{now:%y%m%d}-"
     # People may give numbers of their own, also of this form: the newest that counts is looked for among the last.
-    newest = select(notices.c.notice).where(notices.c.notice.like(f"{prefix}____")).order_by(notices.c.notice.desc())
-    endings = [number.removeprefix(prefix) for number in tx.execute(newest.limit(100)).scalars()]
-    last = next((int(ending) for ending in endings if ending.isdecimal()), 0)
+    # Books restored from a copy find those that they forgot in the rows that the plants send again.
+    last = max(_last_number(tx, column, prefix) for column in (notices.c.notice, shipments.c.notice))
     return replace(request, notice=f"{prefix}{last + 1:04}")
+
+
+def _last_number(tx: Connection, column: Column[str], prefix: str) -> int:
+    of_day = (column.between(f"{prefix}0000", f"{prefix}9999"), column.like(f"{prefix}____"))
+    newest = tx.execute(select(column).where(*of_day).order_by(column.desc()).limit(100)).scalars()
+    endings = (number.removeprefix(prefix) for number in newest)
+    return next((int(ending) for ending in endings if ending.isdecimal()), 0)
 
 
 def _plate_is_free(tx: Connection, plate: str) -> None:

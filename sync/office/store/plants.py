@@ -1,7 +1,9 @@
 """Plant epochs: enrolled, heard of, and what they still lack."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,12 +17,13 @@ from sync.messages import State, WireDocument
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import lock_name, next_change, put
-from sync.office.store.inbox import compare_ledgers, tell_restored
+from sync.office.store.inbox import compare_ledgers, tell_nonsense, tell_restored
 from sync.office.store.money import note_state, recall_grants
 from sync.office.store.policy_notes import note_heard
 from sync.office.store.reconcile import Mode, forget_documents, judge_state, mode_of
 from sync.office.store.schema import allotments, documents, dropped, instances
 from sync.office.store.terms import current_term
+from sync.terms import Told, judge_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +69,60 @@ def known_instances(tx: Connection) -> dict[str, Known]:
     return {wire_id: Known(Instance.parse(wire_id), parse_public(key)) for wire_id, key in rows}
 
 
-def hear_state(tx: Connection, instance: str, state: State) -> bool:
-    """Note a plant's STATE and grant what it asks for, if free; whether anything was granted."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of a STATE."""
+
+    granted: bool = False
+    short: bool = False
+    """It tells less than this plant epoch told or sent before: it comes late, or from a copy."""
+
+
+def hear_state(tx: Connection, instance: str, state: State) -> Heard:
+    """Note a plant's STATE and grant what it asks for, if free.
+
+    A settled epoch has nothing more to say. What a copy may have told, or a STATE that came late or again, takes
+    nothing off what is reserved and asks for nothing; that it has seen a grant which these books forgot always counts.
+    """
     head = tx.execute(select(instances).where(instances.c.instance == instance).with_for_update()).mappings().first()
     if head is None:
-        return False
+        return Heard()
     compare_ledgers(tx, head["plant"], instance, head["last_seq"], state)
-    judged = judge_state(tx, head, state, lost=_remember(tx, head, state))
-    told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
-    note_heard(tx, instance, head["status_at"], {name: each.granted_fen for name, each in state.accounts.items()})
-    granted = note_state(tx, instance, told)
-    status = canonical(state.model_dump(mode="json"))
-    tx.execute(update(instances).where(instances.c.instance == instance).values(status=status, status_at=now_text()))
+    if head["state"] == "settled":
+        return Heard()
+    last = json.loads(head["status"]) if head["status"] else {}
+    place, told_place = _place(last), (state.last_seq, state.documents_applied)
+    short = state.last_seq < head["last_seq"] or told_place < place
+    frozen = tx.execute(select(instances.c.frozen).where(instances.c.instance == instance)).scalar_one()
+    original = not (short or frozen or state.mode == "fenced")
+    newer = told_place > place or not last or state.at >= datetime.fromisoformat(last["at"])
+    judged = judge_state(tx, head, state, lost=_remember(tx, head, state), original=original)
+    if judge_told(current_term(tx), state.term, fenced=not original) is Told.NONSENSE:
+        tell_nonsense(tx, head["plant"], instance, head["last_seq"], state.term.number if state.term else 0)
+        original = False
+    granted = original and _believe(tx, head, state, newer)
+    if original or (not short and frozen) or state.mode == "fenced":
+        status = state.model_dump(mode="json") | ({} if newer else {"at": last["at"]})
+        fields = {"status": canonical(status), "status_at": now_text()}
+        tx.execute(update(instances).where(instances.c.instance == instance).values(**fields))
     if granted or judged:
         next_change(tx)
-    return granted
+    return Heard(granted, short)
+
+
+def _place(status: Mapping[str, Any]) -> tuple[int, int]:
+    """How far the plant was by its last STATE. Its clock may be set back; these only grow."""
+    return status.get("last_seq", 0), status.get("documents_applied", 0)
+
+
+def _believe(tx: Connection, head: Any, state: State, newer: bool) -> bool:
+    """What the plant has and wants; whether anything was granted."""
+    note_heard(
+        tx, head["instance"], head["status_at"], {name: each.granted_fen for name, each in state.accounts.items()}
+    )
+    told = {name: (each.returned_fen, each.want_granted_fen) for name, each in state.accounts.items()}
+    proven = (state.last_seq, state.last_hash) == (head["last_seq"], head["last_hash"])
+    return note_state(tx, head["instance"], told, proven=proven, newer=newer)
 
 
 def _remember(tx: Connection, head: Any, state: State) -> bool:
@@ -101,7 +143,14 @@ def read_committed(tx: Connection, instance: str, after_document: int, most: int
     """What `sync.answers` answers from: all grants, and at most `most` documents behind a number.
 
     Books that do not know what the plants hold tell no grants, only that they are there (ACK), so that the plants tell.
+    A frozen or settled instance is told nothing but that: who listens may be a copy, or a thief.
     """
+    last_seq, last_hash, frozen, state = tx.execute(
+        select(instances.c.last_seq, instances.c.last_hash, instances.c.frozen, instances.c.state)
+        .where(instances.c.instance == instance)
+    ).one()  # fmt: skip
+    if frozen or state == "settled":
+        return Committed({}, (), last_seq, last_hash, current_term(tx))
     known = allotments.c.instance == instance if mode_of(tx) is Mode.NORMAL else false()
     totals = tx.execute(select(allotments.c.account, allotments.c.granted_fen).where(known))
     granted_fen = {name: int(total) for name, total in totals}
@@ -112,9 +161,6 @@ def read_committed(tx: Connection, instance: str, after_document: int, most: int
         .limit(most)
     )
     waiting = tuple(_document(number, kind, body) for number, kind, body in listed)
-    last_seq, last_hash = tx.execute(
-        select(instances.c.last_seq, instances.c.last_hash).where(instances.c.instance == instance)
-    ).one()
     return Committed(granted_fen, waiting, last_seq, last_hash, current_term(tx))
 
 

@@ -5,19 +5,21 @@ in the new term is the last word on what it ever got; a random id makes sure tha
 every plant epoch that is not settled has told its STATE, the books are whole again, but for payments after the backup.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from sync.messages import State, Term
+from sync.envelope import Fault
+from sync.messages import LAST_TERM, State, Term
 from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import insert_new, lock_name, next_change, put
-from sync.office.store.schema import accounts, forgotten, incidents, instances, meta, terms
-from sync.office.store.terms import begin_term, current_term
-from sync.terms import Told, judge_told, may_be_granted, next_term
+from sync.office.store.schema import accounts, dropped, forgotten, incidents, instances, meta, terms
+from sync.office.store.terms import begin_term, current_term, term_began_at
+from sync.terms import Told, credible, judge_told, may_be_granted, next_term
 
 _MODE, _FOREIGN = "reconciling", "foreign_term"
 
@@ -42,6 +44,8 @@ class Standing:
     told: tuple[str, ...]
     missing: tuple[str, ...]
     """Plant epochs that are neither settled nor have told everything in the current term."""
+    unknown: tuple[str, ...] = ()
+    """Who spoke since the term began with a key that these books do not know: a box enrolled after the backup?"""
 
 
 def mode_of(tx: Connection) -> Mode:
@@ -115,19 +119,30 @@ def begin_reconcile(tx: Connection, why: str) -> Term:
 def _begin(tx: Connection, why: str) -> Term:
     lock_name(tx, "term")
     _keep(tx, _MODE, Mode.RECONCILING)
-    term = next_term(max(current_term(tx).number, _number(tx, _FOREIGN)))
+    own, foreign = current_term(tx), _number(tx, _FOREIGN)
+    if own.number >= LAST_TERM:
+        raise NotAllowed("office", "term", "任期号已用完", f"no term follows number {own.number}")
+    term = next_term(max(own.number, foreign) if credible(own, foreign) else own.number)
     begin_term(tx, term, why)
     tx.execute(update(instances).values(told_upto=""))
     _tell(tx, f"{why}: 任期 term {term.number}")
     return term
 
 
-def finish_reconcile(tx: Connection, told_by: str) -> None:
-    """Back to normal. NotAllowed while a plant epoch has not told. The caller grants what is waited for, then tells
-    pages of the change."""
+def finish_reconcile(tx: Connection, told_by: str, not_ours: Collection[str] = ()) -> None:
+    """Back to normal. NotAllowed while a plant epoch has not told, or an unknown box speaks that is not named. The
+    caller grants what is waited for, then tells pages of the change."""
     if mode_of(tx) is Mode.NORMAL:
         raise NotAllowed("office", "reconcile", "没有在对账恢复", "the books are not being reconciled")
     refuse_until_told(tx)
+    unknown = [name for name in _unknown_boxes(tx) if name not in not_ours]
+    if unknown:
+        raise NotAllowed(
+            "not_ours", ", ".join(unknown[:5]),
+            "有未登记密钥的机器在报到;备份之后登记的机器须先登记回来,确非本公司的用 --not-ours 逐个列出",
+            "speaks with a key that is not enrolled here: enrol again what was enrolled after the backup; name each "
+            "that is not yours with --not-ours",
+        )  # fmt: skip
     _keep(tx, _MODE, Mode.NORMAL)
     _tell(tx, f"对账完成 reconciled: {told_by}")
 
@@ -143,22 +158,35 @@ def standing(tx: Connection) -> Standing:
     ).all()
     told = tuple(name for name, number in listed if number == term.number)
     missing = tuple(name for name, number in listed if number != term.number)
-    return Standing(mode_of(tx), term, why, told, missing)
+    return Standing(mode_of(tx), term, why, told, missing, _unknown_boxes(tx))
 
 
-def judge_state(tx: Connection, head: Any, state: State, lost: bool) -> bool:
+def _unknown_boxes(tx: Connection) -> tuple[str, ...]:
+    """By the name in their topic, nothing of which is proven. One that was enrolled after it spoke is known."""
+    here, enrolled_at = dropped.c, func.max(instances.c.enrolled_at)
+    newest = tx.execute(select(instances.c.plant, enrolled_at).group_by(instances.c.plant))
+    known = {row.plant: row[1] for row in newest}
+    heard = (here.reason == Fault.UNKNOWN_KEY.value, here.last_at >= term_began_at(tx))
+    found = set()
+    for topic, last_at in tx.execute(select(here.topic, here.last_at).where(*heard)):
+        name = topic.split("/")[1] if topic.count("/") == 2 else topic
+        if last_at > known.get(name, ""):
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def judge_state(tx: Connection, head: Any, state: State, *, lost: bool, original: bool) -> bool:
     """What a plant's STATE says about these books: it may halt them, begin a new term, or count as told. Whether it
     changed anything that pages show.
 
-    `lost` says that the plant has grants or documents from us which the books did not hold.
+    `lost` says that the plant has grants or documents from us which the books did not hold; `original`, that nothing
+    speaks against it being the one and only box. Of a forked ledger two boxes tell: neither has the last word.
     """
     own, mode = current_term(tx), mode_of(tx)
-    # Of a forked ledger two boxes tell: neither has the last word.
-    frozen = tx.execute(select(instances.c.frozen).where(instances.c.instance == head["instance"])).scalar_one()
-    told = judge_told(own, state.term, fenced=state.mode == "fenced" or bool(frozen))
+    told = judge_told(own, state.term, fenced=not original)
     if told is Told.RIVAL and state.term is not None:
         return _hear_rival(tx, head["instance"], state.term.number, mode)
-    if lost and mode is Mode.NORMAL and head["state"] != "settled":
+    if lost and mode is Mode.NORMAL:
         _begin(tx, f"{head['instance']} has more from us than these books hold")
         return True
     if told is Told.LAST_WORD and own.number > 1 and not _unknown_accounts(tx, state):

@@ -13,6 +13,11 @@ def current_term(tx: Connection) -> Term:
     return Term(number=number, id=term_id)
 
 
+def term_began_at(tx: Connection) -> str:
+    """When the current term began, ISO 8601 UTC."""
+    return str(tx.execute(select(terms.c.began_at).order_by(terms.c.number.desc()).limit(1)).scalar_one())
+
+
 def begin_term(tx: Connection, term: Term, why: str) -> None:
     """From this commit on."""
     tx.execute(insert(terms).values(number=term.number, id=term.id, began_at=now_text(), why=why))

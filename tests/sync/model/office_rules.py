@@ -101,11 +101,14 @@ class OfficeRules:
         return office.refunded_fen == head.refunded_fen and office.undone_fen == head.undone_fen
 
     def hears_state(self, head: Head, number: int, place: int, state: State) -> Head:
-        """Grants that the books have forgotten count again; then the term decides what the STATE is worth."""
+        """Grants that the books have forgotten count again; then the term decides what the STATE is worth. A settled
+        epoch has nothing more to say: its box may be a thief's."""
         office = head.offices[number]
         seat = office.seats[place]
         assert seat is not None
-        lost = state.granted_fen > seat.counters.granted_fen and seat.counters.state is not InstanceState.SETTLED
+        if seat.counters.state is InstanceState.SETTLED:
+            return head
+        lost = state.granted_fen > seat.counters.granted_fen
         if lost:
             seat = seat._replace(counters=seat.counters.recovered(state.granted_fen, 0))
             office = with_seat(office, place, seat)

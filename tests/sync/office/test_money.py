@@ -142,7 +142,7 @@ def test_a_want_is_granted_as_far_as_free_and_the_rest_when_paid(store: Store, p
         granted_fen=4_000_000, returned_fen=0, spent_fen=0, voided_fen=0, held_fen=4_000_000, want_granted_fen=4_256_000
     )
     with store.write() as tx:
-        assert hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: told}))
+        assert hear_state(tx, plant.instance.wire_id, plant.state({ACCOUNT: told})).granted
     assert granted(store) == {"HX01": 4_100_000}
     assert account(store)["allotted"][0]["wanted_fen"] == 156_000
     pay(store, 10_000_000, "B2")

@@ -1,6 +1,7 @@
 """Books older than what the plants know: they grant nothing until every plant has told, on both databases."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def tell(store: Store, plant: FakePlant, followed: Term | None, state: State | N
         hear_state(tx, plant.instance.wire_id, told)
 
 
-def finish(store: Store, **more: bool) -> None:
+def finish(store: Store, **more: Any) -> None:
     recovery.finish_reconcile(store, PERSONS, **more)
 
 
