@@ -1,4 +1,5 @@
-"""What a file has that a copy of it has not: its own number, and an attribute that plain copies leave where it is.
+"""What a file has that a copy of it has not: its own number, and an attribute that plain copies leave where it is. And
+whose it is.
 
 For the witnesses of both ends. Linux only; where a file system keeps less, less is told.
 """
@@ -37,3 +38,10 @@ def mark_of(file: int | Path) -> tuple[int, int]:
         return int(start), int(number)
     except (OSError, ValueError):
         return 0, 0
+
+
+def own_as_folder(descriptor: int, folder: Path) -> None:
+    """Made by root, a file belongs to whom its folder belongs to: the programs do not run as root."""
+    if os.geteuid() == 0:
+        told = folder.stat()
+        os.fchown(descriptor, told.st_uid, told.st_gid)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from edge.cli.common import CONFIG, JSON, Problem, read_settings
+from edge.cli.common import CONFIG, JSON, Problem, counted, read_settings
 from edge.settings import PlantSettings
 
 
@@ -22,15 +22,13 @@ def backup(config: Path, file: Path, as_json: bool) -> None:
         report = back_up(settings.books_file, file)
     except BackupFailed as error:
         raise Problem(str(error)) from None
+    held = f"{counted(report.records, 'record')}, {counted(report.tickets, 'ticket')}"
     facts = {"file": str(file), "records": report.records, "tickets": report.tickets, "head_hash": report.head_hash}
     if as_json:
         click.echo(json.dumps(facts))
         return
     click.echo(f"{file}: {report.records} 条记录,{report.tickets} 张出库单,已核对。恢复后只能查、补打、放行,不能出单")
-    click.echo(
-        f"{file}: {report.records} records, {report.tickets} tickets, checked. Restored it reads, reprints and opens"
-        " the gate; it never sells"
-    )
+    click.echo(f"{file}: {held}, checked. Restored it reads, reprints and opens the gate; it never sells")
 
 
 @click.command()
@@ -53,8 +51,9 @@ def restore(file: Path, config: Path, replace: bool) -> None:
         raise Problem(str(error)) from None
     if aside is not None:
         click.echo(f"原账本保存为 {aside}\nThe old books are kept as {aside}")
+    held = f"{counted(report.records, 'record')}, {counted(report.tickets, 'ticket')}"
     click.echo(f"{report.records} 条记录,{report.tickets} 张出库单,最后一行 {report.head_hash[:8].upper()}")
-    click.echo(f"{report.records} records, {report.tickets} tickets, last row {report.head_hash[:8].upper()}")
+    click.echo(f"{held}, last row {report.head_hash[:8].upper()}")
     click.echo(
         "已恢复并隔离:门岗、查询、补打照常,不得出单、作废、收款。\n"
         "下一步:1) systemctl start weighgate 放行场内已出单的车;2) 备份之后开出的单由总部核对;"

@@ -22,7 +22,9 @@ from edge.station.ticket_view import paper_view
 from edge.station.views import Done, as_json
 from edge.store.books import Books
 from edge.store.clock import Clock
-from edge.store.database import Database, StoreBusy, connect
+from edge.store.database import Database, StoreBroken, StoreBusy, connect
+from edge.store.tail_check import BooksTorn
+from edge.store.witness import Witness, WitnessUnwritable
 from sync.keys import load_private
 from sync.secrets import matches
 from sync.units import format_fen, format_kg
@@ -155,6 +157,9 @@ def _read(settings: PlantSettings, work: Callable[[Books], T]) -> T:
 
 
 def _write(settings: PlantSettings, work: Callable[[Books], T]) -> T:
+    """Write to the books as the plant does: held against their witness first, which is told of it. A copy is not
+    written to, only marked as one.
+    """
     path = settings.books_file
     if not path.exists():
         raise Problem(f"{path}: no books here yet; run the plant first")
@@ -163,9 +168,27 @@ def _write(settings: PlantSettings, work: Callable[[Books], T]) -> T:
     except StoreBusy:
         raise Problem("the plant is running: use its tickets page, or stop it first") from None
     try:
-        return database.transact_now(work)
+        return _witnessed(settings, database, work)
+    except (BooksTorn, StoreBroken, StoreBusy, WitnessUnwritable) as error:
+        raise Problem(str(error)) from None
     finally:
         database.close()
+
+
+def _witnessed(settings: PlantSettings, database: Database, work: Callable[[Books], T]) -> T:
+    owner = database.transact_now(lambda books: books.text("instance"))
+    if not owner.startswith(f"{settings.plant.code}/{settings.plant.epoch}/"):
+        raise Problem(
+            f"{settings.books_file}: these books belong to {owner or 'no plant yet'}, the configuration is of"
+            f" {settings.plant.code} epoch {settings.plant.epoch}"
+        )
+    witness = Witness(settings.witness_file, owner)
+    try:
+        if why := witness.begin(database):
+            raise Problem(f"these books are fenced: {why}")
+        return database.transact_now(work)
+    finally:
+        witness.close()
 
 
 def _authenticate(settings: PlantSettings, who: str) -> None:

@@ -27,3 +27,8 @@ def read_settings(config: Path) -> PlantSettings:
         return load_settings(config)
     except SettingsError as error:
         raise Problem(str(error)) from None
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in English."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -33,7 +33,9 @@ def back_up(books: Path, target: Path) -> VerifyReport:
         raise BackupFailed(f"{books}: no books here yet; run the plant first")
     if target.exists():
         raise BackupFailed(f"{target}: exists already; choose another name")
-    with _prepared(target.parent) as copy:
+    if not target.absolute().parent.is_dir():
+        raise BackupFailed(f"{target}: there is no such folder; nothing was written")
+    with _prepared(target) as copy:
         _copy(books, copy)
         report = _fenced(copy, f"a backup of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         _give_name(copy, target)
@@ -51,7 +53,7 @@ def restore(backup: Path, books: Path, instance: str, *, replace: bool) -> tuple
     try:
         if any(_beside(books, each).exists() for each in _BESIDE) and not replace:
             raise BackupFailed(f"{books}: there are books already; --replace moves them aside and keeps them")
-        with _prepared(books.parent) as copy:
+        with _prepared(books) as copy:
             _copy(backup, copy)
             report = _fenced(copy, f"restored on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC from {backup.name}")
             aside = _move_aside(books)
@@ -64,15 +66,17 @@ def restore(backup: Path, books: Path, instance: str, *, replace: bool) -> tuple
 
 
 @contextlib.contextmanager
-def _prepared(folder: Path) -> Iterator[Path]:
-    """A place for a copy that is not yet what it claims to be; gone afterwards. Words for what goes wrong with it."""
+def _prepared(named: Path) -> Iterator[Path]:
+    """A place for a copy that is not yet what it claims to be; gone afterwards. Words for what goes wrong with it, by
+    the name that the copy will have.
+    """
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".weighgate-copy-") as place:
+        with tempfile.TemporaryDirectory(dir=named.parent, prefix=".weighgate-copy-") as place:
             yield Path(place) / "plant.db"
     except (sqlite3.Error, StoreFull, StoreBroken, BooksTorn, NotBooks) as error:
-        raise BackupFailed(f"nothing was written: {error}") from error
+        raise BackupFailed(f"{named}: nothing was written: {error}") from error
     except OSError as error:
-        raise BackupFailed(f"{error.filename or folder}: {error.strerror}; nothing was written") from error
+        raise BackupFailed(f"{named}: {error.strerror}; nothing was written") from error
 
 
 def _copy(books: Path, copy: Path) -> None:

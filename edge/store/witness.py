@@ -24,7 +24,7 @@ import structlog
 from edge.store.books import Books
 from edge.store.database import Database, StoreBusy
 from edge.store.ledger import LedgerRow
-from sync.file_identity import file_id, mark_of, set_mark
+from sync.file_identity import file_id, mark_of, own_as_folder, set_mark
 
 START = "start"
 _SLOT_BYTES = 4096
@@ -117,6 +117,7 @@ class Witness:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            own_as_folder(self._lock, path.parent)
         except OSError as error:
             raise WitnessUnwritable(_UNWRITABLE.format(path=path, why=error.strerror)) from None
         try:
@@ -203,6 +204,7 @@ class Witness:
         try:
             new.unlink(missing_ok=True)
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            own_as_folder(descriptor, self.path.parent)
             self._written_to = file_id(descriptor)
             record = self._seen(start, head)
             os.pwrite(descriptor, record.packed(), 0)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from sync.file_identity import file_id, mark_of, set_mark
+from sync.file_identity import file_id, mark_of, own_as_folder, set_mark
 from sync.settings_errors import SettingsError
 
 FILE = "office.witness"
@@ -113,6 +113,7 @@ class Witness:
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            own_as_folder(descriptor, self.path.parent)
             os.pwrite(descriptor, _line(seen, descriptor), 0)
             os.fsync(descriptor)
             set_mark(descriptor, seen.start, seen.change)
@@ -131,6 +132,7 @@ class Witness:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = self.path.with_suffix(".lock").open("ab")
+            own_as_folder(file.fileno(), self.path.parent)
         except OSError as error:
             raise SettingsError(
                 f"{self.path.parent}: {error.strerror}; allowed: a folder that this user may write, for the witness"

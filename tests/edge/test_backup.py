@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from httpx import Client
 
+from edge.cli.books import ticket as cli_ticket
 from edge.store.backup import BackupFailed, back_up, restore
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBusy
@@ -103,7 +105,7 @@ def test_damaged_books_are_no_backup(tmp_path: Path) -> None:
     assert not (tmp_path / "copy.db").exists()
     with pytest.raises(BackupFailed, match="no books here yet"):
         back_up(tmp_path / "nothing.db", tmp_path / "copy.db")
-    with pytest.raises(BackupFailed, match="nothing was written"):
+    with pytest.raises(BackupFailed, match=r"no folder/copy\.db: there is no such folder; nothing was written"):
         back_up(books, tmp_path / "no folder" / "copy.db")
 
 
@@ -159,6 +161,14 @@ def test_what_cannot_be_restored(tmp_path: Path) -> None:
 
 
 # With real processes from here on.
+
+PERSON = """
+[[person]]
+id = "A02"
+name = "第二人"
+roles = ["admin"]
+pin_hash = "{pin_hash}"
+"""
 
 
 @pytest.fixture
@@ -304,6 +314,41 @@ def test_a_data_folder_put_back_by_hand_is_fenced_too(plant: Path, started: list
     shutil.copytree(saved, plant.parent / "data")
     started.append(Running(plant))
     assert lane(started[-1])["barred"]["zh"]  # type: ignore[index]
+
+
+def put_back(plant: Path, saved: Path) -> None:
+    shutil.rmtree(plant.parent / "data")
+    shutil.copytree(saved, plant.parent / "data")
+
+
+def void(plant: Path, ticket: str) -> Result:
+    words = ["void", str(plant), ticket, "--first", "A01", "--second", "A02", "--reason", "装错货"]
+    return CliRunner().invoke(cli_ticket, words, input="4711\n4711\n")
+
+
+@pytest.mark.timeout(120)
+def test_the_commands_write_as_the_plant_does_with_its_witness(plant: Path, started: list[Running]) -> None:
+    """A void by the command is known to the witness; on a copy the commands write nothing."""
+    two = plant.read_text("utf-8") + PERSON.format(pin_hash=hash_secret("4711"))
+    plant.write_text(two, "utf-8")
+    started.append(Running(plant))
+    started[-1].stop()
+    sell(plant, 1)
+    sell(plant, 2)
+    first = shutil.copytree(plant.parent / "data", plant.parent / "first")
+    ticket = "HX01-03-0000001"
+    done = void(plant, ticket)
+    assert (done.exit_code, "is void" in done.output) == (0, True), done.output
+    true = shutil.copytree(plant.parent / "data", plant.parent / "true")
+    put_back(plant, first)
+    for refused in (
+        void(plant, "HX01-03-0000002"),
+        CliRunner().invoke(cli_ticket, ["reprint", str(plant), ticket, "--by", "A01"]),
+    ):
+        assert refused.exit_code == 2 and "fenced" in refused.output
+    put_back(plant, true)
+    again = void(plant, ticket)
+    assert again.exit_code == 1 and "已作废" in again.output, "the true books, put back, go on"
 
 
 def test_the_backup_of_another_plant_is_refused(plant: Path, tmp_path: Path) -> None:
