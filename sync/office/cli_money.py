@@ -38,7 +38,8 @@ def undo(config: Path, reference: str, reason: str, as_json: bool) -> None:
         told = corrections.undo_payment(store, body, "cli")
     covered, exposed = format_fen(told["covered_fen"]), format_fen(told["exposure_fen"])
     asked = ", ".join(told["recalled"]) or "-"
-    say(as_json, told, f"{reference}: ¥{covered} taken back, ¥{exposed} exposed 敞口; recalled from {asked}")
+    before = "" if told["new"] else "was undone before, nothing changed; "
+    say(as_json, told, f"{reference}: {before}¥{covered} taken back, ¥{exposed} exposed 敞口; recalled from {asked}")
 
 
 @click.command()

@@ -23,7 +23,7 @@ COOKIE = "weighgate_office"
 _WINDOW_S = 300.0
 _TRIES_PER_NAME, _TRIES_PER_ADDRESS = 5, 30
 _SESSION_S = 12 * 3600.0
-_MOST_SESSIONS, _MOST_WATCHED = 500, 2000
+_MOST_SESSIONS, _MOST_WATCHED, _MOST_FORMS = 500, 2000, 2000
 
 MAY = {
     "payment": frozenset({Role.FINANCE, Role.ACCOUNTANT}),
@@ -90,6 +90,7 @@ class Access:
         self._sessions: dict[str, tuple[User, float]] = {}
         self._good_tokens: dict[str, User] = {}
         self._notes: dict[str, str] = {}
+        self._forms: dict[str, str] = {}
         self._attempts = Attempts()
         self._nobody = hash_secret(secrets.token_hex(8))
         self._slow = asyncio.Semaphore(2)
@@ -168,6 +169,25 @@ class Access:
     def take_note(self, request: Request) -> str:
         """What was left for this session, once."""
         return self._notes.pop(_digest(request.cookies.get(COOKIE, "")), "")
+
+    def sent_before(self, once: str) -> str | None:
+        """None for a form sent the first time, by its number `once`, which counts as sent from now on; else where its
+        answer is, '' while that is not known. Kept in memory: a restart forgets forms, not money."""
+        if once in self._forms:
+            return self._forms[once]
+        while len(self._forms) >= _MOST_FORMS:
+            self._forms.pop(next(iter(self._forms)))
+        self._forms[once] = ""
+        return None
+
+    def forget_form(self, once: str) -> None:
+        """Nothing was done: the same form may be sent again."""
+        self._forms.pop(once, None)
+
+    def note_form(self, once: str, to: str) -> None:
+        """Where the answer to a form is."""
+        if once in self._forms:
+            self._forms[once] = to
 
     async def program(self, request: Request) -> User | None:
         """Who sent this request, by `Authorization: Bearer TOKEN`; None when the token is not ours."""

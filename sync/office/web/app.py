@@ -1,5 +1,6 @@
 """Routes. Every answer carries the same security headers; every change must come from our own page or a token."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ class Office:
             "link": self.link,
             "people": self.access.names(), "section": _SECTIONS.get(page, page),
             "link_badge": link_badge(self.settings, self.link, words), "office": self.settings.office.name,
-            "values": {}, "refusal": None, "form": "",
+            "values": {}, "refusal": None, "form": "", "once": secrets.token_urlsafe(12),
             "done": "" if query.get("part") else self.access.take_note(request), **(extra or {}),
         }  # fmt: skip
         template = f"{page}_part.html" if query.get("part") else f"{page}.html"
@@ -187,7 +188,9 @@ def _code(office: Office) -> Handler:
         instance, account = request.query_params.get("instance", ""), request.query_params.get("account", "")
         try:
             if not user.may("grant"):
-                raise NotAllowed("role", user.role, "您的岗位不能办理", "your role cannot do this")
+                raise NotAllowed(
+                    "role", office.words(request)(user.role), "您的岗位不能办理", "your role cannot do this"
+                )
             key = office.signing_key()
             code = await office.store.run(lambda store: code_of(store, key, instance, account))
         except NotAllowed as refusal:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import Store
+from sync.office.web.words import full_width
 from sync.units import format_fen
 
 if TYPE_CHECKING:
@@ -24,7 +25,19 @@ class Booked:
     """What was done, for the next page; `to` is its address when it is another than the form's."""
 
     said: str
+    en: str = ""
+    """The same for the English page, where it needs other words."""
     to: str = ""
+
+
+class AskAgain(NotAllowed):
+    """Not a no: what was understood is shown, and the same form with `instead` filled in books it."""
+
+    ask = True
+
+    def __init__(self, field: str, value: str, zh: str, en: str, instead: dict[str, str]) -> None:
+        super().__init__(field, value, zh, en)
+        self.instead = instead
 
 
 Booking = Callable[[Store, dict[str, Any], str], str | Booked]
@@ -35,10 +48,9 @@ def form_routes(office: Office) -> list[Route]:
     """All of them."""
     hours = office.settings.office.utc_offset_hours
 
-    def payment(store: Store, typed: dict[str, Any], by: str) -> str:
+    def payment(store: Store, typed: dict[str, Any], by: str) -> Booked:
         told = requests.book_payment(store, requests.read_body(requests.PaymentIn, typed), by)
-        again = "" if told["new"] else "(已登记过,未重复入账 already booked, not twice)"
-        return f"{told['reference']} ¥{format_fen(told['amount_fen'])} {again}"
+        return with_again(f"{told['reference']} ¥{format_fen(told['amount_fen'])}", told["new"])
 
     def credit(store: Store, typed: dict[str, Any], by: str) -> str:
         told = requests.book_credit(store, requests.read_body(requests.CreditIn, typed), by, hours)
@@ -66,6 +78,11 @@ def form_routes(office: Office) -> list[Route]:
     ]
 
 
+def with_again(said: str, new: bool) -> Booked:
+    """What was done, or that it had been done before."""
+    return Booked(said) if new else Booked(f"{said}(已登记过,未重复)", f"{said} (already booked, not twice)")
+
+
 def form_route(office: Office, path: str, what: str, book: Booking) -> Route:
     """The form at `path`, for the roles that may do `what`; its page is the path's first part."""
     page = path.split("/")[1]
@@ -76,18 +93,27 @@ def form_route(office: Office, path: str, what: str, book: Booking) -> Route:
             return RedirectResponse("/login", 303)
         async with request.form(max_fields=40, max_files=0) as form:
             values = {name: value[:200] for name, value in form.items() if isinstance(value, str)}
+        words, once = office.words(request), values.pop("once", "")
+        if once and (sent_to := office.access.sent_before(once)) is not None:
+            office.access.leave_note(request, words("sent_before"))
+            return RedirectResponse(sent_to or f"/{page}", 303)
         try:
             if not user.may(what):
-                raise NotAllowed("role", user.role, "您的岗位不能办理", "your role cannot do this")
+                raise NotAllowed("role", words(user.role), "您的岗位不能办理", "your role cannot do this")
             typed = requests.from_texts(values)
             done = await office.store.run(lambda store: book(store, typed, user.name))
         except NotAllowed as refusal:
+            office.access.forget_form(once)
+            if isinstance(refusal, AskAgain):
+                values |= refusal.instead
             extra = {"refusal": refusal, "values": values, "form": request.url.path}
             return await office.show(request, user, page, extra, status=422)
         office.hub.changed()
         # A redirect, so that reloading the page books nothing again.
         booked = done if isinstance(done, Booked) else Booked(done)
-        office.access.leave_note(request, booked.said)
+        office.access.note_form(once, booked.to)
+        said = booked.en or booked.said if words.english else full_width(booked.said)
+        office.access.leave_note(request, said)
         return RedirectResponse(booked.to or f"/{page}", 303)
 
     return Route(path, handler, methods=["POST"])

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from sync.office.clock import local_text
 from sync.office.link import OfficeLink
+from sync.office.refusal import NotAllowed
 from sync.office.settings import Settings
-from sync.office.web.words import INCIDENTS, REASONS, STATES, WORDS, both
+from sync.office.web.words import FIELDS, INCIDENTS, REASONS, STATES, WORDS, both, full_width
 from sync.units import format_fen, format_kg
 
 _ONLINE_S = 150
@@ -34,6 +35,17 @@ class Words:
     def say(self, text: str) -> str:
         """A stored remark with the plant's reason codes in words."""
         return _CODE.sub(lambda found: both(REASONS.get(found[0], (found[0], found[0])), self.english), text)
+
+    def label(self, field: str, form: str) -> str:
+        """The label that a refused field has on its form; its own name where no page has it."""
+        key = FIELDS.get(field, field)
+        if form == "/topup" and key == "amount":  # nobody says there what was paid
+            key = "grant_amount"
+        return self(key) if key in WORDS else field
+
+    def refused(self, refusal: NotAllowed) -> str:
+        """What is wrong with a field, and what is allowed."""
+        return refusal.en if self.english else full_width(refusal.zh)
 
     def sub(self, key: str) -> str:
         """The other language, small beneath the first; the English page stays English."""

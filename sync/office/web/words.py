@@ -1,5 +1,7 @@
 """The words of the pages in Chinese and English. A key without English is a bug that a test finds."""
 
+import re
+
 from sync.office.web.words_money import MONEY_WORDS
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -51,10 +53,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "frozen": ("已冻结", "frozen"),
     "closing": ("关账期中", "closing"),
     "settled": ("已结算", "settled"),
-    "seq": ("序号", "row"),
+    "seq": ("行号", "Row"),
+    "rows_in": ("已收账本行", "Ledger rows received"),
     "reached": ("已达", "reached"),
-    "epoch": ("期", "epoch"),
-    "key": ("密钥指纹", "Key fingerprint"),
+    "epoch": ("账期", "Epoch"),
+    "epoch_name": ("账期全名（结算时写）", "Epoch's full name, for settling"),
+    "role": ("岗位", "Your role"),
+    "signing_key": ("签名密钥", "Signing key"),
     "behind": ("未达", "behind"),
     "held_trucks": ("扣留车辆", "Held trucks"),
     "documents": ("下达单据", "Documents"),
@@ -64,7 +69,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "paid": ("到款合计", "Paid in"),
     "credit_fund": ("赊销额", "Approved credit"),
     "dispatched": ("已出库", "Dispatched"),
-    "held": ("占用(在厂车辆)", "Held (trucks on site)"),
+    "held": ("占用（在厂车辆）", "Held (trucks on site)"),
     "allotted": ("额度", "allotment"),
     "free": ("可分配", "Free"),
     "sum": ("合计", "Sum"),
@@ -80,7 +85,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "limit_kg": ("装车限量 kg", "Load limit kg"),
     "by_money": ("按余额", "by balance"),
     "axles": ("轴数", "Axles"),
-    "articulated": ("列车(带挂)", "With trailer"),
+    "articulated": ("列车（带挂）", "With trailer"),
     "rigid": ("单车", "Rigid truck"),
     "vehicle_max_kg": ("核定总质量 kg", "Vehicle limit kg"),
     "expires": ("有效期至", "Valid until"),
@@ -111,15 +116,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "kind": ("类别", "Kind"),
     "what": ("内容", "What"),
     "forks": ("账本分叉", "Ledger forks"),
-    "dropped": ("不明消息(已丢弃)", "Dropped messages"),
+    "dropped": ("不明消息（已丢弃）", "Dropped messages"),
     "count": ("次数", "Count"),
     "topic": ("主题", "Topic"),
     "first_row": ("先到", "First"),
     "second_row": ("后到", "Second"),
     "live": ("实时", "live"),
-    "stale": ("页面已断开,正在重连", "page disconnected, reconnecting"),
+    "stale": ("页面已断开，正在重连", "page disconnected, reconnecting"),
     "wrong_pin": ("姓名或 PIN 不对", "Name or PIN is wrong"),
-    "wait": ("尝试过多,请等待 {} 秒", "Too many attempts; wait {} seconds"),
+    "wait": ("尝试过多，请等待 {} 秒", "Too many attempts; wait {} seconds"),
     "done": ("已办理", "Done"),
     "none_offered": ("配置里没有人员", "No people are configured"),
     "page_missing": ("没有这个页面", "There is no such page"),
@@ -196,6 +201,26 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "restored": ("总部账本由备份恢复", "Head office restored", "red"),
     "over_allotment": ("超出额度", "Over the allotment", "red"),
 }
+
+
+FIELDS = {
+    "amount_fen": "amount", "grant": "grant_amount", "grant_fen": "grant_amount", "payment": "paid_amount",
+    "payment_fen": "paid_amount", "who": "who_paid", "price_fen_per_t": "price", "due": "due_date", "instance": "plant",
+    "expires_at": "expires", "notice": "number", "credit_application": "application", "pickup_person": "pickup",
+    "freight_fen": "freight", "keep_fen": "keep", "first": "first_person", "second": "second_person",
+    "link.signing_key": "signing_key",
+}  # fmt: skip
+"""The word of a refused field where it is not the field's own name."""
+
+_HAN = "\u4e00-\u9fff\u3001\u3002（）"
+_BRACKETS = re.compile(rf"\(([^()]*[{_HAN}][^()]*)\)")
+_MARKS = re.compile(rf"(?<=[{_HAN}])[,;:]|[,;:](?=[{_HAN}])")
+_WIDE = {",": "，", ";": "；", ":": "："}
+
+
+def full_width(text: str) -> str:
+    """Refusals and notes are written with the marks of a keyboard; a Chinese page sets them full width."""
+    return _MARKS.sub(lambda found: _WIDE[found[0]], _BRACKETS.sub(r"（\1）", text))
 
 
 def both(pair: tuple[str, ...], english: bool) -> str:

@@ -173,7 +173,7 @@ def test_a_person_posts_a_payment_and_issues_a_notice(
     for name, text in (("customer_id", "C009"), ("plate", "浙Q1"), ("product", "焦炭"), ("price", "2000")):
         page.fill(f"form[action='/notices'] input[name={name}]", text)
     page.click("form[action='/notices'] button")
-    expect(page.get_by_role("alert")).to_contain_text("plate “浙Q1” — 车牌如 浙A12345")
+    expect(page.get_by_role("alert")).to_contain_text("车牌 “浙Q1” — 车牌如 浙A12345")
     expect(page.locator("form[action='/notices'] input[name=product]")).to_have_value("焦炭")
     page.fill("form[action='/notices'] input[name=plate]", "浙QA1234")
     page.fill("form[action='/notices'] input[name=plate]", "浙Q12345")

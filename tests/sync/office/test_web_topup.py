@@ -17,6 +17,7 @@ from sync.keys import load_private
 from sync.office.store.plants import enrol
 from sync.office.store.schema import instances
 from sync.office.web.qr import QUIET_MODULES, qr_path
+from sync.office.web.words import FIELDS, WORDS, full_width
 from tests.sync.office.plant import FakePlant
 from tests.sync.office.program import Office
 
@@ -90,6 +91,26 @@ def test_the_same_form_sent_twice_books_and_grants_once(web_office: Office, phon
     expect(phone.get_by_role("status")).to_contain_text("到款已登记过")
 
 
+def test_a_form_without_a_payment_grants_once_too(web_office: Office, api: httpx.Client) -> None:
+    """Pressed twice, or sent again by the browser: the page's number makes it one."""
+    post(api, "C106", 100_000, "示例客户庚")
+    with httpx.Client(base_url=web_office.address, trust_env=False) as client:
+        client.post("/login", data={"name": FINANCE, "pin": web_office.pins[FINANCE]})
+        once = re.search(r'name="once" value="([^"]+)"', client.get("/topup").text)
+        assert once is not None
+        body = {"plant": "HX01", "who": "C106", "grant": "2000", "once": once[1]}
+        assert client.post("/topup", data=body).status_code == 422, "more than is free: nothing was done"
+        body["grant"] = "300"
+        made = [client.post("/topup", data=body) for _ in range(2)]
+        assert [each.status_code for each in made] == [303, 303]
+        assert made[0].headers["location"] == made[1].headers["location"]
+        assert "没有再办一次" in client.get(made[1].headers["location"]).text
+        body["once"] = "another"
+        assert client.post("/topup", data=body).status_code == 303
+    (row,) = [row for row in api.get("/api/balances").json() if row["account"] == "C106/prepaid"]
+    assert row["allotted_fen"] == 60_000, "two forms, three presses"
+
+
 def test_the_dispatcher_may_read_a_plate_and_a_code_is_shown_again(
     web_office: Office, phone: Page, api: httpx.Client
 ) -> None:
@@ -98,15 +119,27 @@ def test_the_dispatcher_may_read_a_plate_and_a_code_is_shown_again(
              "limit_kg": 10_000}  # fmt: skip
     assert api.post("/api/notices", json=order).status_code == 201
     make_code(phone, web_office, plant="HX01", who="浙c10202", grant="1,000".replace(",", ""))
+    asked = phone.get_by_role("alert").filter(has_text="示例客户丙 C102/prepaid")
+    expect(asked).to_contain_text("客户、账户、车牌或通知单号 “浙c10202”")
+    expect(asked).to_contain_text("；核对后再按一次")
+    expect(phone.locator("input[name=who]")).to_have_value("C102/prepaid")
+    phone.click(".wide-button")
     expect(phone.locator(".big")).to_contain_text("21,000.00")
+    expect(phone.get_by_role("status")).to_contain_text("的 ¥1,000.00")
+    assert "/1/" not in phone.get_by_role("status").inner_text(), "no internal name"
     first = phone.locator("textarea").input_value()
+    phone.goto(f"{phone.url}&lang=en")
+    expect(phone.locator("html")).to_have_attribute("lang", "en")
+    assert phone.locator("textarea").input_value() == first, "read out half, then opened in the other language"
+    phone.goto(f"{web_office.address}/topup?lang=zh")
     phone.goto(f"{web_office.address}/topup")
     row = phone.locator(".rows li", has_text="C102/prepaid")
     expect(row).to_contain_text("厂未收到")
     row.locator("a.button").click()
     again = phone.locator("textarea").input_value()
+    assert again == first
     office_key = load_private(web_office.config.parent / "office-signing.key").public_key()
-    assert carried.read(again, office_key).granted_fen == carried.read(first, office_key).granted_fen == 2_100_000
+    assert carried.read(again, office_key).granted_fen == 2_100_000
 
 
 def test_what_cannot_be_granted_is_said_and_the_form_keeps_what_was_typed(
@@ -120,9 +153,13 @@ def test_what_cannot_be_granted_is_said_and_the_form_keeps_what_was_typed(
         ({"plant": "HX01", "who": "C103", "reference": "ICBC-9"}, "须同时写流水号和金额"),
         ({"plant": "HX01", "who": "C103", "grant": "x"}, "金额写成"),
     ]
+    labels = dict.fromkeys((said for _, said in wrong), "给这个厂的额度 ¥") | {
+        "没有这个客户": "客户、账户、车牌或通知单号", "须同时写流水号和金额": "到款金额 ¥",
+    }  # fmt: skip
     for typed, said in wrong:
         make_code(phone, web_office, **typed)
         expect(phone.get_by_role("alert")).to_contain_text(said)
+        expect(phone.get_by_role("alert").locator("b")).to_have_text(labels[said])
         expect(phone.locator("input[name=who]")).to_have_value(typed["who"])
         expect(phone.locator("select[name=plant]")).to_have_value("HX01")
 
@@ -170,3 +207,11 @@ def test_a_code_is_drawn_with_its_quiet_zone() -> None:
     corners = [tuple(map(int, found)) for found in re.findall(r"M(\d+) (\d+)h(\d+)", path)]
     assert min(x for x, _, _ in corners) == min(y for _, y, _ in corners) == QUIET_MODULES
     assert max(x + run for x, _, run in corners) == across - QUIET_MODULES
+
+
+def test_chinese_pages_have_full_width_marks_and_every_refused_field_its_label() -> None:
+    for word in [zh for zh, _ in WORDS.values()]:
+        assert full_width(word) == word, "the words themselves are written so"
+    assert set(FIELDS.values()) <= set(WORDS)
+    said = "可退 ¥1,000.00;另有 ¥2.50(各厂),12:30 收回 (recall):HX01, HX02"
+    assert full_width(said) == "可退 ¥1,000.00；另有 ¥2.50（各厂），12:30 收回 (recall):HX01, HX02"
