@@ -118,6 +118,8 @@ class OfficeCounters:
         """Finance books a ticket that came after settling (negative: a void); the free part may become negative."""
         if self.state is not InstanceState.SETTLED:
             raise Shortage(f"this plant epoch is {self.state}: its tickets count by themselves")
+        if self.settled_spend_fen + amount_fen < 0:
+            raise Shortage(f"only {self.settled_spend_fen} fen count: {-amount_fen} fen cannot be given back")
         return replace(self, settled_spend_fen=self.settled_spend_fen + amount_fen)
 
 

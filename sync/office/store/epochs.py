@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select, update
 
 from sync.allotment import InstanceState, OfficeCounters
 from sync.documents import CloseEpoch
-from sync.messages import EpochClosed, Record, Ticketed, Voided, WireRecord
+from sync.messages import EpochClosed, WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Incident
 from sync.office.reading import read_row
@@ -23,12 +23,21 @@ from sync.office.store.applying import apply_rows, tell
 from sync.office.store.corrections import pursue_exposure
 from sync.office.store.database import insert_new, next_change, put
 from sync.office.store.found_again import refuse_unknown_accounts
+from sync.office.store.late import (
+    book_late,
+    book_unapplied,
+    money_rows,
+    net_by_account,
+    net_by_ticket,
+    refuse_unearned_void,
+)
 from sync.office.store.money import grant_wanted
 from sync.office.store.orders import CHANGEABLE, number_document, open_instance
 from sync.office.store.reconcile import Mode, mode_of
 from sync.office.store.schema import (
     accounts,
     allotments,
+    inbox,
     instances,
     notices,
     settlements,
@@ -58,6 +67,8 @@ class Settled:
     how: str
     spend_fen: dict[str, int]
     stubs: int = 0
+    suspended: int = 0
+    """Signed tickets and voids, parked or forked, that neither row nor stub counts."""
 
 
 def close_epoch(tx: Connection, plant: str, reason: str) -> str:
@@ -79,7 +90,7 @@ def apply_in_epoch(tx: Connection, head: Any, instance: str, ready: Sequence[Wir
     for part in _parts(ready):
         granted = apply_rows(tx, plant, instance, part) or granted
         if state is InstanceState.SETTLED:
-            _book_late(tx, plant, instance, part)
+            book_late(tx, plant, instance, part)
         elif part[-1].kind == EpochClosed.KIND and _close_by_record(tx, plant, instance, part[-1], head["frozen"]):
             state, granted = InstanceState.SETTLED, True
     pursue_exposure(tx, instance)
@@ -133,10 +144,12 @@ def settle(
     tx.execute(
         select(accounts.c.account).where(accounts.c.account.in_(names)).order_by(accounts.c.account).with_for_update()
     )
+    mine = (inbox.c.instance == instance, inbox.c.seq <= seq)
+    counted = net_by_account(net_by_ticket(record for _, record in money_rows(tx, inbox, *mine)))
     spend = {}
     for row in rows:
         before = OfficeCounters(row["granted_fen"], row["returned_seen_fen"], InstanceState.CLOSING)
-        spend[row["account"]] = before.settle(_net(row) + added[row["account"]]).settled_spend_fen
+        spend[row["account"]] = before.settle(counted[row["account"]] + added[row["account"]]).settled_spend_fen
     put(tx, allotments, [
         {"account": name, "instance": instance, "settled_spend_fen": spend_fen} for name, spend_fen in spend.items()
     ])  # fmt: skip
@@ -149,9 +162,11 @@ def settle(
     tx.execute(update(instances).where(instances.c.instance == instance).values(state="settled"))
     open_here = (notices.c.instance == instance, notices.c.state.in_((*CHANGEABLE, "cancelling")))
     tx.execute(update(notices).where(*open_here).values(state="cancelled", reason="账期已结算 epoch settled"))
+    plant = tx.execute(select(instances.c.plant).where(instances.c.instance == instance)).scalar_one()
+    suspended = book_unapplied(tx, plant, instance)
     for name in names:
         grant_wanted(tx, name)
-    return Settled(instance, how, spend, len(listed))
+    return Settled(instance, how, spend, len(listed), suspended)
 
 
 def settled_with(tx: Connection, instance: str) -> Settled | None:
@@ -161,7 +176,8 @@ def settled_with(tx: Connection, instance: str) -> Settled | None:
         return None
     spend = {row["account"]: int(row["settled_spend_fen"]) for row in _allotments(tx, instance)}
     paper = tx.execute(select(func.count()).select_from(stubs).where(stubs.c.instance == instance)).scalar_one()
-    return Settled(instance, how, spend, int(paper))
+    late = tx.execute(select(func.count()).select_from(suspense).where(suspense.c.instance == instance)).scalar_one()
+    return Settled(instance, how, spend, int(paper), int(late))
 
 
 def _allotments(tx: Connection, instance: str) -> list[Any]:
@@ -207,7 +223,8 @@ def settle_by_paper(tx: Connection, instance: str, paper: Sequence[Stub], person
     for stub in paper:
         if stub.account not in known:
             raise NotAllowed("account", stub.account, "没有这个账户", f"no such account (ticket {stub.ticket})")
-    if mode_of(tx) is Mode.NORMAL:  # restored books have forgotten grants, and a lost box tells of none
+    # Restored books have forgotten grants, and a lost box tells of none; two boxes with one key spend twice.
+    if mode_of(tx) is Mode.NORMAL and not head["frozen"]:
         _within_reserve(tx, instance, paper)
     told = settle(tx, instance, "paper", head["last_seq"], paper, persons)
     next_change(tx)
@@ -238,44 +255,6 @@ def _within_reserve(tx: Connection, instance: str, paper: Sequence[Stub]) -> Non
             )  # fmt: skip
 
 
-def _book_late(tx: Connection, plant: str, instance: str, rows: Sequence[WireRecord]) -> None:
-    """Rows of a settled epoch: their tickets match a stub, or wait for finance."""
-    for row in rows:
-        record = read_row(row.kind, row.body)
-        if isinstance(record, Ticketed | Voided) and not _matched(tx, instance, row.seq, record):
-            _suspend(tx, plant, instance, row.seq, record)
-
-
-def _matched(tx: Connection, instance: str, seq: int, record: Record) -> bool:
-    if not isinstance(record, Ticketed):
-        return False
-    row = stubs.c
-    same = (
-        row.instance == instance, row.ticket == record.ticket, row.account == record.account,
-        row.amount_fen == record.amount_fen, row.matched_seq == 0,
-    )  # fmt: skip
-    if tx.execute(select(row.ticket).where(*same)).first() is None:
-        return False
-    tx.execute(update(stubs).where(*same).values(matched_seq=seq))
-    return True
-
-
-def _suspend(tx: Connection, plant: str, instance: str, seq: int, record: Ticketed | Voided) -> None:
-    late_void = isinstance(record, Voided)
-    stub = tx.execute(
-        select(stubs.c.account, stubs.c.amount_fen).where(stubs.c.instance == instance, stubs.c.ticket == record.ticket)
-    ).first()
-    note = f"存根 stub: {stub.account} ¥{format_fen(stub.amount_fen)}" if stub else ""
-    plate, net_kg = ("", 0) if isinstance(record, Voided) else (record.plate, record.net_kg)
-    insert_new(tx, suspense, [{
-        "instance": instance, "seq": seq, "kind": "void" if late_void else "ticket", "ticket": record.ticket,
-        "account": record.account, "plate": plate, "net_kg": net_kg, "amount_fen": record.amount_fen, "note": note,
-        "state": "open", "arrived_at": now_text(),
-    }])  # fmt: skip
-    what = f"{record.ticket} {record.account} ¥{format_fen(record.amount_fen)} {note}".strip()
-    tell(tx, plant, instance, [Incident(seq, "late_void" if late_void else "late_ticket", now_text(), what)])
-
-
 def resolve_late(tx: Connection, instance: str, seq: int, charge: bool, reason: str, by: str) -> dict[str, Any]:
     """Finance decides on a row in suspense: `charge` books it to the account (a void gives money back), else it is
     dismissed. Once. The free part of the account may become negative by a charge, and then nothing is granted."""
@@ -290,6 +269,7 @@ def resolve_late(tx: Connection, instance: str, seq: int, charge: bool, reason: 
             f"已由 {row['resolved_by']} 处理", f"was {row['state']} by {row['resolved_by']} already",
         )  # fmt: skip
     if charge:
+        refuse_unearned_void(tx, row)
         _charge(tx, instance, row["account"], row["amount_fen"] if row["kind"] == "ticket" else -row["amount_fen"])
     state = "charged" if charge else "dismissed"
     fields = {"state": state, "resolved_at": now_text(), "resolved_by": by, "reason": reason}
@@ -307,6 +287,12 @@ def _charge(tx: Connection, instance: str, account: str, amount_fen: int) -> Non
     insert_new(tx, allotments, [{"account": account, "instance": instance}])
     mine = (allotments.c.account == account, allotments.c.instance == instance)
     before = tx.execute(select(allotments.c.settled_spend_fen).where(*mine)).scalar_one()
+    if before + amount_fen < 0:
+        raise NotAllowed(
+            "suspense", account,
+            f"该期只入账 ¥{format_fen(before)},不能退回更多",
+            f"only ¥{format_fen(before)} counts in this epoch: no more can be given back",
+        )  # fmt: skip
     after = OfficeCounters(state=InstanceState.SETTLED, settled_spend_fen=before).charge(amount_fen)
     tx.execute(update(allotments).where(*mine).values(settled_spend_fen=after.settled_spend_fen))
 

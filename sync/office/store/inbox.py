@@ -19,6 +19,7 @@ from sync.office.store.applying import tell
 from sync.office.store.bulk import add_rows, insert_new
 from sync.office.store.database import next_change
 from sync.office.store.epochs import apply_in_epoch
+from sync.office.store.late import book_unapplied
 from sync.office.store.schema import forks, inbox, instances
 
 _PARKED_AT_ONCE = 5000
@@ -93,6 +94,8 @@ def _take_in(tx: Connection, instance: str, records: Sequence[WireRecord]) -> tu
         advance = update(instances).where(instances.c.instance == instance).returning(instances.c.documents)
         documents = tx.execute(advance.values(last_seq=last_seq, last_hash=last_hash)).scalar_one()
         owed = granted or documents != head["documents"]
+    if head["state"] == "settled" and (ready or new or forked):
+        book_unapplied(tx, head["plant"], instance)
     return Ingested(last_seq, last_hash, len(ready), forked, owed), bool(ready or forked or broken)
 
 

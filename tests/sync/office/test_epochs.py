@@ -20,7 +20,7 @@ from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.plants import enrol
-from sync.office.store.schema import settlements, stubs, suspense
+from sync.office.store.schema import allotments, settlements, stubs, suspense
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant, tampered
 from tests.sync.office.test_corrections import grant, undo
@@ -206,10 +206,10 @@ def test_finance_charges_or_dismisses_each_late_row_once(store: Store, plant: Fa
     with pytest.raises(NotAllowed, match="reason"):
         epochs.charge_late(store, instance, first["seq"], " ", "F01")
     epochs.charge_late(store, instance, first["seq"], "客户确认提货", "F01")
-    epochs.dismiss_late(store, instance, second["seq"], "已作废", "F01")
+    epochs.charge_late(store, instance, second["seq"], "已提货", "F01")
+    assert account(store)["dispatched_fen"] == 3_700_000
+    epochs.charge_late(store, instance, void["seq"], "已作废", "F01")
     assert account(store)["dispatched_fen"] == 3_600_000
-    epochs.charge_late(store, instance, void["seq"], "试", "F01")
-    assert account(store)["dispatched_fen"] == 3_500_000
     for seq, said in ((first["seq"], "was charged by F01"), (999, "no such row")):
         with pytest.raises(NotAllowed, match=said):
             epochs.dismiss_late(store, instance, seq, "x", "F01")
@@ -218,7 +218,7 @@ def test_finance_charges_or_dismisses_each_late_row_once(store: Store, plant: Fa
 
 def test_a_charge_beyond_what_is_free_is_shown_and_stops_grants(store: Store, plant: FakePlant) -> None:
     late_ticket(store, plant)
-    issue(store, limit_kg=40_000)
+    issue(store, notice="N8", limit_kg=40_000)
     assert account(store)["free_fen"] == 650_000
     for row in epochs.suspense(store)[:1]:
         epochs.charge_late(store, plant.instance.wire_id, row["seq"], "客户确认提货", "F01")
@@ -338,6 +338,7 @@ def test_verify_tells_when_a_settlement_does_not_add_up(store: Store, plant: Fak
         delete(suspense).where(suspense.c.kind == "ticket"),
         update(suspense).values(amount_fen=1),
         update(suspense).where(suspense.c.kind == "void").values(state="charged"),
+        update(allotments).values(settled_spend_fen=-1),
         update(stubs).values(amount_fen=1),
         update(stubs).values(matched_seq=0),
     )
