@@ -30,14 +30,15 @@ def close(config: Path, plant: str, reason: str, as_json: bool) -> None:
 @click.command()
 @CONFIG
 @click.argument("instance")
-@click.option("--disk", type=_FILE, help="plant.db of the lost box.")
+@click.option("--disk", type=click.Path(path_type=Path), help="The lost box's data folder, or plant.db in it.")
 @click.option("--paper", type=_FILE, help="CSV: ticket,account,plate,net_kg,amount (yuan).")
+@click.option("--last-ticket", default="", help="With --disk: the number on the last stub; else nothing is settled.")
 @click.option("--first", required=True, help="Name of the first person, of finance or accounting.")
 @click.option("--second", required=True)
 @_PINS
 @JSON
 def settle(
-    config: Path, instance: str, disk: Path | None, paper: Path | None, first: str, second: str,
+    config: Path, instance: str, disk: Path | None, paper: Path | None, last_ticket: str, first: str, second: str,
     pins: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Settle a lost box 结算, an INSTANCE like HX01/1/9f86d081884c7d65, by its disk or by paper; two persons."""
@@ -46,13 +47,24 @@ def settle(
     with open_configured(config) as (settings, store):
         persons = signed(settings, first, second, pins)
         if disk is not None:
-            told = epochs.settle_by_disk(store, instance, disk, persons)
+            told = epochs.settle_by_disk(store, instance, disk, persons, last_ticket)
         else:
             assert paper is not None
             told = epochs.settle_by_paper(store, instance, read_text(paper), persons)
     lines = [f"{instance}: settled by {told['how']}, {told['rows']} rows and {told['stubs']} stubs taken in"]
     lines += [f"  {account}: ¥{format_fen(fen)} dispatched" for account, fen in told["accounts"].items()]
+    lines += _read(told["disk"]) if "disk" in told else []
+    if told["suspense"]:
+        lines.append(f"  {told['suspense']} signed rows, parked or forked, wait in suspense 挂账: decide on each")
     say(as_json, told, "\n".join(lines))
+
+
+def _read(disk: dict[str, Any]) -> list[str]:
+    last = f"the last is {disk['last_ticket']} of {disk['last_at']}" if disk["tickets"] else "none at all"
+    lines = [f"  on the disk: {disk['tickets']} tickets, {last}: hold it against the last stub 存根"]
+    if disk["witness"]:
+        return [*lines, f"  the box's witness agrees: {disk['witness']}"]
+    return [*lines, "  no witness 见证 was found: only the last stub tells whether tickets are missing"]
 
 
 @click.group()

@@ -3,12 +3,13 @@
 import csv
 import io
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sync.keys import Instance
 from sync.office.notices import check_text, parse_price, parse_whole
-from sync.office.old_disk import old_ledger, rows_behind
+from sync.office.old_disk import DiskRead, books_in, old_ledger, rows_behind, what_was_read
 from sync.office.persons import TwoPersons
 from sync.office.refusal import NotAllowed
 from sync.office.store import epochs as books
@@ -27,10 +28,19 @@ def close_plant(store: Store, plant: str, reason: str) -> dict[str, Any]:
     return {"plant": plant, "instance": instance, "state": "closing"}
 
 
-def settle_by_disk(store: Store, instance: str, file: Path, persons: TwoPersons) -> dict[str, Any]:
-    """Take in the rows that head office lacks from the lost box's disk, then settle. All of it, or nothing."""
+def settle_by_disk(
+    store: Store, instance: str, place: Path, persons: TwoPersons, last_ticket: str = ""
+) -> dict[str, Any]:
+    """Take in the rows that head office lacks from the lost box's disk, then settle. All of it, or nothing.
+
+    `place` is its data folder, or plant.db with the log beside it. `last_ticket` is the number on the last stub:
+    another one on the disk settles nothing.
+    """
     _check_instance(instance)
+    file = books_in(place)
     with old_ledger(file, instance) as ledger, store.write() as tx:
+        read = what_was_read(ledger, file)
+        _check_last_ticket(read, last_ticket)
         head = books.closing_head(tx, instance)
         taken, end = 0, (int(head["last_seq"]), str(head["last_hash"]))
         for piece in rows_behind(ledger, file, *end):
@@ -43,7 +53,16 @@ def settle_by_disk(store: Store, instance: str, file: Path, persons: TwoPersons)
             taken += len(piece)
             end = (done.last_seq, done.last_hash)
         told = books.settle_by_rows(tx, instance, end[0], persons.pair)
-    return {**_told(told), "rows": taken}
+    return {**_told(told), "rows": taken, "disk": asdict(read)}
+
+
+def _check_last_ticket(read: DiskRead, last_ticket: str) -> None:
+    if last_ticket and last_ticket != read.last_ticket:
+        raise NotAllowed(
+            "last_ticket", last_ticket[:60],
+            f"盘上最后一张是 {read.last_ticket or '-'},共 {read.tickets} 张;盘上缺票,请用存根结算 (--paper)",
+            f"the disk ends with {read.last_ticket or 'no ticket'}, {read.tickets} in all; settle by paper instead",
+        )  # fmt: skip
 
 
 def _broken(file: Path, what: str) -> NotAllowed:
@@ -63,7 +82,7 @@ def settle_by_paper(store: Store, instance: str, text: str, persons: TwoPersons)
 def _told(told: Settled) -> dict[str, Any]:
     return {
         "instance": told.instance, "how": told.how, "stubs": told.stubs, "accounts": told.spend_fen,
-        "spend_fen": sum(told.spend_fen.values()),
+        "spend_fen": sum(told.spend_fen.values()), "suspense": told.suspended,
     }  # fmt: skip
 
 
