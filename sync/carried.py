@@ -101,12 +101,12 @@ def lines(text: str) -> list[str]:
 
 def read(text: str, office_public_key: Ed25519PublicKey) -> CarriedGrant:
     """What a code says, if head office signed it. Blanks, hyphens, line breaks, small letters, O for 0 and I or L for 1
-    are forgiven. CarriedGrantError says what is wrong otherwise, and in which line.
+    are forgiven; so are the numbers that the lines are shown with, and the same code scanned twice. CarriedGrantError
+    says what is wrong otherwise, and in which line.
 
     Whether the grant is for this plant, in its term and still of use is the plant's question.
     """
-    tidy = _tidy(text)
-    raw = _checked(tidy)
+    raw = _checked(_once(_tidy(_without_numbers(text))))
     try:
         grant, size = _unpack(raw)
     except (struct.error, ValueError):
@@ -161,6 +161,29 @@ def _unpack(raw: bytes) -> tuple[CarriedGrant, int]:
     )
     _check_limits(grant)
     return grant, at + _TAIL.size
+
+
+def _without_numbers(text: str) -> str:
+    """Without the line numbers that a code is shown with, when all lines have theirs: 1, 2, 3 … before their groups."""
+    if len(text) > 4 * MOST_CHARACTERS:
+        return text
+    words = text.split()
+    kept: list[str] = []
+    number, size = 0, LINE_CHARACTERS
+    for word in words:
+        if size >= LINE_CHARACTERS and word.rstrip(".:)、") == str(number + 1):
+            number, size = number + 1, 0
+            continue
+        size += len(word.replace("-", ""))
+        kept.append(word)
+    enough = number and number == -(-sum(len(word.replace("-", "")) for word in kept) // LINE_CHARACTERS)
+    return " ".join(kept) if enough else text
+
+
+def _once(tidy: str) -> str:
+    """A code that was scanned twice into the same field, once."""
+    half, odd = divmod(len(tidy), 2)
+    return tidy[:half] if not odd and tidy[:half] == tidy[half:] else tidy
 
 
 def _tidy(text: str) -> str:

@@ -174,3 +174,18 @@ def _text(raw: bytes) -> str:
 
 def _twice(value: int) -> int:
     return value << 1 if value < 16 else (value << 1) ^ 37
+
+
+@pytest.mark.parametrize("mark", ["", ".", ")"])
+@pytest.mark.parametrize("between", ["\n", " "])
+def test_lines_with_the_numbers_they_are_shown_with_are_read(mark: str, between: str) -> None:
+    numbered = [f"{number}{mark} {line}" for number, line in enumerate(carried.lines(CODE), 1)]
+    assert carried.read(between.join(numbered), OFFICE.public_key()) == GRANT
+    wrong = between.join([*numbered[:3], numbered[3][:-1] + ("A" if numbered[3][-1] != "A" else "B"), *numbered[4:]])
+    assert (refused(wrong).fault, refused(wrong).line) == (CarriedFault.TYPO, 4)
+
+
+def test_a_code_scanned_twice_into_one_field_is_one_code() -> None:
+    assert carried.read(CODE + CODE, OFFICE.public_key()) == GRANT
+    assert carried.read(f"{CODE}\n{CODE.lower()}\n", OFFICE.public_key()) == GRANT
+    assert refused(CODE + CODE[:-1]).fault in (CarriedFault.TYPO, CarriedFault.NOT_A_CODE)
