@@ -35,7 +35,7 @@ from edge.store.clock import Clock
 from edge.store.database import Database
 from edge.store.witness import Witness
 from edge.web.app import create_app
-from sync.certificates import TlsFiles
+from sync.certificates import TlsFiles, check_enrolled
 from sync.engine import PlantEngine
 from sync.keys import Instance, load_private, load_public
 from sync.mqtt import MqttSettings, MqttTransport
@@ -60,6 +60,7 @@ async def _run(settings: PlantSettings, announce: Callable[[str], None]) -> None
         loop.add_signal_handler(number, stop.set)
     private_key = load_private(settings.keys.directory / "plant.key")
     instance = Instance.of(settings.plant.code, settings.plant.epoch, private_key)
+    check_enrolled(settings.keys.directory / "tls.crt", instance)
     clock = Clock()
     database = Database(settings.books_file, clock)
     witness: Witness | None = None

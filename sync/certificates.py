@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sync.keys import PLANT_CODE, KeyFileError, write_secret
+from sync.keys import PLANT_CODE, Instance, KeyFileError, write_secret
 
 OFFICE_NAME = "office"
 """The certificate name of head office, which the broker's ACL knows."""
@@ -98,8 +98,11 @@ class Authority:
         files = TlsFiles(directory / "ca.crt", directory / f"{name}.crt", directory / f"{name}.key")
         return self._write(files, key, self._client(name, key.public_key(), now))
 
-    def sign_request(self, request_pem: bytes, plant: str, now: datetime) -> bytes:
-        """The PEM certificate for a plant's request, with CN = `plant`. CertificateRequestError if it is no good."""
+    def sign_request(self, request_pem: bytes, plant: str, now: datetime, enrolled: Instance | None = None) -> bytes:
+        """The PEM certificate for a plant's request, with CN = `plant` and OU = the plant epoch that was `enrolled`.
+
+        CertificateRequestError if the request is no good.
+        """
         if PLANT_CODE.fullmatch(plant) is None:
             raise CertificateRequestError(f"plant {plant!r}: a code is 2 to 8 capitals and digits, like HX01")
         try:
@@ -111,10 +114,12 @@ class Authority:
             raise CertificateRequestError("the request is not signed by the key in it")
         if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != _CURVE.name:
             raise CertificateRequestError(f"the request holds another kind of key, expected ECDSA {_CURVE.name}")
-        return self._client(plant, key, now).public_bytes(serialization.Encoding.PEM)
+        return self._client(plant, key, now, enrolled).public_bytes(serialization.Encoding.PEM)
 
-    def _client(self, name: str, key: ec.EllipticCurvePublicKey, now: datetime) -> x509.Certificate:
-        builder = self._issue(_name(name), key, now)
+    def _client(
+        self, name: str, key: ec.EllipticCurvePublicKey, now: datetime, enrolled: Instance | None = None
+    ) -> x509.Certificate:
+        builder = self._issue(_name(name, enrolled), key, now)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
         return builder.add_extension(usage, critical=False).sign(self.key, hashes.SHA256())
 
@@ -196,8 +201,31 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )  # fmt: skip
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def check_enrolled(certificate: Path, instance: Instance) -> None:
+    """KeyFileError when head office made this certificate for another plant epoch than the configured one: it would
+    take none of our messages. A certificate that names no epoch, or none at all, says nothing."""
+    try:
+        subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
+    except (OSError, ValueError):
+        return  # told by whoever needs it
+    units = [str(each.value) for each in subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)]
+    if not units or instance.wire_id in units:
+        return
+    made_for = Instance.parse(units[0])
+    if made_for.fingerprint == instance.fingerprint:
+        try_this = f"Set plant.code = {made_for.plant!r} and plant.epoch = {made_for.epoch} in the configuration"
+    else:
+        try_this = "Take the tls.crt that came with this plant.key"
+    raise KeyFileError(
+        certificate, f"was made for {made_for.wire_id}, the configuration says {instance.wire_id}", try_this
+    )
+
+
+def _name(common_name: str, enrolled: Instance | None = None) -> x509.Name:
+    names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    if enrolled is not None:
+        names.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, enrolled.wire_id))
+    return x509.Name(names)
 
 
 def _alternative(name: str) -> x509.GeneralName:

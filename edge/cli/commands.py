@@ -65,6 +65,9 @@ def run(config: Path, as_json: bool) -> None:
 @CONFIG
 def check(config: Path) -> None:
     """Check a configuration without opening any device."""
+    from sync.certificates import check_enrolled
+    from sync.keys import Instance, KeyFileError, load_private
+
     settings = read_settings(config)
     missing = [name for name in _key_files(settings) if not (settings.keys.directory / name).exists()]
     click.echo(
@@ -75,6 +78,12 @@ def check(config: Path) -> None:
     if missing:
         names = ", ".join(missing)
         raise Problem(f"{config}: keys.directory: {settings.keys.directory} lacks {names} — see `weighgate keygen`")
+    try:
+        key = load_private(settings.keys.directory / "plant.key")
+        instance = Instance.of(settings.plant.code, settings.plant.epoch, key)
+        check_enrolled(settings.keys.directory / "tls.crt", instance)
+    except KeyFileError as error:
+        raise Problem(str(error)) from None
 
 
 def _key_files(settings: PlantSettings) -> tuple[str, ...]:

@@ -82,15 +82,16 @@ def enrol_plant(
         )
     authority = Authority.load(directory)
     office_public = load_public(directory / PUBLIC_KEY)
+    key = load_public(public_key)
     try:
-        certificate = authority.sign_request(request.read_bytes(), plant, datetime.now(UTC))
+        request_pem = request.read_bytes()
+        with store.write() as tx:
+            instance = enrol(tx, plant, name, key, epoch)
+            certificate = authority.sign_request(request_pem, plant, datetime.now(UTC), instance)
     except OSError as error:
         raise NotAllowed("csr", str(request), "读不到文件", f"cannot be read: {error.strerror}") from error
     except CertificateRequestError as error:
         raise NotAllowed("csr", str(request), "不是有效的证书申请", str(error)) from error
-    key = load_public(public_key)
-    with store.write() as tx:
-        instance = enrol(tx, plant, name, key, epoch)
     out.mkdir(parents=True, exist_ok=True)
     (out / "tls.crt").write_bytes(certificate)
     (out / "ca.crt").write_bytes(authority.pem)

@@ -7,10 +7,18 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
-from sync.certificates import Authority, CertificateRequestError, TlsFiles, client_context, make_request
-from sync.keys import KeyFileError
+from sync.certificates import (
+    Authority,
+    CertificateRequestError,
+    TlsFiles,
+    check_enrolled,
+    client_context,
+    make_request,
+)
+from sync.keys import Instance, KeyFileError
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -94,3 +102,18 @@ def test_bad_tls_files_are_named(tmp_path: Path) -> None:
         client_context(TlsFiles(tmp_path / "empty.crt", first.certificate, first.key))
     with pytest.raises(KeyFileError, match=r"empty\.crt: is not a private key"):
         client_context(TlsFiles(first.authority, first.certificate, tmp_path / "empty.crt"))
+
+
+def test_a_certificate_made_for_another_epoch_is_told_with_the_right_one(tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path, NOW)
+    key = Ed25519PrivateKey.generate()
+    second = Instance.of("HX01", 2, key)
+    file = tmp_path / "plant.crt"
+    check_enrolled(file, second)
+    file.write_bytes(authority.sign_request(make_request(tmp_path / "plant.tls.key", "HX01"), "HX01", NOW, second))
+    assert name_of(file.read_bytes()) == "HX01", "the broker takes the common name"
+    check_enrolled(file, second)
+    with pytest.raises(KeyFileError, match=r"made for HX01/2/.*configuration says HX01/1/.*Set .* plant.epoch = 2"):
+        check_enrolled(file, Instance.of("HX01", 1, key))
+    with pytest.raises(KeyFileError, match="that came with this plant.key"):
+        check_enrolled(file, Instance.of("HX01", 2, Ed25519PrivateKey.generate()))
