@@ -147,6 +147,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "topup_field": ("充值码", "Top-up code"),
     "topup_line": ("行", "line"),
     "topup_of": ("字", "chars"),
+    "topup_empty": ("请先扫码或输入", "Scan or type the code first"),
     "topup_take": ("收码", "Take the code"),
     "way_amend": ("改通知单", "Amend the notice"),
     "way_amend_how": ("请开票员加大装车限量", "The biller raises the load limit"),

@@ -72,6 +72,35 @@ def test_a_person_types_lines_and_is_told_the_wrong_one(screen: Page, stage: Sta
 
 
 @pytest.mark.browser
+def test_lines_typed_with_their_numbers_and_the_wrong_one_is_seen_whole(screen: Page, stage: Stage) -> None:
+    lines = [CODE[start : start + 21] for start in range(0, len(CODE), 21)]
+    stage.answer = refuse(Reason.TOPUP_TYPO, line=4)
+    screen.tap("[data-action=topup]")
+    screen.tap("#topup-take")
+    expect(screen.locator("#topup-said")).to_contain_text("请先扫码或输入")
+    assert stage.heard == []
+    screen.fill("#topup-code", "\n".join(f"{number} {line[:5]} {line[5:]}" for number, line in enumerate(lines, 1)))
+    expect(screen.locator("#topup-count")).to_have_text("行 10 · 10/21 字")
+    screen.tap("#topup-take")
+    expect(screen.locator("#topup-said")).to_contain_text("第 4 行有错字")
+    assert stage.heard == [("topup", CODE, "D01", "V7")]
+    field = "const f = document.getElementById('topup-code');"
+    selected = screen.evaluate(f"() => {{ {field} return f.value.slice(f.selectionStart, f.selectionEnd); }}")
+    assert selected.replace(" ", "") == lines[3]
+    line = "parseFloat(getComputedStyle(f).lineHeight)"
+    for number in (4, 10):
+        stage.answer = refuse(Reason.TOPUP_TYPO, line=number)
+        screen.evaluate(
+            f"() => {{ {field} f.scrollTop = 9999; }}" if number == 4 else f"() => {{ {field} f.scrollTop = 0; }}"
+        )
+        screen.tap("#topup-take")
+        expect(screen.locator("#topup-said")).to_contain_text(f"第 {number} 行")
+        top = screen.evaluate(f"() => {{ {field} return 8 + ({number} - 1) * {line} - f.scrollTop; }}")
+        height, shown = screen.evaluate(f"() => {{ {field} return [{line}, f.clientHeight]; }}")
+        assert top >= 0 and top + height <= shown + 1
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("size", [(1024, 768), (390, 844), (1600, 1000)])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_hold_and_dialog_fit_every_screen(screen: Page, served: Served, size: tuple[int, int], language: str) -> None:
@@ -87,6 +116,10 @@ def test_hold_and_dialog_fit_every_screen(screen: Page, served: Served, size: tu
     assert box is not None and box["x"] >= 0 and box["y"] >= 0
     assert box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1]
     assert screen.evaluate("(f => f.scrollHeight <= f.clientHeight)(document.getElementById('topup-code'))")
+    clear = "(f => f.getBoundingClientRect().top - f.labels[0].getBoundingClientRect().top)"
+    em = "document.getElementById('topup-count').getBoundingClientRect()"
+    above = screen.evaluate(f"{clear}(document.getElementById('topup-code')) - {em}.height")
+    assert above >= 5, "the ring of the focused field is beside its label, not over it"
     small = "[...document.querySelectorAll('dialog button')].filter(e => e.offsetParent && e.offsetHeight < 56).length"
     assert screen.evaluate(small) == 0
 

@@ -1,12 +1,26 @@
 // The top-up code: a scanner types all of it and presses Enter; a person types it line by line and presses the button.
-import { byId, make, pick, pickOther, setText, word } from "./core.js";
+import { byId, make, pick, pickOther, second, setText, word } from "./core.js";
 
 const LINE = 21;
 const BLANK = /[\s\u2009-]/;
 // A scanner's keys come faster than anybody types.
 const SCANNED_KEYS = 12, SCANNED_MS = 900;
 
-const plain = (text) => [...text].filter((character) => !BLANK.test(character)).length;
+// Where the characters of the code stand in the field: blanks do not count, nor do line numbers, when all lines have theirs.
+function places(text) {
+  const found = [];
+  let start = 0, number = 0, numbered = true;
+  for (const line of text.split("\n")) {
+    if (line.trim()) {
+      number += 1;
+      const told = /^\s*(\d{1,2})[.:)、]?\s+/.exec(line);
+      if (!told || Number(told[1]) !== number) numbered = false;
+      found.push({ start, line, skip: told ? told[0].length : 0 });
+    }
+    start += line.length + 1;
+  }
+  return found.flatMap(({ start, line, skip }) => [...line].map((_, at) => at).filter((at) => !BLANK.test(line[at]) && (!numbered || at >= skip)).map((at) => start + at));
+}
 
 // Asks until a code was taken, or the person gives up. Answers what the plant said to the code that was taken.
 export function askCode(take) {
@@ -15,14 +29,19 @@ export function askCode(take) {
   let busy = false, taken = null;
 
   const count = () => {
-    const size = plain(field.value), line = Math.floor(size / LINE) + 1;
+    const size = places(field.value).length, line = Math.floor(size / LINE) + 1;
     setText("topup-count", size ? `${word("topup_line")} ${line} · ${size % LINE}/${LINE} ${word("topup_of")}` : "");
   };
   const say = (words) => byId("topup-said").replaceChildren(...(words ? [`✕ ${pick(words)} `, make("small", "", pickOther(words))] : []));
   const submit = async () => {
-    if (busy || !plain(field.value)) return;
+    if (busy) return;
+    const code = places(field.value).map((at) => field.value[at]).join("");
+    if (!code) {
+      byId("topup-said").replaceChildren(`✕ ${word("topup_empty")} `, make("small", "", second("topup_empty")));
+      return field.focus();
+    }
     busy = true;
-    const answer = await take(field.value.replace(/\s+/g, " "));
+    const answer = await take(code);
     busy = false;
     if (answer.ok) {
       taken = answer;
@@ -65,12 +84,14 @@ export function askCode(take) {
 function mark(field, line) {
   field.focus();
   if (!line) return field.select();
-  let from = -1, to = field.value.length, seen = 0;
-  for (let at = 0; at < field.value.length; at += 1) {
-    if (BLANK.test(field.value[at])) continue;
-    if (seen === (line - 1) * LINE) from = at;
-    seen += 1;
-    if (seen === line * LINE) { to = at + 1; break; }
-  }
-  field.setSelectionRange(from < 0 ? to : from, to);
+  const at = places(field.value), first = (line - 1) * LINE;
+  const from = at.length > first ? at[first] : field.value.length;
+  const to = at.length > first ? at[Math.min(at.length, first + LINE) - 1] + 1 : field.value.length;
+  // How high the text is up to the end of that line: it is scrolled to, whole.
+  const whole = field.value;
+  field.value = whole.slice(0, to);
+  const bottom = field.scrollHeight;
+  field.value = whole;
+  field.setSelectionRange(from, to);
+  field.scrollTop = Math.max(0, bottom - field.clientHeight);
 }
