@@ -32,7 +32,7 @@ def close(config: Path, plant: str, reason: str, as_json: bool) -> None:
 @click.argument("instance")
 @click.option("--disk", type=click.Path(path_type=Path), help="The lost box's data folder, or plant.db in it.")
 @click.option("--paper", type=_FILE, help="CSV: ticket,account,plate,net_kg,amount (yuan).")
-@click.option("--last-ticket", default="", help="With --disk: the number on the last stub; else nothing is settled.")
+@click.option("--last-ticket", default="", help="With --disk: the number on the last stub, or none.")
 @click.option("--first", required=True, help="Name of the first person, of finance or accounting.")
 @click.option("--second", required=True)
 @_PINS

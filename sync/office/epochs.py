@@ -29,12 +29,12 @@ def close_plant(store: Store, plant: str, reason: str) -> dict[str, Any]:
 
 
 def settle_by_disk(
-    store: Store, instance: str, place: Path, persons: TwoPersons, last_ticket: str = ""
+    store: Store, instance: str, place: Path, persons: TwoPersons, last_ticket: str | None = None
 ) -> dict[str, Any]:
     """Take in the rows that head office lacks from the lost box's disk, then settle. All of it, or nothing.
 
-    `place` is its data folder, or plant.db with the log beside it. `last_ticket` is the number on the last stub:
-    another one on the disk settles nothing.
+    `place` is its data folder, or plant.db with the log beside it. `last_ticket` is the number on the last stub,
+    "none" for no stub: another one on the disk settles nothing. '' needs a witness that agrees; None asks for neither.
     """
     _check_instance(instance)
     file = books_in(place)
@@ -56,8 +56,14 @@ def settle_by_disk(
     return {**_told(told), "rows": taken, "disk": asdict(read)}
 
 
-def _check_last_ticket(read: DiskRead, last_ticket: str) -> None:
-    if last_ticket and last_ticket != read.last_ticket:
+def _check_last_ticket(read: DiskRead, last_ticket: str | None) -> None:
+    if last_ticket == "" and not read.witness:
+        raise NotAllowed(
+            "last_ticket", "",
+            "没有见证文件 (plant.json);请写最后一张存根的票号,没有则写 none",
+            "no witness (plant.json) was found: give the number on the last stub, none if there is none",
+        )  # fmt: skip
+    if last_ticket and last_ticket != (read.last_ticket or "none"):
         raise NotAllowed(
             "last_ticket", last_ticket[:60],
             f"盘上最后一张是 {read.last_ticket or '-'},共 {read.tickets} 张;盘上缺票,请用存根结算 (--paper)",

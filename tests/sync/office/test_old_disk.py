@@ -113,7 +113,11 @@ def test_a_log_left_behind_is_noticed_by_the_witness_and_told_without_one(office
     with pytest.raises(NotAllowed, match=r"rows are missing: the witness saw .* Was plant.db-wal left behind"):
         settled(office, stick / "data" / "plant.db")
     shutil.rmtree(stick / "data.witness")
-    told = settled(office, stick / "data" / "plant.db")
+    with pytest.raises(NotAllowed, match="no witness .* give the number on the last stub"):
+        settled(office, stick / "data" / "plant.db")
+    with pytest.raises(NotAllowed, match="the disk ends with HX01-03-0000001, 1 in all"):
+        settled(office, stick / "data" / "plant.db", "HX01-03-0000003")
+    told = settled(office, stick / "data" / "plant.db", "HX01-03-0000001")
     assert (told["disk"]["witness"], told["disk"]["tickets"]) == ("", 1)
 
 
