@@ -170,7 +170,7 @@ def test_books_restored_from_a_copy_do_not_grant_the_same_money_twice(store: Sto
         issue(store, limit_kg=1_000)
     pay(store, 9_000_000, "B9", customer_id="C9", customer_name="客户九")
     reconcile(store, (plant, plant.state({ACCOUNT: seen, "C9/prepaid": seen}, documents=2)), (other, other.state()))
-    with store.write() as tx, pytest.raises(NotAllowed, match="at most ¥10,000.00 free"):
+    with store.write() as tx, pytest.raises(NotAllowed, match="at most the ¥10,000.00 that is free"):
         grant_by_hand(tx, ACCOUNT, other.instance.wire_id, 2_000_000)
     issue(store, limit_kg=1_000)
     with store.read() as tx:

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,6 +20,7 @@ from sync.office import requests
 from sync.office.link import PRESENCE_TOPIC, SUBSCRIPTIONS, OfficeLink
 from sync.office.store import views
 from sync.office.store.database import Store
+from sync.office.store.inbox import ingest
 from sync.office.store.plants import enrol
 from sync.session import Fork, Tuning
 from sync.transport import Listener
@@ -203,19 +205,23 @@ async def test_head_office_started_long_after_the_plant_catches_up_through_a_kil
     assert books.forks == []
 
 
+class Notes:
+    """A pipe that notes the topics of what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def run(self, listener: Listener) -> None:
+        await asyncio.Event().wait()
+
+    async def send(self, topic: str, payload: bytes) -> None:
+        self.sent.append(topic)
+
+
 async def test_what_was_written_while_only_the_offices_link_was_down_goes_out_at_once(
     office_store: Store, books: Books
 ) -> None:
-    class Pipe:
-        sent: ClassVar[list[str]] = []
-
-        async def run(self, listener: Listener) -> None:
-            await asyncio.Event().wait()
-
-        async def send(self, topic: str, payload: bytes) -> None:
-            self.sent.append(topic)
-
-    pipe = Pipe()
+    pipe = Notes()
     link = OfficeLink(office_store, pipe, OFFICE_KEY, lambda: None)
     link.connected()
     async with running(link.run()):
@@ -228,6 +234,28 @@ async def test_what_was_written_while_only_the_offices_link_was_down_goes_out_at
         assert "down/HX01/docs" not in pipe.sent
         link.connected()
         await until(lambda: {"down/HX01/docs", "down/HX01/grant"} <= set(pipe.sent), 2.0)
+
+
+async def test_who_tells_fewer_rows_than_came_hears_the_ack_alone(office_store: Store, books: Books) -> None:
+    """A copy, perhaps: all that it may hear is where head office stands. The original tells everything again."""
+    pay(office_store, 10_000_000)
+    issue(office_store)
+    books.plant.truck("N1", ACCOUNT, 0, 1000, 200_000)
+    with office_store.write() as tx:
+        ingest(tx, books.plant.instance.wire_id, books.plant.rows)
+    pipe = Notes()
+    link = OfficeLink(office_store, pipe, OFFICE_KEY, lambda: None)
+    link.connected()
+    plant = books.plant
+    async with running(link.run()):
+        for teller in (replace(plant, rows=plant.rows[:2]), plant):
+            link.message("up/HX01/state", seal(Kind.STATE, plant.instance, teller.state(), plant.key))
+            await until(lambda: "down/HX01/ack" in pipe.sent)
+            await asyncio.sleep(0.4)
+            more = {"down/HX01/docs", "down/HX01/grant"} & set(pipe.sent)
+            assert len(more) == (2 if teller is plant else 0)
+            pipe.sent.clear()
+            pay(office_store, 1, f"B-{len(teller.rows)}")
 
 
 async def test_what_is_not_ours_is_counted_shown_and_dropped(

@@ -281,5 +281,5 @@ def test_a_new_epoch_gets_the_notices_and_the_old_one_keeps_its_reserve(store: S
     issue(store, notice="N2", plate="浙B22222", limit_kg=10_000)
     with store.read() as tx:
         assert [row["subject"] for row in views.documents_of(tx, new.wire_id)] == ["N2"]
-        with pytest.raises(NotAllowed, match="at most ¥40,000.00 free"):
+        with pytest.raises(NotAllowed, match="at most the ¥40,000.00 that is free"):
             grant_by_hand(tx, ACCOUNT, new.wire_id, 5_000_000)
