@@ -1,7 +1,8 @@
 """What each page shows, read in one snapshot. No rule is decided here."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -65,15 +66,14 @@ def _shipments(ask: Ask) -> dict[str, Any]:
 def _balances(ask: Ask) -> dict[str, Any]:
     rows = balance_rows(balances(ask.tx))
     total = balance_totals(rows)
-    plants = sorted(plant for plant, fen in total["by_plant"].items() if fen or _is_open(rows, plant))
+    total["at"] = Counter()
+    for row in rows:
+        total["at"].update(row["at"])
+    plants = sorted(total["at"])
     return {
         "rows": rows, "total": total, "plants": plants if len(plants) <= _MOST_PLANT_COLUMNS else [],
         "accounts": list_accounts(ask.tx), "choices": _plants_open(ask.tx),
     }  # fmt: skip
-
-
-def _is_open(rows: list[dict[str, Any]], plant: str) -> bool:
-    return any(each["plant"] == plant and each["state"] == "open" for row in rows for each in row["allotted"])
 
 
 def _day(ask: Ask) -> dict[str, Any]:
@@ -81,7 +81,11 @@ def _day(ask: Ask) -> dict[str, Any]:
     before, after = (
         (chosen + timedelta(days=step)).isoformat() if date.min < chosen < date.max else "" for step in (-1, 1)
     )
-    return {"day": day_of(ask.tx, ask.date), "before": before, "after": after}
+    typed = ask.query.get("date", "")
+    return {
+        "day": day_of(ask.tx, ask.date), "before": before, "after": after,
+        "wrong_day": "" if not typed or _is_date(typed) else typed[:20],
+    }  # fmt: skip
 
 
 def _figures(ask: Ask) -> dict[str, Any]:
@@ -139,20 +143,28 @@ def balance_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Accounts with the parts of their bar: label key, plant, fen, place and width in thousandths (whole numbers)."""
     for row in rows:
         parts = [("dispatched", "", row["dispatched_fen"]), ("held", "", row["held_fen"])]
-        parts += [("allotted", each["plant"], each["unused_fen"]) for each in row["allotted"] if each["unused_fen"]]
+        parts += [("allotted", _place(each), each["unused_fen"]) for each in row["allotted"] if each["unused_fen"]]
         row["parts"] = [
             {"label": label, "plant": plant, "fen": fen, "colour": _PARTS[min(index, len(_PARTS) - 1)]}
             for index, (label, plant, fen) in enumerate(parts)
         ] + [{"label": "free", "plant": "", "fen": row["free_fen"], "colour": "free"}]
-        row["at"] = {}
-        for each in row["allotted"]:
-            row["at"][each["plant"]] = row["at"].get(each["plant"], 0) + each["unused_fen"]
+        row["at"] = {
+            _place(each): each["unused_fen"]
+            for each in row["allotted"]
+            if each["unused_fen"] or each["state"] == "open"
+        }
         total, before = max(1, row["fund_fen"]), 0
         for part in row["parts"]:
             part["x"] = before * 1000 // total
             before += max(0, part["fen"])
             part["width"] = before * 1000 // total - part["x"]
     return rows
+
+
+def _place(allotted: Mapping[str, Any]) -> str:
+    """The plant; of an epoch that is closing with its number: the plant's new box cannot spend that money."""
+    plant: str = allotted["plant"]
+    return plant if allotted["state"] == "open" else f"{plant}/{allotted['epoch']}"
 
 
 def _busiest_account(tx: Any) -> list[dict[str, Any]]:

@@ -109,7 +109,8 @@ def plant_rows(rows: list[dict[str, Any]], link: OfficeLink | None, words: Words
     for row in rows:
         row["live"] = False
         if row["frozen"]:
-            row["badge"] = words("frozen"), "red"
+            frozen = words("frozen")
+            row["badge"] = frozen if row["state"] == "open" else f"{frozen} · {words(row['state'])}", "red"
         elif row["state"] != "open":
             row["badge"] = words(row["state"]), "grey"
         elif not row["status_at"]:

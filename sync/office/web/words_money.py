@@ -17,6 +17,13 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "date": ("日期", "Date"),
     "show": ("查看", "Show"),
     "same_as_list": ("与出库清单及其合计相符", "agrees with the list of shipments and its totals"),
+    "no_such_day": ("没有这一天，显示的是今天", "there is no such day; this is today"),
+    "future_day": ("还没到这一天", "this day has not come yet"),
+    "frozen_says": (
+        "账本与总部对不上，不再分配额度。从备份恢复的箱子就是这样：按手册结算本期，登记下一期。",
+        "Its ledger does not fit head office's, so it gets no more money. A box restored from a backup looks like "
+        "this: settle this epoch as the manual says and enrol the next.",
+    ),
     "list_of_day": ("当日出库清单", "shipments of this day"),
     "all_customers": ("各客户", "Customers"),
     "all_plants": ("各厂", "Plants"),

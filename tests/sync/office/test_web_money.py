@@ -11,6 +11,7 @@ from sync.office.store.inbox import ingest
 from sync.office.store.plants import enrol, hear_state
 from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.terms import current_term
+from sync.office.web.pages import balance_rows
 from tests.sync.office.plant import FakePlant
 from tests.sync.office.program import Office
 
@@ -142,6 +143,28 @@ def test_a_day_and_the_figures_stand_on_their_pages(
     page.goto(f"{web_office.address}/figures?lang=en")
     expect(page.locator("section.card", has_text="Stranded money").first).to_contain_text("goal ≤ 20.0 %")
     assert set(api.get("/api/figures").json()) == {"stranded", "refusals", "latency"}
+
+
+def test_money_of_a_lost_box_stands_under_its_own_epoch() -> None:
+    """Its successor cannot spend it, so the two are not one sum."""
+    both = [
+        {"plant": "HX01", "epoch": 1, "state": "closing", "unused_fen": 30_000},
+        {"plant": "HX01", "epoch": 2, "state": "open", "unused_fen": 900},
+        {"plant": "HX02", "epoch": 1, "state": "settled", "unused_fen": 0},
+    ]
+    fens = {"fund_fen": 30_900, "dispatched_fen": 0, "held_fen": 0, "free_fen": 0}
+    (row,) = balance_rows([{**fens, "allotted": both}])
+    assert row["at"] == {"HX01/1": 30_000, "HX01": 900}
+    assert [part["plant"] for part in row["parts"] if part["label"] == "allotted"] == ["HX01/1", "HX01"]
+
+
+def test_a_day_that_is_none_and_one_that_has_not_come_say_so(web_office: Office, page: Page, sign_in: SignIn) -> None:
+    sign_in(page, FINANCE)
+    page.goto(f"{web_office.address}/day?date=2026-13-45")
+    expect(page.get_by_role("alert")).to_have_text("日期 “2026-13-45” — 没有这一天，显示的是今天")
+    page.goto(f"{web_office.address}/day?date=2099-01-01")
+    expect(page.locator(".sumline")).to_contain_text("还没到这一天")
+    expect(page.locator(".sumline .yes")).to_have_count(0)
 
 
 def test_an_epoch_is_closed_from_the_page(web_office: Office, page: Page, sign_in: SignIn) -> None:
