@@ -96,6 +96,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "credit": ("赊销", "credit"),
     "consigned": ("代办托运", "consigned"),
     "queue_title": ("候装", "Queue"),
+    "truck": ("辆", "truck"),
     "trucks": ("辆", "trucks"),
     "queue_empty": ("没有候装车辆", "No truck is waiting"),
     "call_it": ("叫", "Call"),

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from edge.domain.refusal import Reason, Words, refuse
 from edge.station.views import Done
-from tests.web.scenes import hold_view, loading_view
+from tests.web.scenes import hold_view, loading_view, queue
 from tests.web.stage import Served, Stage
 from tests.web.talk import JSON, log_in, session_of
 
@@ -130,6 +130,14 @@ def test_fenced_books_are_said_on_the_lane(screen: Page, served: Served, stage: 
     for language, words in zip(("zh", "en"), refuse(Reason.FENCED).words, strict=True):
         screen.goto(f"{served.url}/lane/1?lang={language}")
         expect(screen.locator("#said")).to_contain_text(words)
+
+
+@pytest.mark.browser
+def test_one_truck_waits_in_the_singular(screen: Page, served: Served, stage: Stage) -> None:
+    for count, words in ((1, "1 truck"), (2, "2 trucks")):
+        served.do(stage.show, loading_view(queue=queue(count)))
+        screen.goto(f"{served.url}/lane/1?lang=en")
+        expect(screen.locator("#queue-count")).to_have_text(words)
 
 
 @pytest.mark.parametrize(
