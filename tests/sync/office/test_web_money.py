@@ -198,10 +198,11 @@ def test_reconciling_is_told_everywhere_and_ended_by_two_persons(
     expect(page.locator("form[action='/plants/reconcile'] button")).to_be_disabled()
     plants = {"HX01": web_office.plant}
     with books.write() as tx:
-        waiting = [row["instance"] for row in api.get("/api/plants").json() if row["state"] != "settled"]
-        for instance in waiting:
-            told = plants.get(instance.split("/")[0], FakePlant()).state().model_copy(update={"term": term})
-            hear_state(tx, instance, told)
+        waiting = [row for row in api.get("/api/plants").json() if row["state"] != "settled"]
+        for row in waiting:  # each tells the ledger that head office has of it: a shorter one would be a copy's
+            same = {"term": term, "last_seq": row["last_seq"], "last_hash": row["last_hash"]}
+            told = plants.get(row["plant"], FakePlant()).state().model_copy(update=same)
+            hear_state(tx, row["instance"], told)
     books.close()
     page.reload()
     pins = web_office.pins
