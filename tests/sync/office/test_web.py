@@ -142,6 +142,7 @@ def test_rows_arrive_without_reload_and_html_stays_text(
     pay(api, "C003", "B3", 5_000_000, MEAN)
     sign_in(page, ACCOUNTANT)
     page.evaluate("window.stillThisPage = true")
+    assert api.post("/api/topups", json={"plant": "HX01", "who": "C003", "grant_fen": 4_000_000}).status_code == 201
     visit = web_office.plant.taken("N1", "C003/prepaid", 0)
     web_office.plant.ticket(visit, "N1", "C003/prepaid", 20_000, 200_000, 0, customer_name=MEAN)
     books = web_office.books()
