@@ -10,8 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from sync.canonical import canonical
-from sync.fields import Fen, Kg, Name, Wire
-from sync.fields import Mode as Mode
+from sync.fields import Fen, Kg, Mode, Name, Wire
 
 
 class Record(Wire):

@@ -20,7 +20,8 @@ from edge.station.notices import end_visit, moved
 from edge.station.plant import Plant
 from edge.station.views import Done
 from edge.store.books import Books
-from sync.messages import Held, Mode, Sealed, SlipIssued, Ticketed, Weighed
+from sync.fields import Mode
+from sync.messages import Held, Sealed, SlipIssued, Ticketed, Weighed
 from sync.units import format_fen, format_kg
 
 

@@ -16,6 +16,7 @@ from sync.office.clock import time_text
 from sync.office.lack import Lack
 from sync.office.orders_kept import odd_order, odd_ticket
 from sync.office.reading import read_row
+from sync.units import format_fen
 
 
 @dataclass(slots=True)
@@ -59,8 +60,8 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something a person should look at: override, void, reprint, print, refused, alarm, notice_refused, order_differs,
-    unreadable.
+    """Something a person should look at: override, void, odd_void, reprint, print, refused, alarm, notice_refused,
+    order_differs, unreadable.
     """
 
     seq: int
@@ -226,10 +227,24 @@ class Effects:
 
     def _voided(self, seq: int, record: wire.Voided, _at: str) -> None:
         moment = time_text(record.at)
+        said = f"{record.ticket}: {record.first_person}, {record.second_person}: {record.reason}"
+        if odd := self._odd_void(record):
+            # Its goods are gone, or never were: no honest plant writes this, and it gives no money back.
+            self.incidents.append(Incident(seq, "odd_void", moment, f"{said} ({odd})"))
+            return
         self._change(record.visit, seq, moment, state="voided", account=record.account, reason=record.reason)
         self.sums[record.account].voided_fen += record.amount_fen
-        said = f"{record.ticket}: {record.first_person}, {record.second_person}: {record.reason}"
         self.incidents.append(Incident(seq, "void", moment, said))
+
+    def _odd_void(self, record: wire.Voided) -> str:
+        """Why a void does not count; '' when it takes back a ticket that stands in the yard."""
+        before = self.shipments.get(record.visit)
+        if before is None or before.ticket != record.ticket:
+            return "no such ticket"
+        if before.state != "ticketed":
+            return f"the ticket is {before.state}"
+        told, kept = (record.account, record.amount_fen), (before.account, before.amount_fen)
+        return "" if told == kept else f"the ticket is of {before.account}, {format_fen(before.amount_fen)}"
 
     def _printed(self, seq: int, record: wire.Printed, _at: str) -> None:
         if record.copy_number > 0:

@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sync.fields import NOTICE_NUMBER
-from sync.messages import Mode
+from sync.fields import NOTICE_NUMBER, Mode
 from sync.office.refusal import NotAllowed
 from sync.units import parse_yuan
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sync.documents import Notice
-from sync.messages import Mode
+from sync.fields import Mode
 from sync.office.lack import Lack, LacksMoney
 from sync.office.notices import (
     NUMBER,

@@ -33,8 +33,8 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
 from sync.documents import Notice
+from sync.fields import Mode
 from sync.keys import load_private
-from sync.messages import Mode
 from tests.bench.rows import Row, percentile
 
 FRAMES, SCANS = 300, 150

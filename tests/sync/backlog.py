@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sync import messages as wire
 from sync.chain import GENESIS_HASH, row_hash
 from sync.documents import Notice
+from sync.fields import Mode
 from sync.orders import digest
 from sync.units import amount_fen
 
@@ -48,7 +49,7 @@ class Backlog:
     def _notice(self, number: int) -> Notice:
         customer, at = f"C{number % self.customers:03}", START + number * _BETWEEN_TRUCKS
         return Notice(
-            notice=f"FH{at:%y%m%d}-{self.plant}-{number:05}", mode=wire.Mode.PREPAID, account=f"{customer}/prepaid",
+            notice=f"FH{at:%y%m%d}-{self.plant}-{number:05}", mode=Mode.PREPAID, account=f"{customer}/prepaid",
             customer_id=customer, customer_name=f"示例客户{customer}贸易有限公司", product="冶金焦 25-60 mm",
             product_code=1, plate=f"浙A{number % 100_000:05}", axles=6, limit_kg=31_000,
             price_fen_per_t=PRICE_FEN_PER_T, hold_fen=amount_fen(31_000, PRICE_FEN_PER_T), issued_at=at,

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, func, insert, select, update
 
 from sync.canonical import canonical
 from sync.documents import Document, Notice, NoticeCancelled
-from sync.messages import Mode
+from sync.fields import Mode
 from sync.office.accounts import Account, Allotment, largest_net_kg, plan_hold_fen
 from sync.office.clock import now_text, time_text
 from sync.office.notices import NoticeRequest

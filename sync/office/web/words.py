@@ -184,6 +184,7 @@ REASONS: dict[str, tuple[str, str]] = {
 INCIDENTS: dict[str, tuple[str, str, str]] = {
     "override": ("门岗强制放行", "Gate override", "red"),
     "void": ("作废", "Void", "amber"),
+    "odd_void": ("不成立的作废", "Void that does not count", "red"),
     "reprint": ("补打", "Reprint", "amber"),
     "print": ("打印未完成", "Print not finished", "amber"),
     "refused": ("门岗拒绝", "Gate refused", "grey"),

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sync import messages as wire
 from sync.canonical import canonical
 from sync.chain import GENESIS_HASH, row_hash
+from sync.fields import Mode
 from sync.keys import Instance
 from sync.units import amount_fen
 
@@ -83,7 +84,7 @@ class FakePlant:
             wire.Ticketed(
                 ticket=name, number=self.tickets, visit=visit, notice=notice, account=account,
                 customer_id=account.split("/")[0], customer_name=fields["customer_name"], product="焦炭",
-                plate=fields["plate"], mode=wire.Mode(fields["mode"]), tare_kg=14_520, gross_kg=14_520 + net_kg,
+                plate=fields["plate"], mode=Mode(fields["mode"]), tare_kg=14_520, gross_kg=14_520 + net_kg,
                 net_kg=net_kg, price_fen_per_t=price, amount_fen=amount_fen(net_kg, price), hold_fen=hold_fen,
                 tare_at=START, gross_at=self.now(), business_date="2026-11-23", lane="lane1", operator="D01",
                 pass_id=f"pass-{self.tickets}", credit_due=more.get("credit_due", ""),

@@ -235,3 +235,22 @@ def test_rows_that_make_the_plant_lack_something_say_so(store: Store, plant: Fak
         )
     )  # fmt: skip
     assert take(store, plant, plant.rows).owed, "what the truck held is recalled"
+
+
+def test_a_void_of_goods_that_left_or_never_were_gives_no_money_back(store: Store, plant: FakePlant) -> None:
+    fund(store, plant, 10_000_000)
+    visit = plant.taken("N1", ACCOUNT, 200_000)
+    gone = plant.ticket(visit, "N1", ACCOUNT, 1000, PRICE, 200_000)
+    plant.exit(visit, gone)
+    plant.void(visit, gone, ACCOUNT, 200_000)
+    second = plant.taken("N2", ACCOUNT, 200_000)
+    plant.void(second, plant.ticket(second, "N2", ACCOUNT, 1000, PRICE, 200_000), ACCOUNT, 300_000)
+    plant.void("N9", "HX01-01-0000009", ACCOUNT, 900_000)
+    take(store, plant, plant.rows)
+    assert counters(store) == (400_000, 0, 0)
+    with store.read() as tx:
+        odd = sorted(row["what"] for row in views.list_incidents(tx) if row["kind"] == "odd_void")
+        states = {row["notice"]: row["state"] for row in views.list_shipments(tx)}
+    assert len(odd) == 3 and any("is released" in what for what in odd) and any("no such" in what for what in odd)
+    assert states == {"N1": "released", "N2": "ticketed"}
+    assert check(store) == []

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from sync.documents import Notice
-from sync.messages import AccountState, Mode
+from sync.fields import Mode
+from sync.messages import AccountState
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views

@@ -6,6 +6,7 @@ import pytest
 
 from sync import messages as wire
 from sync.documents import Notice
+from sync.fields import Mode
 from sync.office.store import views
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
@@ -111,7 +112,7 @@ def test_a_field_added_later_changes_no_older_digest() -> None:
         weighed_twice: bool = False
 
     order = Notice(
-        notice="N1", mode=wire.Mode.PREPAID, account="A", customer_id="C", customer_name="C", product="P",
+        notice="N1", mode=Mode.PREPAID, account="A", customer_id="C", customer_name="C", product="P",
         plate="浙A12345", axles=6, price_fen_per_t=1, hold_fen=0, issued_at=START, expires_at=START,
     )  # fmt: skip
     fields = order.model_dump(mode="json")
