@@ -225,9 +225,9 @@ class TakesDocumentsWithGaps(PlantSession):
 class BelievesWhatItSent(Peer):
     """Trusts that what was sent arrives."""
 
-    def heard(self, state: State, now_ms: int) -> None:
+    def heard(self, state: State, now_ms: int, *, short: bool = False) -> None:
         self._sent_ms = now_ms
-        super().heard(state, now_ms)
+        super().heard(state, now_ms, short=short)
 
 
 @pytest.mark.parametrize("broken", [BelievesAnyAck, ForgetsToSendAgain, TakesDocumentsWithGaps, BelievesWhatItSent])
