@@ -68,9 +68,14 @@ def signed(settings: Settings, first: str, second: str, pins: Path | None) -> Tw
 
 
 def read_text(file: Path) -> str:
-    """A text file that a person named; NotAllowed when it cannot be read."""
+    """A text file that a person named, in UTF-8 or as Chinese Excel writes it (GB 18030); NotAllowed when it cannot
+    be read."""
     try:
-        return file.read_text("utf-8")
+        content = file.read_bytes()
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            return content.decode("gb18030")
     except (OSError, UnicodeDecodeError) as error:
         raise NotAllowed("file", str(file), "读不到", f"cannot be read: {error}") from error
 

@@ -100,7 +100,14 @@ def _check_instance(instance: str) -> Instance:
 
 
 def read_stubs(text: str, instance: Instance) -> list[Stub]:
-    """The paper tickets of one plant epoch; NotAllowed names the line."""
+    """The paper tickets of one plant epoch; NotAllowed names the line. A file without a last line end may be cut off
+    in the middle of an amount: it is refused, for a settlement is not taken back."""
+    if text and not text.endswith("\n"):
+        last = text.rpartition("\n")[2][:60]
+        raise NotAllowed(
+            "paper", last, "文件末行没有换行,可能被截断;请核对后在末尾加一个换行",
+            "the last line has no line end, so the file may be cut off: look at it, and end it with a line break",
+        )  # fmt: skip
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     rows = [row for row in reader if any(cell.strip() for cell in row)]
     header = tuple(cell.strip() for cell in rows[0]) if rows else ()

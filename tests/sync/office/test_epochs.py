@@ -145,6 +145,7 @@ BAD_PAPER: list[tuple[str, str]] = [
     (paper("HX01-01-0000001,C001/prepaid,浙A1,8000,1"), "ticket"),
     (paper(*["HX01-01-0000003,C001/prepaid,浙A1,8000,1"] * 2), "ticket"),
     (paper("HX01-01-0000003,C001/prepaid,浙A1,8000,80000.01"), "amount"),
+    (paper("HX01-01-0000003,C001/prepaid,浙A1,8000,160.00").removesuffix("0.00\n"), "paper"),
 ]
 
 

@@ -313,7 +313,7 @@ def test_the_commands_of_money_and_epochs(office: Office, tmp_path: Path) -> Non
     assert call("suspense", "list", config).stdout.strip() == "nothing in suspense"
     stubs = tmp_path / "stubs.csv"
     stubs.write_text(
-        "ticket,account,plate,net_kg,amount\nHX01-01-0000001,C001/prepaid,浙A1,100,200\n", encoding="utf-8"
+        "ticket,account,plate,net_kg,amount\nHX01-01-0000001,C001/prepaid,浙A1,100,200\n", encoding="gb18030"
     )
     pins = tmp_path / "pins"
     pins.write_text(f"{office.pins['财务 F01']}\n{office.pins['核算 A01']}\n", encoding="utf-8")
