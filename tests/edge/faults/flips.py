@@ -188,7 +188,7 @@ def sqlites_own(path: Path) -> str:
     connection = sqlite3.connect(path)
     try:
         return "" if connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok" else "integrity_check"
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return "integrity_check"
     finally:
         connection.close()
