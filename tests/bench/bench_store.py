@@ -91,7 +91,8 @@ def _ms(samples_s: list[float], percent: int) -> float:
 
 
 def history(folder: Path, tickets: int) -> Path:
-    """Books with so many finished visits, made by SQL from one true visit; the chain is true, the rest is bulk."""
+    """Books with so many finished visits, made by SQL from one true visit; the chain is true, the rest is bulk, its
+    check sums left out."""
     folder.mkdir()
     path = folder / "plant.db"
     database = Database(path, Clock())
@@ -130,22 +131,22 @@ def _copy_visits(connection: sqlite3.Connection, numbers: range) -> None:
             ledger.append((seq, kind, own, before, digest))
             before = digest
     connection.executemany(
-        "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, '2026-11-23T08:00:00+00:00', 'b', 1, 'ok')", ledger
+        "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, '2026-11-23T08:00:00+00:00', 'b', 1, 'ok', 0)", ledger
     )
     rows = [(number, f"{number:07}", f"N-{number}", _renamed(ticket_body, number)) for number in numbers]
     connection.executemany(
         "INSERT INTO tickets SELECT ?1, 'HX01-03-' || ?2, ?3, 'pass' || ?2, pass_code, business_date, ?4, ledger_mark,"
-        " net_kg, amount_fen, NULL, enterprise_seal, enterprise_at, finance_seal, finance_at FROM tickets"
+        " net_kg, amount_fen, NULL, enterprise_seal, enterprise_at, finance_seal, finance_at, 0 FROM tickets"
         " WHERE number = 1",
         rows,
     )
     connection.executemany(
         "INSERT INTO visits SELECT ?3, ?3, version, order_body, 'P' || ?2, account, 'released', 0, 0, 1, arrived_at,"
-        " tare_kg, tare_at, '', '', NULL, 'HX01-03-' || ?2 FROM visits WHERE visit = 'N1' AND ?1 AND ?4 <> ''",
+        " tare_kg, tare_at, '', '', NULL, 'HX01-03-' || ?2, 0 FROM visits WHERE visit = 'N1' AND ?1 AND ?4 <> ''",
         rows,
     )
     connection.executemany(
-        "INSERT INTO print_jobs SELECT ?1, 'HX01-03-' || ?2, '1', 0, 'sent', '', '' WHERE ?3 <> ?4", rows
+        "INSERT INTO print_jobs SELECT ?1, 'HX01-03-' || ?2, '1', 0, 'sent', '', '', 0 WHERE ?3 <> ?4", rows
     )
 
 
