@@ -102,6 +102,12 @@ class OfficeCounters:
         """The plant's cumulative return arrived, perhaps late, perhaps twice."""
         return replace(self, returned_seen_fen=max(self.returned_seen_fen, returned_fen))
 
+    def hear_return(self, returned_fen: int) -> "OfficeCounters":
+        """The same of a plant that may tell anything: a return can only give back what was granted, and a larger number
+        is no reason to believe in more money."""
+        heard = self.returned(returned_fen)
+        return replace(heard, returned_seen_fen=min(heard.returned_seen_fen, self.granted_fen))
+
     def recovered(self, granted_fen: int, returned_fen: int) -> "OfficeCounters":
         """Books restored from a copy hear what the plant has: grants they have forgotten count again."""
         return replace(self, granted_fen=max(self.granted_fen, granted_fen)).returned(returned_fen)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from sync.allotment import OfficeCounters
 from sync.documents import Notice
 from sync.messages import WireRecord
 from sync.office.clock import now_text
@@ -123,13 +124,14 @@ _NO_COUNTERS = dict.fromkeys(("granted_fen", "returned_seen_fen", "spent_fen", "
 
 def _added(before: Any, sums: Sums) -> tuple[dict[str, int], int]:
     """The counters after adding, and by how much tickets then exceed the allotment."""
+    counters = OfficeCounters(before["granted_fen"], before["returned_seen_fen"]).hear_return(sums.returned_fen)
     after = {
         "spent_fen": before["spent_fen"] + sums.spent_fen,
         "voided_fen": before["voided_fen"] + sums.voided_fen,
         "held_fen": before["held_fen"] + sums.held_fen,
-        "returned_seen_fen": min(max(before["returned_seen_fen"], sums.returned_fen), before["granted_fen"]),
+        "returned_seen_fen": counters.returned_seen_fen,
     }
-    return after, after["spent_fen"] - after["voided_fen"] - (before["granted_fen"] - after["returned_seen_fen"])
+    return after, after["spent_fen"] - after["voided_fen"] - counters.outstanding_fen
 
 
 def _save_notices(tx: Connection, instance: str, effects: Effects) -> None:

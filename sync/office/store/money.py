@@ -286,8 +286,7 @@ def note_state(tx: Connection, instance: str, told: dict[str, tuple[int, int]], 
         if before is None:
             continue
         allotment = before.allotments.get(instance, Allotment())
-        # A return can only give back what was granted: a larger number is no reason to believe in more money.
-        returned_fen = min(max(returned_fen, allotment.counters.returned_seen_fen), allotment.counters.granted_fen)
+        returned_fen = allotment.counters.hear_return(returned_fen).returned_seen_fen
         if not newer:
             wanted_fen = min(wanted_fen, allotment.wanted_fen)
         if (returned_fen, wanted_fen) != (allotment.counters.returned_seen_fen, allotment.wanted_fen):

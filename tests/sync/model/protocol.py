@@ -101,7 +101,7 @@ class Protocol(OfficeRules, PlantRules):
             after = with_office(head, number, with_seat(office, place, granted))
             yield f"office {number} grants {granted.counters.granted_fen}", after, sent
         for returned_fen in range(seat.counters.returned_seen_fen + 1, plant.air.returned_fen + 1):
-            heard = seat._replace(counters=seat.counters.returned(returned_fen))
+            heard = seat._replace(counters=seat.counters.hear_return(returned_fen))
             after = with_office(head, number, self.covers(with_seat(office, place, heard)))
             yield f"office {number} hears return {returned_fen}", after, plant
         for state in plant.air.states:

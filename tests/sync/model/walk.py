@@ -143,7 +143,7 @@ class Walk:
         place, plant = self._live()
         seat = office.seats[place]
         if seat is not None and self.bags[place].returns:
-            counters = seat.counters.returned(self._random.choice(self.bags[place].returns))
+            counters = seat.counters.hear_return(self._random.choice(self.bags[place].returns))
             self._put_office(number, with_seat(office, place, seat._replace(counters=counters)))
             self._look(place)
 
