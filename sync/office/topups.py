@@ -11,14 +11,13 @@ from sync import carried
 from sync.keys import Instance
 from sync.office.notices import check_range, check_text
 from sync.office.refusal import NotAllowed
+from sync.office.requests import MOST_FEN
 from sync.office.store.database import Store
 from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.orders import open_instance
 from sync.office.store.reconcile import refuse_while_reconciling, ungranted, untold
 from sync.office.store.terms import current_term
 from sync.office.store.topups import Grant, find_account, find_grant, followed_term
-
-_MOST_FEN = 10**13
 
 
 class TopupIn(BaseModel):
@@ -59,8 +58,8 @@ def top_up(store: Store, body: TopupIn, by: str) -> tuple[str, str, bool]:
 
     NotAllowed: nothing was booked.
     """
-    check_range("amount", body.grant_fen, 0, _MOST_FEN, "fen")
-    check_range("payment", body.payment_fen, 0, _MOST_FEN, "fen")
+    check_range("amount", body.grant_fen, 0, MOST_FEN, "fen")
+    check_range("payment", body.payment_fen, 0, MOST_FEN, "fen")
     check_text("payer", body.payer)
     if bool(body.payment_fen) != bool(body.reference):
         missing = "payment" if body.reference else "reference"

@@ -1,8 +1,9 @@
-"""A disk small enough to fill: a real file system in memory, mounted for one test."""
+"""Folders for tests: one on a disk small enough to fill, one in memory."""
 
 import contextlib
 import ctypes
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +22,14 @@ def mounted(parent: Path, megabytes: int) -> Iterator[Path]:
         yield folder
     finally:
         libc.umount2(str(folder).encode(), 2)
+
+
+@contextlib.contextmanager
+def in_memory(otherwise: Path, name: str) -> Iterator[Path]:
+    """A folder in memory where there is one, whose fsync costs nothing; else the one given."""
+    parent = Path("/dev/shm")
+    if not os.access(parent, os.W_OK):
+        yield otherwise
+        return
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f"weighgate-{name}-") as folder:
+        yield Path(folder)

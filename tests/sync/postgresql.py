@@ -7,9 +7,11 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.conftest import find_free_port
 
@@ -120,6 +122,19 @@ def _uses(data: Path) -> bool:
         except OSError:
             continue
     return False
+
+
+def databases() -> Iterator[Callable[[], str]]:
+    """For a fixture: a function that makes an empty database and names it; skips when no server is installed."""
+    binaries = server_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
+    server = PostgreSql(binaries, durable=False)
+    try:
+        server.start()
+        yield server.make_database
+    finally:
+        server.remove()
 
 
 def _as_database_user(command: list[str]) -> list[str]:

@@ -2,15 +2,14 @@
 
 import json
 import multiprocessing
-import os
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.edge.disks import in_memory
 from tests.edge.faults.flips import Flipper, at_the_first, fill, flips
 from tests.reliability import Run
 
@@ -22,12 +21,8 @@ PROCESSES = 2
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one."""
-    parent = Path("/dev/shm")
-    if not os.access(parent, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=parent, prefix="weighgate-bits-") as folder:
-        yield Path(folder)
+    with in_memory(tmp_path, "bits") as folder:
+        yield folder
 
 
 def flipper(memory: Path, name: str = "place") -> Flipper:

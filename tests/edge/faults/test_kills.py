@@ -11,7 +11,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import pytest
 from edge.store.crashpoint import POINTS
 from edge.store.database import connect
 from edge.store.verify import verify
+from tests.edge.disks import in_memory
 from tests.reliability import Run
 
 HALF, WHOLE = "paper.half", "paper.whole"
@@ -68,12 +68,8 @@ def nursery(repository: Path) -> Iterator[Nursery]:
 @pytest.fixture
 def fast_folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one: a SIGKILL takes nothing from it, and its fsync costs nothing."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory, prefix="weighgate-kills-") as folder:
-        yield Path(folder)
+    with in_memory(tmp_path, "kills") as folder:
+        yield folder
 
 
 def lines(path: Path) -> list[dict[str, object]]:

@@ -1,11 +1,9 @@
 """F2: the power goes at every system call of the real plant; what was answered is in the books that are found."""
 
 import json
-import os
 import random
 import shutil
 import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +17,7 @@ from edge.store.database import Database, StoreBroken, connect
 from edge.store.tail_check import BooksTorn
 from edge.store.verify import verify
 from edge.store.witness import START, Place, WitnessBroken, judge, read_witness
+from tests.edge.disks import in_memory
 from tests.edge.faults.power_child import INSTANCE, WITNESS
 from tests.edge.faults.power_loss import Disk
 from tests.edge.faults.recording import Call, calls, record
@@ -33,12 +32,8 @@ GOES_ON_EVERY = 25
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one: images are many, and what is tested is not this machine's disk."""
-    parent = Path("/dev/shm")
-    if not os.access(parent, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=parent, prefix="weighgate-power-") as folder:
-        yield Path(folder)
+    with in_memory(tmp_path, "power") as folder:
+        yield folder
 
 
 def recorded(memory: Path, repository: Path, synchronous: str, lives: tuple[int, ...]) -> tuple[Path, list[Call]]:

@@ -11,21 +11,13 @@ from sync.office.store.database import Store
 from sync.office.store.plants import enrol
 from tests.sync.office.plant import FakePlant
 from tests.sync.office.program import Office
-from tests.sync.postgresql import PostgreSql, server_binaries
+from tests.sync.postgresql import databases
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[Callable[[], str]]:
     """A function that makes a new empty database and names it; skips when no server is installed."""
-    binaries = server_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
-    server = PostgreSql(binaries, durable=False)
-    try:
-        server.start()
-        yield server.make_database
-    finally:
-        server.remove()
+    yield from databases()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
