@@ -15,7 +15,7 @@ from edge.station.snapshot import Snapshot, read_snapshot
 from edge.station.views import AlarmView
 from edge.store.books import Books
 from edge.store.database import Database, StoreFull
-from sync.messages import Alarm
+from sync.records import Alarm
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)

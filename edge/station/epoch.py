@@ -9,7 +9,7 @@ from edge.domain.visit import HOLD_OPEN, VisitEvent, VisitState
 from edge.station.notices import end_visit, fill_holds
 from edge.store.books import Books, Mode
 from sync.documents import CloseEpoch, Recall
-from sync.messages import EpochClosed, FinalCounters, Returned
+from sync.records import EpochClosed, FinalCounters, Returned
 
 _CLOSING_REASON = "关账期"
 FINAL_ACCOUNTS = 2_000

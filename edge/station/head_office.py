@@ -16,7 +16,8 @@ from edge.store.crashpoint import crashpoint
 from sync.allotment import PlantCounters, Shortage
 from sync.documents import DOCUMENTS, CloseEpoch, Document, Notice, NoticeCancelled, Recall, Stock
 from sync.engine import BooksUnavailable
-from sync.messages import AccountState, Alarm, State, StockSeen, Term, TermAdopted, WireDocument, WireRecord
+from sync.messages import AccountState, State, Term, WireDocument, WireRecord
+from sync.records import Alarm, StockSeen, TermAdopted
 from sync.session import Fork
 from sync.terms import Heard, hear_term
 

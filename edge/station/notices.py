@@ -14,8 +14,8 @@ from edge.store.books import Books
 from edge.store.visits import notice_from_wire
 from sync.documents import Notice, NoticeCancelled
 from sync.fields import NOTICE_NUMBER
-from sync.messages import Granted, HoldChanged, NoticeRefused, NoticeTaken, VisitMoved
 from sync.orders import digest
+from sync.records import Granted, HoldChanged, NoticeRefused, NoticeTaken, VisitMoved
 
 
 def take_notice(books: Books, order: Notice) -> None:

@@ -15,7 +15,7 @@ from edge.station.views import PassageView
 from edge.store.books import Books
 from edge.store.slips import StoredSlip
 from edge.store.tickets import StoredTicket
-from sync.messages import RECORDS, Exited, GateRefused
+from sync.records import RECORDS, Exited, GateRefused
 
 RELEASED = Words("放行", "released")
 _REMEMBERED = 1000

@@ -18,7 +18,7 @@ from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 from edge.store.slips import StoredSlip
 from edge.store.tickets import PrintJob, StoredTicket
-from sync.messages import Printed
+from sync.records import Printed
 
 _CHECK_DEADLINE_S = 6.0
 _PRINT_DEADLINE_S = 90.0

@@ -16,7 +16,7 @@ from edge.station.weighing import seal_ticket
 from edge.store.books import Books
 from edge.store.slips import StoredSlip
 from edge.store.tickets import StoredTicket
-from sync.messages import Voided
+from sync.records import Voided
 
 _PRINTING = ("queued", "sending")
 

@@ -21,7 +21,7 @@ from edge.station.plant import Plant
 from edge.station.views import Done
 from edge.store.books import Books
 from sync.fields import Mode
-from sync.messages import Held, Sealed, SlipIssued, Ticketed, Weighed
+from sync.records import Held, Sealed, SlipIssued, Ticketed, Weighed
 from sync.units import format_fen, format_kg
 
 

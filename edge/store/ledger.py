@@ -6,7 +6,8 @@ from datetime import datetime
 
 from edge.store.clock import Clock
 from sync.chain import GENESIS_HASH, row_hash
-from sync.messages import Record, WireRecord
+from sync.messages import WireRecord
+from sync.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from edge.store.replay_epoch import EpochReplay
 from edge.store.replay_orders import check_order
 from edge.store.replay_tickets import TicketReplay
 from sync.allotment import PlantCounters, Shortage
-from sync.messages import (
+from sync.records import (
     RECORDS,
     EpochClosed,
     Exited,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from edge.store.findings import Findings
 from sync.allotment import PlantCounters
-from sync.messages import EpochClosed, TermAdopted
+from sync.records import EpochClosed, TermAdopted
 
 _NUMBERS = frozenset({"acked_seq", "documents_applied", "queue_number", "term_number", "start", "fenced_seq"})
 _TEXTS = frozenset({"instance", "fenced", "term_id", "closing", "closed", "row_sums", "copied"})

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from edge.domain.dispatch import tidy_plate
 from edge.store.findings import Findings
 from sync.documents import Notice
-from sync.messages import NoticeTaken, Ticketed
 from sync.orders import digest
+from sync.records import NoticeTaken, Ticketed
 
 _ON_THE_TICKET = (
     "notice", "account", "customer_id", "customer_name", "product", "mode", "price_fen_per_t", "carrier", "freight_fen",

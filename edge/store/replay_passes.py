@@ -8,7 +8,7 @@ from datetime import datetime
 
 from edge.domain.pass_code import PassUnreadable, read_payload, split_code
 from edge.store.findings import Findings
-from sync.messages import Exited
+from sync.records import Exited
 
 
 def check_pass_code(findings: Findings, check: str, paper: str, code: str, said: tuple[int, str, int]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from edge.store.findings import Findings
 from edge.store.replay_passes import check_pass_code, check_pass_used
-from sync.messages import Exited, Printed, SlipIssued
+from sync.records import Exited, Printed, SlipIssued
 
 _COMPARED = ("visit", "pass_id", "plate", "tare_kg", "exit_kg", "lane", "operator")
 _MARK_CHARACTERS = 8

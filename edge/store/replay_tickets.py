@@ -8,7 +8,7 @@ from typing import Any
 from edge.store.findings import Findings
 from edge.store.replay_passes import check_pass_code, check_pass_used
 from edge.store.replay_slips import SlipReplay
-from sync.messages import Exited, Printed, Sealed, Ticketed, Voided
+from sync.records import Exited, Printed, Sealed, Ticketed, Voided
 from sync.units import amount_fen
 
 _EXITED, _VOIDED, _ORIGINAL_SENT, _ENTERPRISE, _FINANCE = 1, 2, 4, 8, 16

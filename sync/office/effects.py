@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from sync import messages as wire
+from sync import records as wire
 from sync.documents import Notice
 from sync.office.clock import time_text
 from sync.office.lack import Lack

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sync.messages import Ticketed, WireRecord
+from sync.messages import WireRecord
 from sync.office.old_witness import find_witness, read_known
 from sync.office.reading import read_row
 from sync.office.refusal import NotAllowed
+from sync.records import Ticketed
 from sync.wal_check import TORN, lost_commits
 
 _AT_ONCE = 500

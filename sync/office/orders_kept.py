@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from sync.documents import Notice
-from sync.messages import NoticeTaken, Ticketed
 from sync.orders import digest
+from sync.records import NoticeTaken, Ticketed
 from sync.units import format_fen
 
 _COMPARED = {

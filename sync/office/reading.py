@@ -5,7 +5,7 @@ from datetime import MAXYEAR, MINYEAR
 
 from pydantic import ValidationError
 
-from sync import messages as wire
+from sync import records as wire
 from sync.office.clock import time_text
 
 _NUL = "\\u0000"

@@ -25,7 +25,7 @@ from edge.store.clock import Clock
 from edge.store.database import Database, StoreBusy
 from edge.store.verify import verify
 from sync.keys import Instance, load_private
-from sync.messages import Returned
+from sync.records import Returned
 from sync.secrets import hash_secret
 from tests.edge.disks import mounted
 from tests.edge.station.rig import make_plant

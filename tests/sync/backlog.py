@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sync import messages as wire
+from sync import records as wire
 from sync.chain import GENESIS_HASH, row_hash
 from sync.documents import Notice
 from sync.fields import Mode
+from sync.messages import WireRecord
 from sync.orders import digest
 from sync.units import amount_fen
 
@@ -34,7 +35,7 @@ class Backlog:
     trucks: int
     customers: int = 60
     notices: list[Notice] = field(default_factory=list)
-    rows: list[wire.WireRecord] = field(default_factory=list)
+    rows: list[WireRecord] = field(default_factory=list)
     spent_fen: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -44,7 +45,7 @@ class Backlog:
         for seq, (at, _, _, record) in enumerate(heapq.merge(*visits), start=1):
             body = record.body()
             before = row_hash(before, seq, record.KIND, body)
-            self.rows.append(wire.WireRecord(seq=seq, kind=record.KIND, body=body, at=at.isoformat(), hash=before))
+            self.rows.append(WireRecord(seq=seq, kind=record.KIND, body=body, at=at.isoformat(), hash=before))
 
     def _notice(self, number: int) -> Notice:
         customer, at = f"C{number % self.customers:03}", START + number * _BETWEEN_TRUCKS

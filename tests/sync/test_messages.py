@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from sync.canonical import canonical, is_canonical, parse
 from sync.documents import DOCUMENTS, NoticeCancelled
-from sync.messages import RECORDS, Grant, HoldChanged, WireRecord
+from sync.messages import Grant, WireRecord
+from sync.records import RECORDS, HoldChanged
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -28,7 +28,8 @@ from edge.store.backup import back_up
 from edge.store.books import Books
 from edge.store.witness import Witness
 from sync.keys import Instance
-from sync.messages import RECORDS, Exited, Ticketed, Voided, WireRecord
+from sync.messages import WireRecord
+from sync.records import RECORDS, Exited, Ticketed, Voided
 from tests.edge.station.rig import DIVISION_KG, PRICE, TARE_KG, make_plant
 from tests.edge.store.books import press
 from tests.world.seams import Crash, Crasher, Deliver, Pipe, StepClock, SteppedDatabase, SteppedEngine

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from sync.messages import Exited, Record, Ticketed, Voided
+from sync.records import Exited, Record, Ticketed, Voided
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select, update
 
 from sync.allotment import InstanceState, OfficeCounters
 from sync.documents import CloseEpoch
-from sync.messages import EpochClosed, WireRecord
+from sync.messages import WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Incident
 from sync.office.reading import read_row
@@ -45,6 +45,7 @@ from sync.office.store.schema import (
     stubs,
     suspense,
 )
+from sync.records import EpochClosed
 from sync.units import format_fen
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, update
 
-from sync.messages import Record, Ticketed, Voided, WireRecord
+from sync.messages import WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Incident
 from sync.office.reading import read_row
@@ -18,6 +18,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store.applying import tell
 from sync.office.store.database import insert_new
 from sync.office.store.schema import forks, inbox, settlements, stubs, suspense
+from sync.records import Record, Ticketed, Voided
 from sync.units import format_fen
 
 FIRST_FORK = 900_000_000

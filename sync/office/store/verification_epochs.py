@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync.messages import Ticketed
 from sync.office.store.late import (
     FIRST_FORK,
     Key,
@@ -16,6 +15,7 @@ from sync.office.store.late import (
     uncovered_forks,
 )
 from sync.office.store.schema import allotments, forks, inbox, instances, settlements, stubs, suspense
+from sync.records import Ticketed
 
 
 def check_epochs(tx: Connection) -> list[str]:

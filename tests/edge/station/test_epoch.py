@@ -9,7 +9,7 @@ from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
 from edge.station.views import Done
 from edge.store.verify import verify
-from sync.messages import EpochClosed
+from sync.records import EpochClosed
 from tests.edge.station.rig import PLATE, TARE_KG, PlantRig, done, notice, refused, running, until, until_async
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from edge.station.views import LaneView
 from edge.store.books import Books
 from edge.store.database import connect
 from edge.store.visits import VisitTable
-from sync.messages import Alarm
+from sync.records import Alarm
 from sync.session import Fork
 from tests.edge.station.rig import PLATE, TARE_KG, PlantRig, notice, refused, running
 

@@ -20,7 +20,7 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
 from edge.store.verify import verify
-from sync.messages import RECORDS
+from sync.records import RECORDS
 from tests.edge.station.rig import TARE_KG, make_plant, notice
 from tests.edge.store.books import document, press
 

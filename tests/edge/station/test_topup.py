@@ -12,7 +12,8 @@ from edge.domain.visit import VisitState
 from edge.signing import PassKey
 from sync import carried
 from sync.carried import CarriedGrant, TermMark
-from sync.messages import Granted, Term
+from sync.messages import Term
+from sync.records import Granted
 from tests.edge.station.rig import (
     KEY,
     OFFICE_KEY,

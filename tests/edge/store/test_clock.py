@@ -6,7 +6,7 @@ from pathlib import Path
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
-from sync.messages import Granted
+from sync.records import Granted
 
 NOON = datetime(2026, 11, 23, 4, tzinfo=UTC)
 

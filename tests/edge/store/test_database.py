@@ -15,7 +15,7 @@ from edge.store.clock import Clock
 from edge.store.crashpoint import POINTS
 from edge.store.database import Database, StoreBroken, StoreBusy, StoreFull, connect
 from edge.store.verify import verify
-from sync.messages import Granted
+from sync.records import Granted
 from tests.edge.disks import mounted
 from tests.edge.station.rig import make_plant
 from tests.edge.store.books import load, make_books, order, print_all

@@ -12,7 +12,7 @@ from edge.store.database import Database, StoreBroken
 from edge.store.tail_check import BooksTorn
 from edge.store.verify import CHECKS, NotBooks, verify
 from sync.chain import row_hash
-from sync.messages import Returned
+from sync.records import Returned
 from tests.edge.store.books import make_books
 
 

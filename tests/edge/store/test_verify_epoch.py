@@ -12,7 +12,8 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
 from edge.store.verify import verify
-from sync.messages import EpochClosed, Granted, Returned, Term, TermAdopted
+from sync.messages import Term
+from sync.records import EpochClosed, Granted, Returned, TermAdopted
 from tests.edge.station.rig import make_plant
 from tests.edge.store.books import ACCOUNT, document, leave, load, order, print_all
 from tests.edge.store.test_verify import failed, rechain, spoil

@@ -16,7 +16,7 @@ from edge.store.clock import Clock
 from edge.store.database import Database, StoreBusy
 from edge.store.ledger import LedgerRow
 from edge.store.witness import Place, Seen, Witness, WitnessBroken, WitnessUnwritable, judge
-from sync.messages import Returned
+from sync.records import Returned
 
 INSTANCE, OTHER = "HX01/1/9f86d081884c7d65", "HX01/2/9f86d081884c7d65"
 

@@ -7,11 +7,12 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sync import messages as wire
+from sync import records as wire
 from sync.canonical import canonical
 from sync.chain import GENESIS_HASH, row_hash
 from sync.fields import Mode
 from sync.keys import Instance
+from sync.messages import AccountState, State, WireRecord
 from sync.units import amount_fen
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -24,22 +25,22 @@ class FakePlant:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     code: str = "HX01"
     epoch: int = 1
-    rows: list[wire.WireRecord] = field(default_factory=list)
+    rows: list[WireRecord] = field(default_factory=list)
     tickets: int = 0
 
     @property
     def instance(self) -> Instance:
         return Instance.of(self.code, self.epoch, self.key)
 
-    def write(self, record: wire.Record) -> wire.WireRecord:
+    def write(self, record: wire.Record) -> WireRecord:
         """Append one row."""
         return self.write_raw(record.KIND, record.body())
 
-    def write_raw(self, kind: str, body: str) -> wire.WireRecord:
+    def write_raw(self, kind: str, body: str) -> WireRecord:
         seq = len(self.rows) + 1
         prev = self.rows[-1].hash if self.rows else GENESIS_HASH
         at = (START + timedelta(seconds=seq)).isoformat()
-        self.rows.append(wire.WireRecord(seq=seq, kind=kind, body=body, at=at, hash=row_hash(prev, seq, kind, body)))
+        self.rows.append(WireRecord(seq=seq, kind=kind, body=body, at=at, hash=row_hash(prev, seq, kind, body)))
         return self.rows[-1]
 
     def taken(self, notice: str, account: str, hold_fen: int, plate: str = "浙A12345") -> str:
@@ -140,15 +141,15 @@ class FakePlant:
     def now(self) -> datetime:
         return START + timedelta(seconds=len(self.rows))
 
-    def state(self, accounts: dict[str, wire.AccountState] | None = None, documents: int = 0) -> wire.State:
+    def state(self, accounts: dict[str, AccountState] | None = None, documents: int = 0) -> State:
         last = self.rows[-1] if self.rows else None
-        return wire.State(
+        return State(
             accounts=accounts or {}, last_seq=last.seq if last else 0, last_hash=last.hash if last else GENESIS_HASH,
             documents_applied=documents, at=self.now(),
         )  # fmt: skip
 
 
-def tampered(row: wire.WireRecord, **changes: object) -> wire.WireRecord:
+def tampered(row: WireRecord, **changes: object) -> WireRecord:
     """The same row number with another body and a hash that fits nothing before it."""
     body = json.loads(row.body) | changes
     text = canonical(body)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.messages import AccountState, Returned
+from sync.messages import AccountState
 from sync.office import corrections, requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import epochs, views
@@ -17,6 +17,7 @@ from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand, read_accounts
 from sync.office.store.plants import enrol, hear_state
+from sync.records import Returned
 from tests.sync.office.plant import FakePlant
 
 PRICE = 200_000

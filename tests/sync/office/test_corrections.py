@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from sync import messages as wire
+from sync import records as wire
 from sync.documents import Recall
 from sync.messages import AccountState, State
 from sync.office import corrections, requests

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
-from sync import messages as wire
+from sync import records as wire
 from sync.messages import AccountState, State
 from sync.office import requests
 from sync.office.refusal import NotAllowed

@@ -10,9 +10,8 @@ from sqlalchemy import delete, update
 from edge.store.backup import back_up, restore
 from edge.store.clock import Clock
 from edge.store.database import Database
-from sync import messages as wire
+from sync import records as wire
 from sync.documents import CloseEpoch
-from sync.messages import EpochClosed, FinalCounters
 from sync.office import epochs
 from sync.office.persons import TwoPersons
 from sync.office.refusal import NotAllowed
@@ -22,6 +21,7 @@ from sync.office.store.inbox import ingest
 from sync.office.store.plants import enrol
 from sync.office.store.schema import allotments, settlements, stubs, suspense
 from sync.office.store.verification import verify_books
+from sync.records import EpochClosed, FinalCounters
 from tests.sync.office.plant import FakePlant, tampered
 from tests.sync.office.test_corrections import grant, undo
 from tests.sync.office.test_money import ACCOUNT, account, granted, issue, pay

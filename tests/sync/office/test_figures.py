@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from sync.documents import Recall
-from sync.messages import AccountState, NoticeTaken, State
+from sync.messages import AccountState, State
 from sync.office import requests
 from sync.office.clock import time_text
 from sync.office.policy import Way
@@ -23,6 +23,7 @@ from sync.office.store.policy_run import MOST_STEPS, Turn, run_policy
 from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.schema import instances, outages, shipments, topups
 from sync.office.store.topups import Grant, find_grant, list_grants
+from sync.records import NoticeTaken
 from tests.sync.office.plant import FakePlant
 
 ACCOUNT = "C001/prepaid"

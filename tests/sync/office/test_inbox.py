@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from sync.canonical import canonical
-from sync.messages import AccountState, Returned, VisitMoved, WireRecord
+from sync.messages import AccountState, WireRecord
 from sync.office.store import views
 from sync.office.store.corrections import undo_payment
 from sync.office.store.database import Store
@@ -15,6 +15,7 @@ from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.plants import hear_state, read_committed
 from sync.office.store.schema import allotments, forks, inbox
 from sync.office.store.verification import verify_books
+from sync.records import Returned, VisitMoved
 from tests.sync.office.plant import FakePlant, tampered
 
 ACCOUNT = "C001/prepaid"

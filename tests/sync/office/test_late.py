@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete, update
 
-from sync import messages as wire
+from sync import records as wire
 from sync.allotment import InstanceState, OfficeCounters, Shortage
 from sync.office import epochs
 from sync.office.refusal import NotAllowed

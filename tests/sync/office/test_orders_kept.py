@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sync import messages as wire
+from sync import records as wire
 from sync.documents import Notice
 from sync.fields import Mode
 from sync.office.store import views

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sync import messages as wire
+from sync import records as wire
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store import views

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from sync import messages as wire
+from sync import records as wire
 from sync.envelope import Fault
-from sync.messages import State, Term
+from sync.messages import LAST_TERM, State, Term
 from sync.office import epochs, recovery
 from sync.office.refusal import NotAllowed
 from sync.office.store import views
@@ -135,7 +135,7 @@ def test_a_settled_box_stops_nobody(store: Store, plant: FakePlant) -> None:
     with store.write() as tx:
         enrol(tx, "HX01", "一厂", following.key.public_key())
     epochs.settle_by_paper(store, thief.instance.wire_id, HEADER, PERSONS)
-    for number in (5, wire.LAST_TERM):
+    for number in (5, LAST_TERM):
         tell(store, thief, Term(number=number, id="0" * 32), thief.state({ACCOUNT: has(9_000_000)}, documents=7))
     assert mode(store) is Mode.NORMAL and free(store) == 10_000_000
     assert sent(store, thief) == ({}, [])
@@ -145,16 +145,16 @@ def test_a_settled_box_stops_nobody(store: Store, plant: FakePlant) -> None:
 def test_a_term_that_no_head_office_reached_is_told_and_not_believed(store: Store, plant: FakePlant) -> None:
     pay(store, 10_000_000)
     for _ in range(2):
-        tell(store, plant, Term(number=wire.LAST_TERM, id="0" * 32), plant.state({ACCOUNT: has(want_fen=5)}))
+        tell(store, plant, Term(number=LAST_TERM, id="0" * 32), plant.state({ACCOUNT: has(want_fen=5)}))
     assert mode(store) is Mode.NORMAL and granted(store) == {} and kinds(store) == ["restored"]
     with store.write() as tx:  # books that were halted by it before this was refused
-        tx.execute(insert(meta), [{"name": "foreign_term", "number": wire.LAST_TERM}])
+        tx.execute(insert(meta), [{"name": "foreign_term", "number": LAST_TERM}])
     assert begin(store).number == 2
     with store.write() as tx:
-        tx.exec_driver_sql(f"UPDATE terms SET number = {wire.LAST_TERM} WHERE number = 2")
+        tx.exec_driver_sql(f"UPDATE terms SET number = {LAST_TERM} WHERE number = 2")
     with pytest.raises(NotAllowed, match="no term follows"):
         recovery.begin_reconcile(store, "x")
-    assert term(store).number == wire.LAST_TERM
+    assert term(store).number == LAST_TERM
 
 
 def test_a_number_that_only_the_plants_rows_remember_is_not_given_again(store: Store, plant: FakePlant) -> None:

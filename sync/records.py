@@ -1,0 +1,308 @@
+"""The record types of the plant's ledger, version 1: what its rows say. The one place that names their fields.
+
+A row is `kind` + canonical JSON body. Amounts int fen, masses int kg, times ISO 8601 with zone. A reader ignores fields
+it does not know; an unknown `kind` is stored, shown and otherwise ignored, so an older head office can serve a newer
+plant.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from sync.canonical import canonical
+from sync.fields import Fen, Kg, Mode, Name, Wire
+
+
+class Record(Wire):
+    """A ledger row's body. `KIND` is its name in the ledger and on the wire."""
+
+    KIND: ClassVar[str]
+
+    def body(self) -> str:
+        """Canonical JSON, as hashed into the chain."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class NoticeTaken(Record):
+    """发货通知单 accepted by the plant; its hold is placed (it may be short: `wanted_fen` − `hold_fen` is missing)."""
+
+    KIND = "notice_taken"
+    notice: Name
+    version: int
+    visit: str
+    account: Name
+    plate: Name
+    hold_fen: Fen
+    wanted_fen: Fen
+    order_sha256: str = ""
+    """`sync.orders.digest` of the document as the plant understood it; '' in records older than this field."""
+
+
+class NoticeRefused(Record):
+    """A notice the plant could not take (expired, known, for another plant); nothing is held."""
+
+    KIND = "notice_refused"
+    notice: Name
+    version: int
+    reason: Name
+
+
+class HoldChanged(Record):
+    """The hold of a visit was raised or lowered to `hold_fen`."""
+
+    KIND = "hold"
+    visit: str
+    notice: Name
+    account: Name
+    hold_fen: Fen
+
+
+class VisitMoved(Record):
+    """A visit changed state without weight or money, or ended; `released_fen` is the hold given back."""
+
+    KIND = "visit"
+    visit: str
+    notice: Name
+    plate: Name
+    event: Name
+    state: Name
+    at: AwareDatetime
+    operator: str = ""
+    lane: str = ""
+    reason: str = ""
+    account: str = ""
+    released_fen: Fen = 0
+
+
+class Weighing(Record):
+    """What a capture says. `role` is tare, gross or empty."""
+
+    KIND = "weighment"
+    weighment: str
+    visit: str
+    role: Literal["tare", "gross", "empty"]
+    gross_kg: Kg
+    lane: Name
+    indicator: Name
+    division_kg: int
+    operator: str
+    at: AwareDatetime
+    plate_seen: str = ""
+    picture_sha256: str = ""
+    software: str = ""
+
+
+class Weighed(Weighing):
+    """One capture with its evidence, which is nine tenths of it."""
+
+    frames: tuple[str, ...] = ()
+    """The raw frames that made the stable weight, hex, oldest first."""
+    curve_kg: tuple[int, ...] = ()
+    """Weight about the capture, oldest first, one point each `curve_step_ms`."""
+    curve_step_ms: int = 0
+
+
+class Held(Record):
+    """Load complete was answered no: the truck waits. What is over is given in kg and fen."""
+
+    KIND = "held"
+    visit: str
+    notice: Name
+    plate: Name
+    account: Name
+    reason: Name
+    net_kg: Kg
+    amount_fen: Fen
+    available_fen: Fen
+    over_kg: Kg
+    over_fen: Fen
+    at: AwareDatetime
+    operator: str
+
+
+class Ticketed(Record):
+    """出库单: the goods are debited. `hold_fen` ends, `amount_fen` of it is spent."""
+
+    KIND = "ticket"
+    ticket: Name
+    number: int
+    visit: str
+    notice: Name
+    account: Name
+    customer_id: Name
+    customer_name: Name
+    product: Name
+    plate: Name
+    mode: Mode
+    tare_kg: Kg
+    gross_kg: Kg
+    net_kg: Kg
+    price_fen_per_t: Fen
+    amount_fen: Fen
+    hold_fen: Fen
+    tare_at: AwareDatetime
+    gross_at: AwareDatetime
+    business_date: str
+    lane: Name
+    operator: str
+    pass_id: str
+    carrier: str = ""
+    freight_fen: Fen = 0
+    credit_due: str = ""
+    responsible: str = ""
+
+
+class SlipIssued(Record):
+    """空车出门证: an empty truck may leave; other records name this slip by its visit, in the place of a ticket."""
+
+    KIND = "empty_slip"
+    visit: Name
+    notice: Name
+    plate: Name
+    tare_kg: Kg
+    exit_kg: Kg
+    lane: Name
+    operator: str
+    pass_id: str
+    at: AwareDatetime
+
+
+class Sealed(Record):
+    """An electronic seal on a ticket: `enterprise` (企管部) or `finance` (财务)."""
+
+    KIND = "seal"
+    ticket: Name
+    seal: Literal["enterprise", "finance"]
+    person: Name
+    at: AwareDatetime
+
+
+class Exited(Record):
+    """The pass is used and the barrier was told to open. An override carries who and why."""
+
+    KIND = "exit"
+    ticket: Name
+    """The ticket's number; of an empty truck's slip the visit's, so that both fields are the same."""
+    visit: str
+    pass_id: str
+    gate: Name
+    plate_seen: str
+    operator: str
+    at: AwareDatetime
+    override_name: str = ""
+    override_reason: str = ""
+    override_of: str = ""
+    """The reasons the gate had said no for, when they were overridden, with spaces between them."""
+    picture_sha256: str = ""
+
+
+class GateRefused(Record):
+    """A scan that did not open the barrier."""
+
+    KIND = "gate_refused"
+    gate: Name
+    reason: Name
+    ticket: str = ""
+    pass_id: str = ""
+    plate_seen: str = ""
+    operator: str
+    at: AwareDatetime
+
+
+class Voided(Record):
+    """A ticket taken back before exit, by two persons. The number stays used."""
+
+    KIND = "void"
+    ticket: Name
+    visit: str
+    account: Name
+    amount_fen: Fen
+    pass_id: str
+    first_person: Name
+    second_person: Name
+    reason: Name
+    at: AwareDatetime
+
+
+class Printed(Record):
+    """A print job ended: `copy_number` 0 is the original, n ≥ 1 is 补打 n. `result` is sent or failed."""
+
+    KIND = "print"
+    job: int
+    ticket: Name
+    copy_number: int
+    result: Literal["sent", "failed", "unknown"]
+    detail: str = ""
+    at: AwareDatetime
+
+
+class Granted(Record):
+    """The plant saw head office's cumulative grant. `by` is who scanned it as a top-up code 充值码, '' by link."""
+
+    KIND = "grant"
+    account: Name
+    granted_fen: Fen
+    by: str = ""
+
+
+class Returned(Record):
+    """The plant gives money back; `returned_fen` is cumulative."""
+
+    KIND = "return"
+    account: Name
+    returned_fen: Fen
+    reason: str = ""
+
+
+class TermAdopted(Record):
+    """The plant follows this term of head office from here on; grants of an earlier one, however late, are void."""
+
+    KIND = "term"
+    number: int
+    id: str
+
+
+class FinalCounters(Wire):
+    """One account when its plant epoch was closed."""
+
+    granted_fen: Fen
+    returned_fen: Fen
+    spent_fen: Fen
+    voided_fen: Fen
+
+
+class EpochClosed(Record):
+    """The plant epoch is over: no hold is open, and nothing is debited, voided or granted in it any more.
+
+    `accounts` tells those that spent most, so many as fit a message: at most 2 000.
+    """
+
+    KIND = "closed"
+    accounts: dict[str, FinalCounters]
+    at: AwareDatetime
+
+
+class StockSeen(Record):
+    """The plant saw the cumulative quantity received into its yard."""
+
+    KIND = "stock"
+    product: Name
+    received_kg: Annotated[int, Field(ge=0, le=10**12)]
+
+
+class Alarm(Record):
+    """Something a person should look at."""
+
+    KIND = "alarm"
+    source: Name
+    what: Name
+    at: AwareDatetime
+
+
+RECORDS: dict[str, type[Record]] = {
+    record.KIND: record
+    for record in (
+        NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, SlipIssued, Sealed, Exited,
+        GateRefused, Voided, Printed, Granted, Returned, TermAdopted, EpochClosed, StockSeen, Alarm,
+    )
+}  # fmt: skip
