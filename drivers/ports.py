@@ -4,6 +4,7 @@ A driver is straight-line blocking code; `drivers.worker` gives it its thread. E
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol
 
 from drivers.printer.document import Document
@@ -32,13 +33,37 @@ class DeviceRefused(DriverError):
     """It answered no: paper out, cover open, barrier blocked."""
 
 
+class ScaleCommand(StrEnum):
+    """What a weighing indicator can be told."""
+
+    ZERO = "zero"
+    TARE = "tare"
+    CLEAR_TARE = "clear_tare"
+
+
+NO_COMMANDS: frozenset[ScaleCommand] = frozenset()
+
+
 class Scale(Protocol):
     """A weighing indicator. `read` blocks at most 0.3 s and may return nothing; it raises DriverError when the
-    device is gone. Calls come from one thread, always open → read… → close."""
+    device is gone. Calls come from one thread, always open → read or command… → close."""
 
     def open(self) -> None: ...
     def read(self) -> Sequence[WeightReading]: ...
     def close(self) -> None: ...
+    @property
+    def commands(self) -> frozenset[ScaleCommand]:
+        """What this device can be told; empty for most that only send."""
+        ...
+
+    def command(self, command: ScaleCommand) -> None:
+        """Tell it, between two reads; returns when it was done, after some seconds at most.
+
+        Raises DeviceRefused when it said no or cannot be told this, DeviceTimeout when it said nothing (it may have
+        been done), DeviceUnavailable when it is gone.
+        """
+        ...
+
     @property
     def garbled(self) -> bool:
         """True while bytes arrive but have made no frame for 2 s."""

@@ -9,7 +9,9 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from drivers.scale.asking import Command, Mode, Poll
 
 Meaning = Literal[
     "stable", "moving", "gross", "net", "tare", "minus", "overload", "underload", "out_of_range",
@@ -176,6 +178,17 @@ class IndicatorProfile(_Data):
     frame: Framing
     check: Checksum | None = None
     layout: tuple[Layout, ...]
+    mode: Mode = "stream"
+    """How a site uses it if it says nothing."""
+    poll: Poll | None = None
+    """How it is asked for its weight; None where it only sends by itself."""
+    command: tuple[Command, ...] = ()
+
+    @model_validator(mode="after")
+    def _asked_only_where_it_can_be(self) -> "IndicatorProfile":
+        if self.mode == "poll" and self.poll is None:
+            raise ValueError('mode = "poll" needs a [poll] part')
+        return self
 
     def with_checksum(self, use: ChecksumUse | None) -> "IndicatorProfile":
         """The same profile with the site's checksum option. Raises ValueError where the protocol leaves no choice."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from drivers.ports import DeviceUnavailable
+from drivers.ports import NO_COMMANDS, DeviceRefused, DeviceUnavailable, ScaleCommand
 from drivers.readings import WeightReading
 from drivers.scale.frames import FrameDecoder, IndicatorProfile, load_profile, to_reading
 from drivers.scale.links import LINK_ERRORS, Link, open_link, reason_of
@@ -134,6 +134,11 @@ class SerialIndicator:
             link.close()
         except LINK_ERRORS as error:
             raise DeviceUnavailable(self.name, f"closing failed: {reason_of(error)}", "Nothing to do") from error
+
+    commands = NO_COMMANDS
+
+    def command(self, command: ScaleCommand) -> None:
+        raise DeviceRefused(self.name, f"it takes no command ({command})", "Use the keys of the indicator")
 
     @property
     def garbled(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from drivers.ports import NO_COMMANDS, DeviceRefused, ScaleCommand
 from drivers.readings import WeightReading
 from drivers.scale.encoders import Shown, encoder
 from drivers.scale.frames import FrameDecoder, load_profile, to_reading
@@ -212,6 +213,11 @@ class SimulatedScale(SimulatedLoad):
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    commands = NO_COMMANDS
+
+    def command(self, command: ScaleCommand) -> None:
+        raise DeviceRefused(self.name, f"it takes no command ({command})", "Use the keys of the indicator")
 
     @property
     def garbled(self) -> bool:

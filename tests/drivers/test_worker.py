@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from drivers.ports import DeviceTimeout, DeviceUnavailable
+from drivers.ports import DeviceTimeout, DeviceUnavailable, ScaleCommand
 from drivers.readings import DeviceStatus, Health, WeightReading
 from drivers.worker import WAITING_READINGS, CommandWorker, ReaderWorker, monotonic_ms
 
@@ -35,6 +35,11 @@ class ScriptedScale:
 
     def close(self) -> None:
         self.calls.append("close")
+
+    commands = frozenset((ScaleCommand.ZERO,))
+
+    def command(self, command: ScaleCommand) -> None:
+        self.calls.append(command)
 
 
 class Heard:
