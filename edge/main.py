@@ -24,7 +24,8 @@ from edge.settings import HeadOfficeSection, LaneSection, PlantSettings
 from edge.signing import OfficeKey, PassKey
 from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner, GateSetup
-from edge.station.lane_runner import LaneRunner, LaneSetup
+from edge.station.lane_runner import LaneRunner
+from edge.station.lane_scale import LaneSetup
 from edge.station.live import LiveHub
 from edge.station.pictures import PictureStore
 from edge.station.plant import Plant

@@ -1,29 +1,24 @@
-"""The one owner of a lane: feeds the scale monitor, carries out the page's commands one by one, publishes the view.
+"""The one owner of a lane: carries out the page's commands one by one, publishes the view.
 
 Nothing else in the program changes a lane. A command asks for a stable weight, runs one transaction (`weighing`), and
 only after its commit does anything act.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import date
 
 from drivers.ports import Camera, Scale
-from drivers.readings import DeviceStatus, Health, WeightReading
-from drivers.worker import ReaderWorker
 from edge.domain.decision import CLEARED_BY_MONEY
 from edge.domain.refusal import Reason, Refusal, Words, refuse
-from edge.domain.scale_monitor import Capture, ScaleMonitor, ScaleRules, ScaleState
+from edge.domain.scale_monitor import Capture, ScaleState
 from edge.domain.visit import Visit, VisitEvent, VisitState
 from edge.station import moves, weighing
 from edge.station.desk import Desk
 from edge.station.eyes import Eyes, Seen
+from edge.station.lane_scale import LaneScale, LaneSetup
 from edge.station.lane_view import (
     actions,
     barred_words,
-    curve,
     hold_view,
     limit_and_money,
     occupied,
@@ -33,7 +28,7 @@ from edge.station.lane_view import (
 from edge.station.pictures import PictureStore
 from edge.station.plant import Plant
 from edge.station.topup import read_code, take_code
-from edge.station.views import Done, LaneView, LinkView, ScaleView, Why, as_json
+from edge.station.views import Done, LaneView, LinkView, Why, as_json
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 
@@ -43,26 +38,6 @@ Weighing = Callable[[Books, Plant, Visit, weighing.Press], Outcome]
 _PUBLISH_EVERY_MS = 25
 _TICK_S = 0.1
 _HEARTBEAT_TICKS = 8
-
-_DEVICE_WORDS = {
-    Health.STARTING: Words("正在连接仪表", "connecting to the indicator"),
-    Health.SILENT: Words("仪表不发数据,请检查电缆与仪表", "the indicator is silent: check cable and indicator"),
-    Health.GARBLED: Words(
-        "有字节但不成帧,请检查波特率与仪表型号", "bytes but no frames: check baud rate and indicator type"
-    ),
-    Health.DOWN: Words("仪表断开,请检查接口与电缆", "the indicator is disconnected: check plug and cable"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSetup:
-    """A lane's fixed facts."""
-
-    lane: str
-    name: Words
-    indicator: str
-    rules: ScaleRules
-    verified_until: date | None
 
 
 class LaneRunner:
@@ -78,26 +53,21 @@ class LaneRunner:
         link: LinkSource,
     ) -> None:
         self.setup = setup
-        self.monitor = ScaleMonitor(setup.rules)
+        self.scale = LaneScale(setup, scale, desk, changed=self._publish, reading=self._publish_soon)
         self._desk = desk
         self._link = link
         self._eyes = Eyes(f"camera {setup.lane}", camera, desk, pictures)
         self._lock = asyncio.Lock()
-        self._status = DeviceStatus(setup.lane, Health.STARTING)
-        self._arrivals: deque[int] = deque(maxlen=50)
         self._last: Refusal | None = None
         self._done: Words | None = None
         self._published_ms = 0
         self._publish_due = False
         self._tried_spendable: dict[str, int] = {}
-        self._reader = ReaderWorker(
-            f"scale {setup.lane}", scale, on_reading=self._reading, on_status=self._health, on_crash=desk.fail
-        )
 
     def start(self) -> None:
         """Start the scale's and the camera's threads."""
         self._eyes.start()
-        self._reader.start()
+        self.scale.start()
 
     async def run(self) -> None:
         """Tick until cancelled: notice an old weight, keep pages alive, free the lane, try again when money came."""
@@ -105,14 +75,14 @@ class LaneRunner:
         while True:
             await asyncio.sleep(_TICK_S)
             ticks += 1
-            if ticks % _HEARTBEAT_TICKS == 0 or self._state() is ScaleState.LOST:
+            if ticks % _HEARTBEAT_TICKS == 0 or self.scale.state() is ScaleState.LOST:
                 self._publish()
             await self._free_when_gone()
             await self._recheck_when_paid()
 
     async def stop(self) -> None:
         """Let go of the devices."""
-        await asyncio.gather(self._reader.stop(), self._eyes.stop())
+        await asyncio.gather(self.scale.stop(), self._eyes.stop())
 
     # Commands of the page. Each answers Done or a Refusal, and remembers it for the screen. `visit` is the one the
     # page showed: a press meant for it never acts on the next truck. Empty means whichever stands here.
@@ -183,22 +153,21 @@ class LaneRunner:
 
     def view(self) -> LaneView:
         """The lane now."""
-        now_ms, desk = self._now_ms(), self._desk
+        desk = self._desk
         visit = desk.snapshot.on_lane(self.setup.lane)
-        gross_kg = self.monitor.shown_kg(now_ms)
-        both = limit_and_money(desk, self.monitor, visit, gross_kg) if visit else None
+        both = limit_and_money(desk, self.scale, visit) if visit else None
         return LaneView(
             lane=self.setup.lane,
             name=self.setup.name,
-            scale=self._scale_view(now_ms, gross_kg),
+            scale=self.scale.view(),
             visit=visit_view(desk, visit) if visit else None,
             limit=both[0] if both else None,
             money=both[1] if both else None,
             hold=hold_view(desk, visit) if visit else None,
-            actions=actions(desk, self.monitor, self.setup.lane, now_ms, self._device_words()),
+            actions=actions(desk, self.scale),
             queue=queue_entries(desk, VisitState.QUEUED, VisitState.TARED, VisitState.LOADING, VisitState.HELD),
             link=self._link(),
-            curve_kg=curve(self.monitor),
+            curve_kg=self.scale.curve_kg(),
             alarms=desk.alarms,
             last=Why.of(self._last) if self._last else None,
             done=self._done,
@@ -208,8 +177,7 @@ class LaneRunner:
     def left_kg(self) -> tuple[str, int | None]:
         """The visit on the deck, and what it may still load."""
         visit = self._desk.snapshot.on_lane(self.setup.lane)
-        gross_kg = self.monitor.shown_kg(self._now_ms())
-        both = limit_and_money(self._desk, self.monitor, visit, gross_kg) if visit else None
+        both = limit_and_money(self._desk, self.scale, visit) if visit else None
         return (visit.visit if visit else "", both[0].left_kg if both else None)
 
     def changed(self) -> None:
@@ -244,7 +212,7 @@ class LaneRunner:
     async def _call(self, visit: str, by: str) -> Outcome:
         standing = self._desk.snapshot.on_lane(self.setup.lane)
         other = standing if standing is not None and standing.visit != visit else None
-        if (busy := occupied(self.monitor, other, self._now_ms())) is not None:
+        if (busy := occupied(self.scale, other)) is not None:
             return busy
         return await self._commit(lambda books: moves.call_to_lane(books, self.setup.lane, visit, by))
 
@@ -263,18 +231,17 @@ class LaneRunner:
         visit = self._desk.snapshot.on_lane(self.setup.lane)
         if visit is None:
             return refuse(Reason.NO_VISIT)
-        if (expired := self._unverified()) is not None:
+        if (expired := self.scale.unverified()) is not None:
             return expired
         seen = await self._eyes.look()
-        same_truck = self._desk.snapshot.captured_on(self.setup.lane) == visit.visit
-        capture = self.monitor.capture(self._now_ms(), same_truck=same_truck)
+        capture = self.scale.capture(visit)
         if isinstance(capture, Refusal):
-            return self._with_device_words(capture)
+            return capture
         outcome = await self._commit(
             lambda books: book(books, self._desk.plant, moves.fresh(books, visit.visit), self._press(capture, seen, by))
         )
         if self._desk.snapshot.captured_on(self.setup.lane) == visit.visit:
-            self.monitor.captured()
+            self.scale.monitor.captured()
         crashpoint("press.after_commit")
         return outcome
 
@@ -291,7 +258,7 @@ class LaneRunner:
     async def _free_when_gone(self) -> None:
         """A truck that is done and has left the deck no longer stands on the lane."""
         row = self._desk.snapshot.lanes.get(self.setup.lane)
-        if row is None or not row.visit or self._state() is not ScaleState.EMPTY or not self.monitor.zero_seen:
+        if row is None or not row.visit or not self.scale.left():
             return
         visit = self._desk.snapshot.visits.get(row.visit)
         if visit is None or visit.state not in moves.ON_LANE:
@@ -307,70 +274,16 @@ class LaneRunner:
         spendable = visit.hold_fen + self._desk.snapshot.accounts[visit.notice.account].available_fen
         if visit.held.refusal.number("amount_fen") > spendable or self._tried_spendable.get(visit.visit) == spendable:
             return
-        capture = self.monitor.capture(self._now_ms(), same_truck=True)
+        capture = self.scale.capture(visit)
         if isinstance(capture, Refusal) or abs(capture.gross_kg - visit.held.gross_kg) > self.setup.rules.division_kg:
             return  # moving, or not the load that was held: a person must press
         self._tried_spendable = {visit.visit: spendable}
         await self.recheck("auto")
 
-    def _unverified(self) -> Refusal | None:
-        until = self.setup.verified_until
-        today = self._desk.plant.business_date(self._desk.clock.now())
-        if until is None or not self._desk.clock.trusted() or today <= until.isoformat():
-            return None
-        return refuse(Reason.SCALE_UNVERIFIED, verified_until=until.isoformat())
-
-    # The scale's side: readings and health, on the loop.
-
-    def _reading(self, reading: WeightReading) -> None:
-        self.monitor.feed(reading)
-        self._arrivals.append(reading.received_ms)
-        self._publish_soon()
-
-    def _health(self, status: DeviceStatus) -> None:
-        self._status = status
-        source = f"scale {self.setup.lane}"
-        if status.health is Health.UP:
-            self._desk.clear_alarm(source)
-        else:
-            self.monitor.lose()
-            if status.health is not Health.STARTING:
-                self._desk.raise_alarm(source, self._device_words())
-        self._publish()
-
-    def _device_words(self) -> Words:
-        return _DEVICE_WORDS.get(self._status.health, Words("", ""))
-
-    def _with_device_words(self, refusal: Refusal) -> Refusal:
-        words = self._device_words()
-        if refusal.reason is not Reason.SCALE_LOST or not words.zh:
-            return refusal
-        return refuse(Reason.SCALE_LOST, what=words.zh, what_en=words.en)
-
-    def _scale_view(self, now_ms: int, gross_kg: int | None) -> ScaleView:
-        recent = [at for at in self._arrivals if now_ms - at <= 1000]
-        until = self.setup.verified_until
-        return ScaleView(
-            state=self._state().value,
-            gross_kg=gross_kg,
-            division_kg=self.setup.rules.division_kg,
-            maximum_kg=self.setup.rules.maximum_kg,
-            verified_until=until.isoformat() if until else "",
-            frames_per_s=len(recent),
-            zero_seen=self.monitor.zero_seen,
-            what=self._device_words(),
-        )
-
-    def _state(self) -> ScaleState:
-        return self.monitor.state(self._now_ms())
-
-    def _now_ms(self) -> int:
-        return self._desk.clock.monotonic_ms()
-
     def _publish_soon(self) -> None:
         if self._publish_due:
             return
-        wait_ms = self._published_ms + _PUBLISH_EVERY_MS - self._now_ms()
+        wait_ms = self._published_ms + _PUBLISH_EVERY_MS - self._desk.clock.monotonic_ms()
         if wait_ms <= 0:
             self._publish()
         else:
@@ -379,5 +292,5 @@ class LaneRunner:
 
     def _publish(self) -> None:
         self._publish_due = False
-        self._published_ms = self._now_ms()
+        self._published_ms = self._desk.clock.monotonic_ms()
         self._desk.live.publish(f"lane/{self.setup.lane}", as_json(self.view()))

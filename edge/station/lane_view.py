@@ -1,4 +1,4 @@
-"""A lane as its page shows it: composed from the snapshot and the scale monitor, with a reason for every
+"""A lane as its page shows it: composed from the snapshot and the scale, with a reason for every
 grey button.
 """
 
@@ -6,17 +6,16 @@ from edge.domain.account import spendable_fen
 from edge.domain.decision import CLEARED_BY_AMENDMENT, CLEARED_BY_MONEY
 from edge.domain.load_limit import load_limit
 from edge.domain.refusal import Reason, Refusal, Words, refuse
-from edge.domain.scale_monitor import ScaleMonitor
 from edge.domain.visit import Visit, VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.epoch import bar
+from edge.station.lane_scale import LaneScale
 from edge.station.snapshot import Snapshot
 from edge.station.topup import lacks_fen
 from edge.station.views import ActionView, HoldView, LimitView, LinkView, MoneyView, QueueEntry, VisitView, Why
 from sync.units import amount_fen
 
 _NEAR_KG = 1000
-_CURVE_POINTS = 60
 _SERVED = (VisitState.ADMITTED, VisitState.TARED, VisitState.LOADING, VisitState.HELD)
 NOTHING = Words("", "")
 _CLOSING = Words(
@@ -48,13 +47,11 @@ def visit_view(desk: Desk, visit: Visit) -> VisitView:
     )
 
 
-def limit_and_money(
-    desk: Desk, monitor: ScaleMonitor, visit: Visit, gross_kg: int | None
-) -> tuple[LimitView, MoneyView] | None:
+def limit_and_money(desk: Desk, scale: LaneScale, visit: Visit) -> tuple[LimitView, MoneyView] | None:
     """How much may still be loaded and what it costs; None before the tare."""
     if visit.tare_kg is None or visit.state not in _SERVED:
         return None
-    rules, notice = monitor.rules, visit.notice
+    rules, notice, gross_kg = scale.setup.rules, visit.notice, scale.shown_kg()
     counters = desk.snapshot.accounts[notice.account]
     spendable = spendable_fen(counters, visit.hold_fen)
     limit = load_limit(notice.limits(visit.tare_kg, rules.maximum_kg, rules.division_kg, spendable)).lowest
@@ -121,12 +118,13 @@ def link_view(desk: Desk, connected: bool, since: str) -> LinkView:
     return LinkView(connected, since, snapshot.waiting_records, desk.minutes_since(snapshot.oldest_waiting_at))
 
 
-def actions(desk: Desk, monitor: ScaleMonitor, lane: str, now_ms: int, device_words: Words) -> tuple[ActionView, ...]:
+def actions(desk: Desk, scale: LaneScale) -> tuple[ActionView, ...]:
     """Every button of the lane page, enabled or with the reason it is not."""
-    visit = desk.snapshot.on_lane(lane)
-    weight = _weight(desk, monitor, lane, visit, now_ms, device_words)
+    visit = desk.snapshot.on_lane(scale.setup.lane)
+    capture = scale.capture(visit)
+    weight = capture if isinstance(capture, Refusal) else None
     callable_now = [each for each in desk.snapshot.in_states(*CALLABLE) if not desk.snapshot.lane_of(each.visit)]
-    call = occupied(monitor, visit, now_ms) or (None if callable_now else refuse(Reason.QUEUE_EMPTY))
+    call = occupied(scale, visit) or (None if callable_now else refuse(Reason.QUEUE_EMPTY))
     barred = bar(desk.snapshot.mode)
     answers: dict[str, Refusal | None] = {
         "call": call,
@@ -154,23 +152,16 @@ def epoch_words(snapshot: Snapshot) -> Words:
     return _CLOSING if snapshot.closing and snapshot.mode == "live" else barred_words(snapshot)
 
 
-def occupied(monitor: ScaleMonitor, visit: Visit | None, now_ms: int) -> Refusal | None:
+def occupied(scale: LaneScale, visit: Visit | None) -> Refusal | None:
     """Why no other truck may be called: one is served here, or is done but has not left the deck.
 
     A scale that says nothing has not said that the truck is gone.
     """
     if visit is None:
         return None
-    weight_kg = monitor.shown_kg(now_ms)
-    gone = visit.state not in _SERVED and weight_kg is not None and weight_kg < monitor.rules.truck_kg
+    weight_kg = scale.shown_kg()
+    gone = visit.state not in _SERVED and weight_kg is not None and weight_kg < scale.setup.rules.truck_kg
     return None if gone else refuse(Reason.LANE_BUSY, plate=visit.plate)
-
-
-def curve(monitor: ScaleMonitor) -> tuple[int, ...]:
-    """The weight curve thinned out for a small picture."""
-    points = monitor.curve_kg()
-    step = max(1, -(-len(points) // _CURVE_POINTS))
-    return points[::step]
 
 
 def _may(visit: Visit | None, event: VisitEvent) -> Refusal | None:
@@ -187,15 +178,3 @@ def _may_park(visit: Visit | None) -> Refusal | None:
         return None
     words = visit.state.words
     return refuse(Reason.NOT_NOW, event="移车", event_en="drive off", state=words.zh, state_en=words.en)
-
-
-def _weight(
-    desk: Desk, monitor: ScaleMonitor, lane: str, visit: Visit | None, now_ms: int, device_words: Words
-) -> Refusal | None:
-    same_truck = visit is not None and desk.snapshot.captured_on(lane) == visit.visit
-    capture = monitor.capture(now_ms, same_truck=same_truck)
-    if not isinstance(capture, Refusal):
-        return None
-    if capture.reason is Reason.SCALE_LOST and device_words.zh:
-        return refuse(Reason.SCALE_LOST, what=device_words.zh, what_en=device_words.en)
-    return capture

@@ -27,7 +27,8 @@ from edge.station import weighing
 from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner, GateSetup
 from edge.station.head_office import apply_documents
-from edge.station.lane_runner import LaneRunner, LaneSetup
+from edge.station.lane_runner import LaneRunner
+from edge.station.lane_scale import LaneSetup
 from edge.station.live import LiveHub
 from edge.station.notices import take_grant
 from edge.station.pictures import PictureStore
@@ -221,7 +222,7 @@ class Worker:
         """Frames of a stable weight, as if the indicator had sent them."""
         for _ in range(RULES.frames_in_a_row):
             now_ms = self.desk.clock.monotonic_ms()
-            self.lane.monitor.feed(WeightReading(weight_kg, True, now_ms, b"frame"))
+            self.lane.scale.monitor.feed(WeightReading(weight_kg, True, now_ms, b"frame"))
 
 
 def _unfinished(books: Books) -> list[PrintJob]:

@@ -26,7 +26,8 @@ from edge.signing import OfficeKey, PassKey
 from edge.station.desk import Desk
 from edge.station.gate_runner import GateRunner, GateSetup
 from edge.station.head_office import apply_documents
-from edge.station.lane_runner import LaneRunner, LaneSetup
+from edge.station.lane_runner import LaneRunner
+from edge.station.lane_scale import LaneSetup
 from edge.station.live import LiveHub
 from edge.station.notices import take_grant
 from edge.station.pictures import PictureStore
@@ -158,18 +159,18 @@ class Lane:
         """Put a weight on the deck and wait until it is stable (or zero is seen)."""
         self.deck.set_weight_kg(weight_kg)
         wanted = ScaleState.EMPTY if weight_kg < RULES.truck_kg else ScaleState.STABLE
-        now_ms = self.runner.monitor.shown_kg
+        now_ms = self.runner.scale.monitor.shown_kg
 
         def there() -> bool:
             at_ms = time.monotonic_ns() // 1_000_000
-            return now_ms(at_ms) == weight_kg and self.runner.monitor.state(at_ms) is wanted
+            return now_ms(at_ms) == weight_kg and self.runner.scale.monitor.state(at_ms) is wanted
 
         await until(there)
 
     async def drive_off(self) -> None:
         """The deck is empty and zero was seen."""
         await self.stand(0)
-        await until(lambda: self.runner.monitor.zero_seen)
+        await until(lambda: self.runner.scale.monitor.zero_seen)
 
 
 class PlantRig:
