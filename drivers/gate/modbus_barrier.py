@@ -4,46 +4,27 @@ Blocking code for one thread (`drivers.worker.CommandWorker`). Each request has 
 module that hangs is noticed, its connection dropped and opened afresh by the next call.
 """
 
-import logging
 import time
 from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pymodbus import FramerType
-from pymodbus.client import ModbusSerialClient, ModbusTcpClient
-from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from drivers.gate.relay_module import FlashOn, RelayModule, relay_module
+from drivers.modbus import exception_text, modbus_client, parse_modbus_target
 from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable, DriverError
 from drivers.readings import GateInputs
 
-Client = ModbusTcpClient | ModbusSerialClient
 Bit = Annotated[int, Field(ge=0, le=255)]
 
-_TARGETS = "tcp://host:502, rtu+tcp://host:port or serial:///dev/ttyS1?baud=9600&parity=N"
 _RELEASE_TRIES = 2
 _CHECK_MODULE = "Check the relay module's power and cable 检查继电器模块电源和网线"
 
 
-# What pymodbus prints (with dumps of the last frames) is told once, and better, by our DriverError.
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-
-
 class _NeverSentError(DeviceUnavailable):
     """No connection, so nothing can have reached the module."""
-
-
-class ModbusTarget(NamedTuple):
-    """Where the module is: `place` the host or the serial device, `number` the port or the baud rate."""
-
-    scheme: Literal["tcp", "rtu+tcp", "serial"]
-    place: str
-    number: int
-    parity: str = "N"
 
 
 class ModbusRelayConfig(BaseModel):
@@ -88,23 +69,6 @@ def _in_range(name: str, bit: int | None, count: int, module: str) -> None:
         raise ValueError(f"{name} {bit}: {module} has 0 to {count - 1}")
 
 
-def parse_modbus_target(target: str) -> ModbusTarget:
-    """ValueError says what is allowed."""
-    parts = urlsplit(target)
-    query = parse_qs(parts.query)
-    try:
-        if parts.scheme in ("tcp", "rtu+tcp") and parts.hostname:
-            return ModbusTarget("tcp" if parts.scheme == "tcp" else "rtu+tcp", parts.hostname, parts.port or 502)
-        if parts.scheme == "serial" and parts.path and not parts.netloc:
-            parity = query.get("parity", ["N"])[0]
-            if parity not in ("N", "E", "O"):
-                raise ValueError(f"parity {parity!r} is not N, E or O")
-            return ModbusTarget("serial", parts.path, int(query.get("baud", ["9600"])[0]), parity)
-    except ValueError as error:
-        raise ValueError(f"{target!r}: {error}; allowed: {_TARGETS}") from None
-    raise ValueError(f"{target!r} is no Modbus target; allowed: {_TARGETS}")
-
-
 class ModbusBarrier:
     """Fulfils `drivers.ports.Gate`."""
 
@@ -112,7 +76,7 @@ class ModbusBarrier:
         self._config = config
         self._name = name
         self._module: RelayModule = relay_module(config.module)
-        self._client = _client(parse_modbus_target(config.target), config.timeout_ms / 1000)
+        self._client = modbus_client(parse_modbus_target(config.target), config.timeout_ms / 1000)
 
     def open_once(self) -> None:
         """Press the barrier's open input once. Raises DriverError when the module did not confirm the press, or when
@@ -192,9 +156,7 @@ class ModbusBarrier:
                 what = f"{self._config.target} cannot be reached"
                 raise DeviceUnavailable(self._name, what, _CHECK_MODULE) from error
         if answer.isError():
-            code = answer.exception_code
-            meaning = ExcCodes(code).name.lower().replace("_", " ") if code in {item.value for item in ExcCodes} else ""
-            what = f"the relay module refused (Modbus exception {code} {meaning})"
+            what = f"the relay module refused ({exception_text(answer.exception_code)})"
             raise DeviceRefused(self._name, what, "Check device_id, module and the coil and input numbers")
         return answer
 
@@ -211,12 +173,3 @@ class ModbusBarrier:
             self._close()
             what = f"{self._config.target} did not answer for {self._config.timeout_ms} ms"
             raise DeviceTimeout(self._name, what, _CHECK_MODULE) from error
-
-
-def _client(target: ModbusTarget, timeout_s: float) -> Client:
-    if target.scheme == "serial":
-        return ModbusSerialClient(
-            target.place, baudrate=target.number, parity=target.parity, timeout=timeout_s, retries=0
-        )
-    framer = FramerType.SOCKET if target.scheme == "tcp" else FramerType.RTU
-    return ModbusTcpClient(target.place, port=target.number, framer=framer, timeout=timeout_s, retries=0)

@@ -1,11 +1,12 @@
 """Facts of a Modbus relay module as data: a TOML file of `config/registers/`, one per module family."""
 
-import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from drivers.modbus import registers_folder
 
 Address = Annotated[int, Field(ge=0, le=65535)]
 
@@ -41,14 +42,6 @@ class RelayModule(BaseModel):
 def load_relay_module(path: Path) -> RelayModule:
     """Read one module file. ValueError (pydantic's or tomllib's) names what is wrong; OSError when it is not there."""
     return RelayModule.model_validate(tomllib.loads(path.read_text("utf-8")))
-
-
-def registers_folder() -> Path:
-    """`config/registers` of the checkout, or of the installed package's data."""
-    checkout = Path(__file__).resolve().parents[2] / "config" / "registers"
-    if checkout.is_dir():
-        return checkout
-    return Path(sysconfig.get_path("data")) / "share" / "weighgate" / "registers"
 
 
 def relay_module(name: str) -> RelayModule:

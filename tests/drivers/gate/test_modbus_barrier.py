@@ -8,10 +8,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from pymodbus.constants import ExcCodes
 
-from drivers.gate.modbus_barrier import ModbusBarrier, ModbusRelayConfig, parse_modbus_target
+from drivers.gate.modbus_barrier import ModbusBarrier, ModbusRelayConfig
 from drivers.gate.model import BarrierFault, BarrierModel
-from drivers.gate.relay_module import load_relay_module, registers_folder
+from drivers.gate.relay_module import load_relay_module
 from drivers.gate.simulated import BOOM_INPUT, GREEN_COIL, LOOP_INPUT, OPEN_COIL, RED_COIL, VirtualBarrier
+from drivers.modbus import ModbusTarget, parse_modbus_target, registers_folder
 from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable
 from drivers.readings import GateInputs
 from drivers.registry import GateConfig
@@ -173,9 +174,11 @@ def test_wrong_settings_say_what_is_allowed(settings: dict[str, Any], why: str) 
 
 
 def test_targets() -> None:
-    assert parse_modbus_target("tcp://10.0.0.5") == ("tcp", "10.0.0.5", 502, "N")
-    assert parse_modbus_target("rtu+tcp://10.0.0.5:8899") == ("rtu+tcp", "10.0.0.5", 8899, "N")
-    assert parse_modbus_target("serial:///dev/ttyS1?baud=19200&parity=E") == ("serial", "/dev/ttyS1", 19200, "E")
+    assert parse_modbus_target("tcp://10.0.0.5") == ModbusTarget("tcp", "10.0.0.5", 502, "N")
+    assert parse_modbus_target("rtu+tcp://10.0.0.5:8899") == ModbusTarget("rtu+tcp", "10.0.0.5", 8899, "N")
+    assert parse_modbus_target("serial:///dev/ttyS1?baud=19200&parity=E") == ModbusTarget(
+        "serial", "/dev/ttyS1", 19200, "E"
+    )
 
 
 def test_every_module_file_is_whole() -> None:
