@@ -299,10 +299,48 @@ class Alarm(Record):
     at: AwareDatetime
 
 
+MOST_CURVE_POINTS = 300
+
+
+class ScaleAlarmed(Record):
+    """称重报警: what the scale watch found, with the weight curve about it. It refuses no ticket: people look at it and
+    say so by `ScaleAlarmSeen`. `zh` and `en` say it in words; `numbers` have their unit in the name."""
+
+    KIND = "scale_alarm"
+    lane: Name
+    kind: Name
+    zh: Annotated[str, Field(max_length=300)]
+    en: Annotated[str, Field(max_length=600)]
+    numbers: Annotated[dict[Name, int], Field(max_length=20)]
+    visit: str = ""
+    """Whose truck it concerns, as far as one does."""
+    weighment: str = ""
+    plate: str = ""
+    curve_kg: Annotated[tuple[int, ...], Field(max_length=MOST_CURVE_POINTS)]
+    """Weight about the event, oldest first, one point each `curve_step_ms`."""
+    curve_step_ms: int
+    indicator: Name
+    business_date: str
+    at: AwareDatetime
+
+
+class ScaleAlarmSeen(Record):
+    """确认报警: a person looked at an alarm. `alarm` is the ledger row that told it."""
+
+    KIND = "scale_alarm_seen"
+    alarm: int
+    lane: Name
+    visit: str = ""
+    person: Name
+    note: Annotated[str, Field(max_length=200)] = ""
+    at: AwareDatetime
+
+
 RECORDS: dict[str, type[Record]] = {
     record.KIND: record
     for record in (
         NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, SlipIssued, Sealed, Exited,
         GateRefused, Voided, Printed, Granted, Returned, TermAdopted, EpochClosed, StockSeen, Alarm,
+        ScaleAlarmed, ScaleAlarmSeen,
     )
 }  # fmt: skip

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from edge.domain.visit import HOLD_OPEN
 from edge.store.findings import Findings
+from edge.store.replay_alarms import AlarmReplay
 from edge.store.replay_epoch import EpochReplay
 from edge.store.replay_orders import check_order
 from edge.store.replay_tickets import TicketReplay
@@ -26,6 +27,8 @@ from sync.records import (
     Printed,
     Record,
     Returned,
+    ScaleAlarmed,
+    ScaleAlarmSeen,
     Sealed,
     SlipIssued,
     StockSeen,
@@ -75,6 +78,7 @@ class Replay:
         self._received: dict[str, int] = {}
         self._sold: defaultdict[str, int] = defaultdict(int)
         self._epoch = EpochReplay(connection, findings)
+        self._alarms = AlarmReplay(connection, findings)
         self.tickets = TicketReplay(connection, findings)
 
     def feed(self, seq: int, kind: str, body: str, row_hash: str) -> None:
@@ -118,7 +122,7 @@ class Replay:
                 self._afterwards(seq, record, row_hash)
 
     def _afterwards(self, seq: int, record: Record, row_hash: str) -> None:
-        """Records about a ticket that stands already, an empty truck's slip, and stock."""
+        """Records about a ticket that stands already, an empty truck's slip, stock, and the scale watch."""
         match record:
             case Sealed():
                 self._sealed(seq, record)
@@ -134,6 +138,8 @@ class Replay:
                 self.tickets.printed(seq, record)
             case StockSeen():
                 self._received[record.product] = max(self._received.get(record.product, 0), record.received_kg)
+            case ScaleAlarmed() | ScaleAlarmSeen():
+                self._alarms.feed(seq, record)
             case _:
                 self._epoch_changed(seq, record)
 
@@ -266,6 +272,7 @@ class Replay:
         ledger = {product: (received, self._sold[product]) for product, received in self._received.items()}
         self._findings.differ("stock", "kg received and sold", stock, ledger)
         self.tickets.finish()
+        self._alarms.finish()
         self._epoch.finish()
 
     def _compare_accounts(self) -> None:

@@ -128,6 +128,19 @@ CREATE TABLE empty_slips (
 CREATE INDEX empty_slips_at ON empty_slips (at);
 """
 
+_SCALE_ALARMS = """
+CREATE TABLE scale_alarms (
+    seq INTEGER PRIMARY KEY,
+    lane TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    visit TEXT NOT NULL,
+    seen_seq INTEGER,
+    row_sum INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX scale_alarms_standing ON scale_alarms (lane, seq) WHERE seen_seq IS NULL;
+CREATE INDEX scale_alarms_visit ON scale_alarms (visit, seq) WHERE visit <> '';
+"""
+
 _SUMMED = (
     "ledger", "meta", "accounts", "visits", "tickets", "passes_used", "print_jobs", "stock", "lanes", "empty_slips",
 )  # fmt: skip
@@ -158,6 +171,13 @@ def m003_row_sums(db: SqliteUtils) -> None:
         db.execute(f"ALTER TABLE {table} ADD COLUMN row_sum INTEGER NOT NULL DEFAULT 0")
     db.execute("DROP TRIGGER ledger_no_update")
     db.execute(_LEDGER_GUARD)
+
+
+@migrations()
+def m004_scale_alarms(db: SqliteUtils) -> None:
+    """Which ledger rows are alarms of the scale watch, and which row says that a person saw it."""
+    for statement in _statements(_SCALE_ALARMS):
+        db.execute(statement)
 
 
 def check_schema(connection: sqlite3.Connection, findings: Findings) -> bool:
