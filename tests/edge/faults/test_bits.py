@@ -44,7 +44,8 @@ def test_flips_are_found_or_touch_no_row(memory: Path) -> None:
     fill(memory / "books", SHORT_VISITS)
     found = flips(flipper(memory), SHORT, random.Random(run.seed))
     assert not silent(found), found
-    assert found["by rows"] and found["by log"] and found["harmless"] < SHORT / 2
+    # Three of eight touch no row, a third are found in the log, a fifth by rows: each bound fails once in 10^9 runs.
+    assert found["by rows"] and found["by log"] and found["harmless"] < SHORT * 2 / 3
 
 
 def test_control_sqlite_alone_misses_most(memory: Path) -> None:

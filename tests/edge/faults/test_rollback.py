@@ -29,8 +29,8 @@ from tests.reliability import Run, choose_seed
 INSTANCE = "HX01/3/9f86d081884c7d65"
 PLANT = make_plant()
 DEFAULT_ROUNDS, LONG_ROUNDS = 25, 1_000
-EVERY_UNCHANGED = 8
-"""One round in so many puts back what there was: it must come up, or the test would pass where everything is fenced."""
+FORCED = {0: True, 1: False}
+"""Of eight rounds one surely works on after the copy, and one surely does not: no run is vacuous by chance."""
 
 
 class Plant:
@@ -85,12 +85,12 @@ def copy_as_it_stands(data: Path, saved: Path) -> None:
             shutil.copy(file, saved)
 
 
-def one_round(folder: Path, dice: random.Random, *, nothing_since: bool = False) -> str:
-    """Live, be copied, live on, be put back: what came of it. `nothing_since`: it was put back at once."""
+def one_round(folder: Path, dice: random.Random, works_on: bool | None = None) -> str:
+    """Live, be copied, live on, be put back: what came of it. Unless `works_on` says it, the dice do."""
     plant = Plant(folder)
     plant.live(dice.randint(0, 2))
     saved = folder / "saved"
-    if not nothing_since and dice.random() < 0.6:
+    if works_on is None and dice.random() < 0.6:
         started = threading.Event()
         writer = threading.Thread(target=plant.live, args=(dice.randint(3, 8), started))
         writer.start()
@@ -100,8 +100,11 @@ def one_round(folder: Path, dice: random.Random, *, nothing_since: bool = False)
         writer.join(30)
     else:
         shutil.copytree(plant.data, saved)
-    for _ in range(0 if nothing_since else dice.randint(0, 2)):
-        plant.live(dice.randint(0, 2))
+    lives = [1] if works_on else []
+    if works_on is None:
+        lives = [dice.randint(0, 2) for _ in range(dice.randint(0, 2))]
+    for trucks in lives:
+        plant.live(trucks)
     true = read(plant.data / "plant.db")
     shutil.rmtree(plant.data)
     shutil.copytree(saved, plant.data)
@@ -115,13 +118,13 @@ def one_round(folder: Path, dice: random.Random, *, nothing_since: bool = False)
     return "the same books" if before == true else "SOLD FROM AN OLD COPY"
 
 
-def rounds(folder: Path, count: int, seed: int) -> Counter[str]:
+def rounds(folder: Path, count: int, seed: int) -> list[str]:
     """So many rounds; what came of each."""
-    dice, results = random.Random(seed), Counter[str]()
+    dice, results = random.Random(seed), []
     for number in range(count):
         place = folder / str(number)
         place.mkdir()
-        results[one_round(place, dice, nothing_since=number % EVERY_UNCHANGED == 0)] += 1
+        results.append(one_round(place, dice, FORCED.get(number % 8)))
         shutil.rmtree(place)
     return results
 
@@ -129,9 +132,10 @@ def rounds(folder: Path, count: int, seed: int) -> Counter[str]:
 def check(folder: Path, count: int, capfd: pytest.CaptureFixture[str]) -> None:
     run = Run("F13 rollback")
     results = rounds(folder, count, run.seed)
-    run.tell(capfd, count, ", ".join(f"{number} {what}" for what, number in results.most_common()))
-    assert results["SOLD FROM AN OLD COPY"] == 0, results
-    assert results["fenced"] > count / 2 and results["the same books"] > 0, f"the rounds were vacuous: {results}"
+    counts = Counter(results)
+    run.tell(capfd, count, ", ".join(f"{number} {what}" for what, number in counts.most_common()))
+    assert counts["SOLD FROM AN OLD COPY"] == 0, counts
+    assert set(results[0::8]) == {"fenced"} and set(results[1::8]) == {"the same books"}, results
 
 
 @pytest.mark.timeout(120)
@@ -149,7 +153,6 @@ def test_a_copy_never_comes_up_as_the_original_a_thousand_times(
 
 @pytest.mark.timeout(120)
 def test_without_the_rule_an_old_copy_sells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control: the same rounds catch a program that asks no witness."""
+    """Control: the first round catches a program that asks no witness."""
     monkeypatch.setattr(rule, "judge", lambda *given: "")
-    results = rounds(tmp_path, DEFAULT_ROUNDS, choose_seed())
-    assert results["SOLD FROM AN OLD COPY"] > 0, results
+    assert rounds(tmp_path, 1, choose_seed()) == ["SOLD FROM AN OLD COPY"]
