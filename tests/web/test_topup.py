@@ -88,7 +88,7 @@ def test_lines_typed_with_their_numbers_and_the_wrong_one_is_seen_whole(screen: 
     selected = screen.evaluate(f"() => {{ {field} return f.value.slice(f.selectionStart, f.selectionEnd); }}")
     assert selected.replace(" ", "") == lines[3]
     line = "parseFloat(getComputedStyle(f).lineHeight)"
-    for number in (4, 10):
+    for number in (10, 4):  # another one than is shown: then its words are the new answer's
         stage.answer = refuse(Reason.TOPUP_TYPO, line=number)
         screen.evaluate(
             f"() => {{ {field} f.scrollTop = 9999; }}" if number == 4 else f"() => {{ {field} f.scrollTop = 0; }}"
