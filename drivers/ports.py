@@ -44,6 +44,35 @@ class ScaleCommand(StrEnum):
 NO_COMMANDS: frozenset[ScaleCommand] = frozenset()
 
 
+class CommandNo(StrEnum):
+    """Why a weighing indicator does not do what it was told."""
+
+    NOT_NOW = "not_now"
+    MOVING = "moving"
+    ABOVE_RANGE = "above_range"
+    BELOW_RANGE = "below_range"
+    NOT_KNOWN = "not_known"
+    NO_EFFECT = "no_effect"
+
+
+_NO_WORDS = {
+    CommandNo.NOT_NOW: "it cannot do this now",
+    CommandNo.MOVING: "its weight is not stable",
+    CommandNo.ABOVE_RANGE: "its weight is above the range in which it can be zeroed",
+    CommandNo.BELOW_RANGE: "its weight is below the range in which it can be zeroed",
+    CommandNo.NOT_KNOWN: "it does not know this command",
+    CommandNo.NO_EFFECT: "the weight does not show that it was done",
+}
+
+
+class CommandRefused(DeviceRefused):
+    """An indicator was told something and did not do it; `why` is for the screen's own words."""
+
+    def __init__(self, device: str, command: ScaleCommand, why: CommandNo) -> None:
+        super().__init__(device, f"{command} refused: {_NO_WORDS[why]}", "Look at the indicator, and use its own keys")
+        self.why = why
+
+
 class Scale(Protocol):
     """A weighing indicator. `read` blocks at most 0.3 s and may return nothing; it raises DriverError when the
     device is gone. Calls come from one thread, always open → read or command… → close."""
@@ -59,7 +88,7 @@ class Scale(Protocol):
     def command(self, command: ScaleCommand) -> None:
         """Tell it, between two reads; returns when it was done, after some seconds at most.
 
-        Raises DeviceRefused when it said no or cannot be told this, DeviceTimeout when it said nothing (it may have
+        Raises CommandRefused when it said no or cannot be told this, DeviceTimeout when it said nothing (it may have
         been done), DeviceUnavailable when it is gone.
         """
         ...

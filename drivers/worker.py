@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from drivers.ports import DeviceTimeout, DeviceUnavailable, DriverError, Scale
+from drivers.ports import DeviceTimeout, DeviceUnavailable, DriverError, Scale, ScaleCommand
 from drivers.readings import DeviceStatus, Health, WeightReading
 
 T = TypeVar("T")
@@ -24,6 +24,8 @@ FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 5.0
 WAITING_READINGS = 64
 WAITING_COMMANDS = 8
+WAITING_SCALE_COMMANDS = 1
+LOOK_AROUND_S = 0.1
 
 
 def monotonic_ms() -> int:
@@ -55,6 +57,61 @@ class DeviceThread:
     async def stopped(self, timeout_s: float = 1.0) -> bool:
         """`stop` without holding up the loop."""
         return await asyncio.to_thread(self.stop, timeout_s)
+
+
+class _Jobs:
+    """Calls that wait for a device's own thread, at most `waiting` of them, each with a place for its result."""
+
+    def __init__(self, device: str, waiting: int) -> None:
+        self._device = device
+        self._queue: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue(waiting)
+
+    async def call(self, command: Callable[[], T], timeout_s: float) -> T:
+        """Put it in and wait for what it returns or raises; see `CommandWorker.call`."""
+        future: Future[T] = Future()
+        try:
+            self._queue.put_nowait((command, future))
+        except queue.Full:
+            raise DeviceUnavailable(
+                self._device,
+                f"{self._queue.maxsize} commands wait already",
+                "Wait until it is done, or restart the device",
+            ) from None
+        try:
+            # not wait_for: before Python 3.12 it loses a cancellation that comes with the result; the plant never ends
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            if future.done() and not future.cancelled():
+                return future.result()  # the command's own time-out error, or it ended just now
+            raise DeviceTimeout(
+                self._device, f"no answer for {timeout_s:g} s", "Check that it is on and its cable is plugged in"
+            ) from None
+
+    def run_one(self, wait_s: float = 0.0) -> None:
+        """Run the oldest, if one comes within the wait. What it raises belongs to its caller."""
+        try:
+            command, future = self._queue.get(wait_s > 0, wait_s or None)
+        except queue.Empty:
+            return
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = command()
+        except BaseException as error:  # whatever it is, it belongs to the caller
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    def refuse(self, error: DriverError) -> None:
+        """Nothing that waits will run."""
+        while True:
+            try:
+                _, future = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
 
 
 class ReaderWorker:
@@ -92,7 +149,25 @@ class ReaderWorker:
         self._called = False
         self._ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._jobs = _Jobs(device, WAITING_SCALE_COMMANDS)
+        self._gone: DriverError | None = DeviceUnavailable(device, "it is not open yet", "Wait until it is connected")
         self._thread = DeviceThread(f"reader {device}", self._run)
+
+    @property
+    def commands(self) -> frozenset[ScaleCommand]:
+        """What the scale can be told."""
+        return self._scale.commands
+
+    async def command(self, command: ScaleCommand, timeout_s: float) -> None:
+        """Tell the scale, on its own thread between two reads; no reading comes meanwhile.
+
+        Raises what `Scale.command` raises, and DeviceUnavailable at once when the scale is not open; a command never
+        waits for a scale that comes back later. Raises DeviceTimeout after `timeout_s`: a command that had not begun
+        will then never run, one that had begun is perhaps done.
+        """
+        if (gone := self._gone) is not None:
+            raise DeviceUnavailable(gone.device, gone.what, gone.try_this)
+        await self._jobs.call(lambda: self._scale.command(command), timeout_s)
 
     def start(self) -> None:
         """Begin reading; must be called on the loop that is to get the readings."""
@@ -111,8 +186,10 @@ class ReaderWorker:
                 try:
                     self._read_until_failure(stopping)
                 except DriverError as error:
+                    self._gone = error
                     self._report(Health.DOWN, error.what, error.try_this)
                 finally:
+                    self._refuse_commands()
                     self._close()
                 if not stopping.is_set():
                     stopping.wait(self._next_wait_s())
@@ -123,7 +200,10 @@ class ReaderWorker:
     def _read_until_failure(self, stopping: threading.Event) -> None:
         self._scale.open()
         self._since_ms = monotonic_ms()
+        self._refuse_commands()  # one may have slipped in while it was closed
+        self._gone = None
         while not stopping.is_set():
+            self._jobs.run_one()
             readings = self._scale.read()
             for reading in readings:
                 self._report(Health.UP)
@@ -140,7 +220,7 @@ class ReaderWorker:
             self._report(
                 Health.SILENT,
                 f"no byte for {SILENT_AFTER_MS // 1000} s",
-                "Check the cable, and that the indicator is on and sends continuously",
+                "Check the cable, that the indicator is on, and that it sends (or answers) as configured",
             )
         elif self._scale.garbled:
             self._report(
@@ -148,6 +228,11 @@ class ReaderWorker:
                 "bytes arrive but make no frame",
                 "Check baud rate, data bits and parity, and that the configured indicator is the one on the desk",
             )
+
+    def _refuse_commands(self) -> None:
+        if self._gone is None:
+            self._gone = DeviceUnavailable(self.device, "the program is stopping", "Start it again")
+        self._jobs.refuse(self._gone)
 
     def _close(self) -> None:
         try:
@@ -207,7 +292,7 @@ class CommandWorker:
 
     def __init__(self, device: str, *, waiting: int = WAITING_COMMANDS) -> None:
         self.device = device
-        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]] | None] = queue.Queue(waiting)
+        self._jobs = _Jobs(device, waiting)
         self._thread = DeviceThread(f"command {device}", self._run)
 
     def start(self) -> None:
@@ -220,63 +305,20 @@ class CommandWorker:
         had begun runs to its end and its result is lost, so the caller must treat it as perhaps done. Raises
         DeviceUnavailable when too many commands wait or the worker is stopped.
         """
-        future: Future[T] = Future()
         if self._thread.stopping.is_set():
             raise self._stopped()
-        try:
-            self._jobs.put_nowait((command, future))
-        except queue.Full:
-            waiting = self._jobs.maxsize
-            raise DeviceUnavailable(
-                self.device, f"{waiting} commands wait already", "Wait until it is done, or restart the device"
-            ) from None
-        try:
-            # not wait_for: before Python 3.12 it loses a cancellation that comes with the result; the plant never ends
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            if future.done() and not future.cancelled():
-                return future.result()  # the command's own time-out error, or it ended just now
-            raise DeviceTimeout(
-                self.device, f"no answer for {timeout_s:g} s", "Check that it is on and its cable is plugged in"
-            ) from None
+        return await self._jobs.call(command, timeout_s)
 
     async def stop(self, timeout_s: float = 1.0) -> bool:
         """Refuse what waits and end the thread. False when a command is still running; the thread then ends with it."""
         self._thread.stopping.set()
-        self._refuse_waiting()
-        self._jobs.put_nowait(None)
+        self._jobs.refuse(self._stopped())
         return await self._thread.stopped(timeout_s)
 
     def _run(self, stopping: threading.Event) -> None:
-        while True:
-            try:
-                job = self._jobs.get(timeout=LONGEST_WAIT_S)
-            except queue.Empty:
-                continue
-            if job is None or stopping.is_set():
-                self._refuse(job)
-                return
-            command, future = job
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = command()
-            except BaseException as error:  # whatever it is, it belongs to the caller
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-    def _refuse_waiting(self) -> None:
-        while True:
-            try:
-                self._refuse(self._jobs.get_nowait())
-            except queue.Empty:
-                return
-
-    def _refuse(self, job: tuple[Callable[[], Any], Future[Any]] | None) -> None:
-        if job and job[1].set_running_or_notify_cancel():
-            job[1].set_exception(self._stopped())
+        while not stopping.is_set():
+            self._jobs.run_one(LOOK_AROUND_S)
+        self._jobs.refuse(self._stopped())
 
     def _stopped(self) -> DeviceUnavailable:
         return DeviceUnavailable(self.device, "the program is stopping", "Start it again")

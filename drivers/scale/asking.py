@@ -1,7 +1,7 @@
 """What an indicator can be asked and told, as data: the `[poll]` and `[[command]]` parts of a profile.
 
-A request is a list of fields from left to right, like a frame; nothing here is a program. `polling.py` and
-`telling.py` put it on a line.
+A request is a list of fields from left to right, like a frame; nothing here is a program. `conversation.py` puts it on
+a line.
 """
 
 from functools import reduce
@@ -10,22 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drivers.ports import ScaleCommand
+from drivers.ports import CommandNo, ScaleCommand
 
 Mode = Literal["stream", "poll"]
 """Whether an indicator sends by itself or must be asked."""
-
-No = Literal["not_now", "moving", "above_range", "below_range", "not_known", "failed"]
-"""Why an indicator may refuse a command; `NO_WORDS` says it in words."""
-
-NO_WORDS: dict[No, str] = {
-    "not_now": "it cannot do this now",
-    "moving": "the weight is not stable",
-    "above_range": "the weight is above the range in which it may be set to zero",
-    "below_range": "the weight is below the range in which it may be set to zero",
-    "not_known": "it does not know this command",
-    "failed": "it could not do this",
-}
 
 
 class _Data(BaseModel):
@@ -67,28 +55,26 @@ class Poll(_Data):
     every_ms: int = Field(ge=20, le=800)
     """From one request to the next. The lane takes no weight older than 0.9 s."""
     answer_ms: int = Field(ge=20, le=800)
-    """How long the whole answer may take, from the request's last byte on the wire."""
+    """From the request to the end of the answer at the profile's own baud rate; a slower line gets more."""
     addresses: tuple[int, int] | None = None
     """The lowest and the highest address; None where the protocol has none, so that two cannot share a line."""
     address: int | None = None
     """The address of an indicator as it leaves the factory, used when the site sets none."""
     answer: Request = ()
     """How an answer begins. With an address, a frame that does not begin so is another indicator's."""
-    start: Request = ()
-    """Sent once when the line is opened, to end what was asked before."""
 
 
 class Command(_Data):
-    """One thing an indicator can be told, and what it says to that."""
+    """One thing an indicator can be told, and what it says to that. Texts are ASCII as on the wire."""
 
     name: ScaleCommand
     request: Request
     answer_ms: int = Field(default=2_000, ge=100, le=10_000)
     """How long it may take until it is done."""
     done: tuple[str, ...] = ()
-    """Texts in an answer that mean it was done. Without any, the weight itself must show it: a zero by a weight of
-    exactly zero, a tare by net, a cleared tare by gross."""
-    refused: dict[str, No] = {}
+    """Texts in an answer that mean it was done. Without any, a weight frame must show it: a zero by exactly zero, a
+    tare by net, a cleared tare by gross."""
+    refused: dict[str, CommandNo] = {}
     """Texts in an answer that mean no."""
 
 

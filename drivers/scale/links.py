@@ -9,7 +9,7 @@ import os
 import socket
 import termios
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import serial
@@ -17,6 +17,7 @@ import serial
 from drivers.scale.profile import SerialDefaults
 
 READ_WAIT_S = 0.2
+WRITE_WAIT_S = 1.0
 CONNECT_WAIT_S = 3.0
 LONGEST_READ = 4096
 MOST_DISCARDED = 16 * 1024 * 1024
@@ -29,19 +30,30 @@ from a pty)."""
 class Link(Protocol):
     """An open line. `read` waits at most 0.2 s and returns what there is; one of LINK_ERRORS when it is gone."""
 
-    def read(self) -> bytes: ...
+    def read(self, wait_s: float = READ_WAIT_S) -> bytes:
+        """What arrives within the wait, at most 0.2 s."""
+        ...
+
     def discard(self) -> None:
         """Throw away what arrived and was not read."""
         ...
 
+    def write(self, data: bytes) -> None: ...
     def close(self) -> None: ...
 
 
 class SerialLink:
-    """A serial port, or any URL pyserial knows (`rfc2217://host:port`, `loop://`)."""
+    """A serial port, or any URL pyserial knows (`rfc2217://host:port`, `loop://`).
+
+    A path is followed anew by every open: a by-path name leads to the same socket whatever number its port has now.
+    """
 
     def __init__(self, port: str, line: SerialDefaults) -> None:
-        options = {"exclusive": True} if "://" not in port else {}
+        self._is_url = "://" in port
+        options: dict[str, Any] = {} if self._is_url else {"exclusive": True, "write_timeout": WRITE_WAIT_S}
+        if _is_pseudo_terminal(port):
+            # It has no line: the kernel drops 7 bits and parity, and refuses them at the second open.
+            line = line.model_copy(update={"bytesize": 8, "parity": "N"})
         self._port = serial.serial_for_url(
             port,
             baudrate=line.baud,
@@ -51,19 +63,36 @@ class SerialLink:
             timeout=READ_WAIT_S,
             **options,
         )
+        self._wait_s = READ_WAIT_S
 
-    def read(self) -> bytes:
+    def read(self, wait_s: float = READ_WAIT_S) -> bytes:
+        if wait_s != self._wait_s:
+            self._port.timeout = self._wait_s = wait_s
         # Asking for more than is there would wait the whole time-out for it.
         return bytes(self._port.read(min(LONGEST_READ, max(1, self._port.in_waiting))))
 
     def discard(self) -> None:
-        self._port.reset_input_buffer()
+        if not self._is_url:
+            self._port.reset_input_buffer()
+            return
+        # RFC 2217 has an order for this, which costs a round trip and which some converters never answer.
+        for _ in range(MOST_DISCARDED // LONGEST_READ):
+            if not (waiting := self._port.in_waiting):
+                return
+            self._port.read(min(LONGEST_READ, waiting))
 
     def write(self, data: bytes) -> None:
         self._port.write(data)
 
     def close(self) -> None:
+        connection = getattr(self._port, "_socket", None)
         self._port.close()
+        if connection is not None:
+            connection.close()  # pyserial leaves it open where the other side has gone
+
+
+def _is_pseudo_terminal(port: str) -> bool:
+    return os.path.realpath(port).startswith("/dev/pts/")
 
 
 class TcpLink:
@@ -72,10 +101,11 @@ class TcpLink:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._socket = socket.create_connection((parts.hostname, parts.port), timeout=CONNECT_WAIT_S)
-        self._socket.settimeout(READ_WAIT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
-    def read(self) -> bytes:
+    def read(self, wait_s: float = READ_WAIT_S) -> bytes:
+        self._socket.settimeout(wait_s)
         try:
             data = self._socket.recv(LONGEST_READ)
         except TimeoutError:
@@ -90,7 +120,10 @@ class TcpLink:
             for _ in range(MOST_DISCARDED // LONGEST_READ):
                 if not self._socket.recv(LONGEST_READ):
                     break  # closed: the next read says so
-        self._socket.settimeout(READ_WAIT_S)
+
+    def write(self, data: bytes) -> None:
+        self._socket.settimeout(WRITE_WAIT_S)
+        self._socket.sendall(data)
 
     def close(self) -> None:
         self._socket.close()
@@ -110,5 +143,7 @@ def reason_of(error: BaseException) -> str:
         return "it does not take these line settings (baud, bytesize, parity, stopbits)"
     if number:
         return os.strerror(number)
-    # pyserial's words for this are about polling; it is what an unplugged adapter looks like
-    return "it was unplugged" if "returned no data" in str(error) else str(error)
+    # pyserial's words for these are about polling and its own thread
+    if "returned no data" in str(error):
+        return "it was unplugged"
+    return "the other side closed the connection" if "reader thread died" in str(error) else str(error)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from drivers.scale.asking import Command, Mode, Poll
+from drivers.scale.asking import Command, Mode, Poll, Request
 
 Meaning = Literal[
     "stable", "moving", "gross", "net", "tare", "minus", "overload", "underload", "out_of_range",
@@ -183,6 +183,8 @@ class IndicatorProfile(_Data):
     poll: Poll | None = None
     """How it is asked for its weight; None where it only sends by itself."""
     command: tuple[Command, ...] = ()
+    start: Request = ()
+    """Makes it send by itself, where it does not do so from the factory (stream mode only)."""
 
     @model_validator(mode="after")
     def _asked_only_where_it_can_be(self) -> "IndicatorProfile":

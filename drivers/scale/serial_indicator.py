@@ -1,4 +1,4 @@
-"""type = "serial": an indicator that sends by itself over a serial port or a serial-to-Ethernet converter.
+"""type = "serial": an indicator on a serial port or a serial-to-Ethernet converter; it sends by itself or is asked.
 
 The frames are told in `config/indicators/`; the manuals are named there.
 """
@@ -10,15 +10,17 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from drivers.ports import NO_COMMANDS, DeviceRefused, DeviceUnavailable, ScaleCommand
+from drivers.ports import CommandNo, CommandRefused, DeviceTimeout, DeviceUnavailable, ScaleCommand
 from drivers.readings import WeightReading
-from drivers.scale.frames import FrameDecoder, IndicatorProfile, load_profile, to_reading
-from drivers.scale.links import LINK_ERRORS, Link, open_link, reason_of
+from drivers.scale.asking import Mode, Poll
+from drivers.scale.bus import join
+from drivers.scale.conversation import Listening, Polling
+from drivers.scale.frames import IndicatorProfile, load_profile, to_reading
+from drivers.scale.links import LINK_ERRORS, open_link, reason_of
 from drivers.scale.profile import ChecksumUse, Parity, SerialDefaults, Unit
 from drivers.worker import monotonic_ms
 
 GARBLED_AFTER_MS = 2_000
-STALE_AFTER_MS = 1_000
 URL_KINDS = ("socket", "rfc2217", "loop")
 
 
@@ -40,8 +42,16 @@ class SerialIndicatorConfig(BaseModel):
     accept_net: bool = False
     """Take net frames as gross: only for an indicator that always says net and is never tared."""
     checksum: ChecksumUse | None = None
+    mode: Mode | None = None
+    """"stream": it sends by itself. "poll": it is asked, for profiles that say how."""
+    address: int | None = Field(default=None, ge=0, le=255)
+    """Its address on a line that it shares (RS-485), for profiles that have one; the others on the line need another
+    and the same `port`."""
+    poll_every_ms: int | None = Field(default=None, ge=20, le=800)
+    poll_answer_ms: int | None = Field(default=None, ge=20, le=800)
     idle_timeout_ms: int = Field(default=3_000, ge=1_000, le=60_000)
-    """`socket://` only: without a byte for so long the connection is opened again, because a cut cable is silent."""
+    """`socket://` and `rfc2217://` only: without a byte for so long the connection is opened again, because a cut cable
+    is silent."""
 
     @field_validator("port")
     @classmethod
@@ -64,8 +74,32 @@ class SerialIndicatorConfig(BaseModel):
         return self
 
     def profile(self, indicators: Path | None = None) -> IndicatorProfile:
-        """The indicator's profile with the site's checksum option. Raises ValueError in words."""
-        return load_profile(self.indicator, indicators).with_checksum(self.checksum)
+        """The indicator's profile with the site's own choices. Raises ValueError in words."""
+        profile = load_profile(self.indicator, indicators).with_checksum(self.checksum)
+        mode, poll = self.mode or profile.mode, profile.poll
+        if mode == "poll" and poll is None:
+            raise ValueError(f"indicator {self.indicator!r} cannot be asked, it only sends; leave mode out")
+        own = {"every_ms": self.poll_every_ms, "answer_ms": self.poll_answer_ms}
+        own = {name: value for name, value in own.items() if value is not None}
+        if mode == "stream" and own:
+            raise ValueError('poll_every_ms and poll_answer_ms are for mode = "poll"')
+        self._check_address(poll)
+        if poll is not None:
+            poll = poll.model_copy(update=own)
+        return profile.model_copy(update={"mode": mode, "poll": poll})
+
+    def _check_address(self, poll: Poll | None) -> None:
+        if self.address is None:
+            return
+        if poll is None or poll.addresses is None:
+            raise ValueError(f"indicator {self.indicator!r} has no address; leave it out")
+        least, most = poll.addresses
+        if not least <= self.address <= most:
+            raise ValueError(f"address {self.address}: indicator {self.indicator!r} takes {least} to {most}")
+
+    def address_of(self, profile: IndicatorProfile) -> int | None:
+        """The site's address, or the one the indicator leaves the factory with."""
+        return self.address if self.address is not None or profile.poll is None else profile.poll.address
 
     def line(self, profile: IndicatorProfile) -> SerialDefaults:
         """The line settings: the site's where given, else the profile's."""
@@ -81,64 +115,84 @@ class SerialIndicator:
         self.config = config
         self._profile = config.profile(indicators)
         self._unit = config.unit or self._profile.unit
-        self._watched = config.port.startswith("socket://")
-        self._link: Link | None = None
-        self._decoder = FrameDecoder(self._profile)
+        self._watched = config.port.startswith(("socket://", "rfc2217://"))
+        self._talk: Listening | Polling | None = None
         self._opened_ms = 0
-        self._read_ms = 0
         self._last_byte_ms: int | None = None
         self._garbage_since_ms: int | None = None
         self._garbled = False
 
     def open(self) -> None:
         """Open the line. Raises DeviceUnavailable."""
+        profile, line = self._profile, self.config.line(self._profile)
+        address = self.config.address_of(profile)
         try:
-            self._link = open_link(self.config.port, self.config.line(self._profile))
+            if profile.mode == "poll":
+                self._talk = Polling(join(self.config.port, line, address), profile, line)
+            else:
+                self._talk = Listening(open_link(self.config.port, line), profile, address)
         except LINK_ERRORS as error:
             raise DeviceUnavailable(
                 self.name,
                 f"cannot open {self.config.port}: {reason_of(error)}",
                 "Check that it is plugged in, that this user may open it, and that no other program has it",
             ) from error
-        self._decoder = FrameDecoder(self._profile)
-        self._opened_ms = self._read_ms = monotonic_ms()
+        self._opened_ms = monotonic_ms()
         self._last_byte_ms = self._garbage_since_ms = None
         self._garbled = False
 
     def read(self) -> Sequence[WeightReading]:
-        """The readings that arrived within 0.2 s. Raises DeviceUnavailable when the line is lost."""
-        assert self._link is not None
+        """The readings that arrived within 0.2 s; of an indicator that is asked, the answer to one request.
+
+        Raises DeviceUnavailable when the line is lost.
+        """
+        assert self._talk is not None
         try:
-            self._discard_what_waited(self._link)
-            data = self._link.read()
+            heard = self._talk.hear()
         except LINK_ERRORS as error:
-            raise DeviceUnavailable(
-                self.name,
-                f"{self.config.port} is lost: {reason_of(error)}",
-                "Check the cable and the indicator's power",
-            ) from error
-        self._read_ms = now_ms = monotonic_ms()
-        if not data:
+            raise self._lost(error) from error
+        now_ms = monotonic_ms()
+        if not heard.any_byte:
             self._watch(now_ms)
             return ()
         self._last_byte_ms = now_ms
-        weights = self._decoder.feed(data)
-        self._judge(now_ms, bool(weights))
-        return [to_reading(weight, now_ms, self._unit, accept_net=self.config.accept_net) for weight in weights]
+        self._judge(now_ms, bool(heard.weights))
+        accept_net = self.config.accept_net
+        return [to_reading(weight, now_ms, self._unit, accept_net=accept_net) for weight in heard.weights]
 
-    def close(self) -> None:
-        link, self._link = self._link, None
-        if link is None:
-            return
-        try:
-            link.close()
-        except LINK_ERRORS as error:
-            raise DeviceUnavailable(self.name, f"closing failed: {reason_of(error)}", "Nothing to do") from error
-
-    commands = NO_COMMANDS
+    @property
+    def commands(self) -> frozenset[ScaleCommand]:
+        return frozenset(command.name for command in self._profile.command)
 
     def command(self, command: ScaleCommand) -> None:
-        raise DeviceRefused(self.name, f"it takes no command ({command})", "Use the keys of the indicator")
+        """Tell the indicator, and return when it says or its weight shows that it was done."""
+        assert self._talk is not None
+        known = next((each for each in self._profile.command if each.name is command), None)
+        if known is None:
+            raise CommandRefused(self.name, command, CommandNo.NOT_KNOWN)
+        try:
+            told = self._talk.tell(known)
+        except LINK_ERRORS as error:
+            raise self._lost(error) from error
+        if told.any_byte:
+            self._last_byte_ms = monotonic_ms()
+        if isinstance(told.verdict, CommandNo):
+            raise CommandRefused(self.name, command, told.verdict)
+        if told.verdict is None and told.any_byte and not known.done:
+            raise CommandRefused(self.name, command, CommandNo.NO_EFFECT)
+        if told.verdict is None:
+            raise DeviceTimeout(
+                self.name, f"no answer to {command}, it may have been done", "Look at the indicator before you go on"
+            )
+
+    def close(self) -> None:
+        talk, self._talk = self._talk, None
+        if talk is None:
+            return
+        try:
+            talk.close()
+        except LINK_ERRORS as error:
+            raise DeviceUnavailable(self.name, f"closing failed: {reason_of(error)}", "Nothing to do") from error
 
     @property
     def garbled(self) -> bool:
@@ -148,12 +202,12 @@ class SerialIndicator:
     def last_byte_ms(self) -> int | None:
         return self._last_byte_ms
 
-    def _discard_what_waited(self, link: Link) -> None:
-        """When the whole program stood still (suspended, swapping), the system kept the frames of that time; they would
-        look fresh now."""
-        if monotonic_ms() - self._read_ms >= STALE_AFTER_MS:
-            link.discard()
-            self._decoder = FrameDecoder(self._profile)
+    def _lost(self, error: BaseException) -> DeviceUnavailable:
+        return DeviceUnavailable(
+            self.name,
+            f"{self.config.port} is lost: {reason_of(error)}",
+            "Check the cable and the indicator's power",
+        )
 
     def _judge(self, now_ms: int, framed: bool) -> None:
         if framed:

@@ -23,6 +23,7 @@ class ScriptedScale:
         self.garbled = False
         self.last_byte_ms: int | None = None
         self.absent = 0
+        self.threads: set[int] = set()
 
     def open(self) -> None:
         self.calls.append("open")
@@ -40,6 +41,7 @@ class ScriptedScale:
 
     def command(self, command: ScaleCommand) -> None:
         self.calls.append(command)
+        self.threads.add(threading.get_ident())
 
 
 class Heard:
@@ -68,6 +70,12 @@ class Heard:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+
+async def eventually(condition: Callable[[], bool], within_s: float = 4.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def reading(kg: int) -> Callable[[], Sequence[WeightReading]]:
@@ -219,6 +227,69 @@ async def test_nothing_is_said_after_stop_and_a_stuck_device_is_left_behind() ->
     assert await worker.stop()
     await asyncio.sleep(0.05)
     assert heard.news == []
+
+
+async def test_a_scale_is_told_between_two_reads_on_its_own_thread() -> None:
+    heard = Heard()
+    scale = ScriptedScale(quiet)
+    worker = reader(scale, heard)
+    assert worker.commands == {ScaleCommand.ZERO}
+    with pytest.raises(DeviceUnavailable, match="not open yet"):
+        await worker.command(ScaleCommand.ZERO, timeout_s=1)
+    worker.start()
+    await eventually(lambda: "open" in scale.calls)
+    await asyncio.sleep(0.05)
+    await worker.command(ScaleCommand.ZERO, timeout_s=1)
+    assert scale.calls == ["open", "zero"]
+    assert scale.threads != {threading.get_ident()}
+    await worker.stop()
+    with pytest.raises(DeviceUnavailable, match="stopping"):
+        await worker.command(ScaleCommand.ZERO, timeout_s=1)
+
+
+async def test_a_command_never_waits_for_a_scale_that_comes_back() -> None:
+    heard = Heard()
+    let_go = threading.Event()
+
+    def held_then_lost() -> Sequence[WeightReading]:
+        let_go.wait(5)
+        return lost()
+
+    scale = ScriptedScale(reading(1), held_then_lost, quiet)
+    worker = reader(scale, heard)
+    worker.start()
+    await heard.until(lambda: heard.kg == [1])
+    waiting = asyncio.create_task(worker.command(ScaleCommand.ZERO, timeout_s=5))
+    await asyncio.sleep(0.05)
+    with pytest.raises(DeviceUnavailable, match="1 commands wait already"):
+        await worker.command(ScaleCommand.ZERO, timeout_s=5)
+    let_go.set()
+    with pytest.raises(DeviceUnavailable, match="the port is lost"):
+        await waiting
+    await eventually(lambda: scale.calls.count("open") == 2)
+    await asyncio.sleep(0.1)
+    assert "zero" not in scale.calls
+    await worker.stop()
+
+
+async def test_a_command_that_timed_out_before_it_began_never_runs() -> None:
+    heard = Heard()
+    let_go = threading.Event()
+
+    def held() -> Sequence[WeightReading]:
+        let_go.wait(5)
+        return ()
+
+    scale = ScriptedScale(reading(1), held, quiet)
+    worker = reader(scale, heard)
+    worker.start()
+    await heard.until(lambda: heard.kg == [1])
+    with pytest.raises(DeviceTimeout):
+        await worker.command(ScaleCommand.ZERO, timeout_s=0.05)
+    let_go.set()
+    await asyncio.sleep(0.1)
+    assert "zero" not in scale.calls
+    await worker.stop()
 
 
 async def test_commands_run_one_after_the_other_on_one_thread() -> None:

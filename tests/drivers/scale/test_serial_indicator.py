@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from drivers.ports import DeviceUnavailable
 from drivers.readings import WeightFault, WeightReading
-from drivers.scale import serial_indicator
+from drivers.scale import links, serial_indicator
 from drivers.scale.links import SerialLink
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
@@ -182,12 +182,22 @@ def test_a_port_that_is_not_there_says_what_to_try(tmp_path: Path) -> None:
     assert str(gone.value).startswith(f"lane 1 scale: cannot open {tmp_path}/none: No such file or directory. Check")
 
 
-def test_line_settings_a_port_does_not_take_are_named(tmp_path: Path) -> None:
+def test_a_pseudo_terminal_is_opened_again_whatever_the_line_settings(tmp_path: Path) -> None:
+    """It forgets 7 bits and parity, and its kernel refuses them the second time: the demo's lane 2 after a restart."""
+    with SimulatedIndicator("toledo", tmp_path / "scale-1") as simulated:
+        for _ in range(3):
+            scale = opened(simulated, bytesize=7, parity="E")
+            assert until(scale, lambda _: True).gross_kg == 0
+            scale.close()
+
+
+def test_line_settings_a_port_does_not_take_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "_is_pseudo_terminal", lambda port: False)
     with SimulatedIndicator("toledo", tmp_path / "scale-1") as simulated:
         scale = opened(simulated, bytesize=7, parity="E")
         scale.close()
         with pytest.raises(DeviceUnavailable, match=r"does not take these line settings \(baud"):
-            scale.open()  # a pty forgets parity, and the kernel refuses a change it cannot make
+            scale.open()
 
 
 def test_pyserial_urls_work() -> None:

@@ -1,0 +1,227 @@
+"""How the program talks with an indicator on an open line: it listens (`Listening`) or asks (`Polling`), and tells it
+commands between two weights. Errors of the line come as they are (LINK_ERRORS); `serial_indicator.py` puts them into
+words.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from drivers.ports import CommandNo, ScaleCommand
+from drivers.scale.asking import Command, written
+from drivers.scale.bus import Place
+from drivers.scale.frames import FrameDecoder, WireWeight
+from drivers.scale.links import LINK_ERRORS, READ_WAIT_S, Link
+from drivers.scale.profile import IndicatorProfile, SerialDefaults
+from drivers.worker import monotonic_ms
+
+STALE_AFTER_MS = 1_000
+START_AGAIN_MS = 2_000
+MISSED_IN_A_ROW = 3
+DEAD_EVERY_MS = 1_000
+LATE_MS = 100
+
+_LOWER_7_BITS = bytes(value & 0x7F for value in range(256))
+
+Verdict = Literal["done"] | CommandNo
+
+
+class Heard(NamedTuple):
+    """What one read gave: whether any byte came, and the frames."""
+
+    any_byte: bool
+    weights: Sequence[WireWeight]
+
+
+class Told(NamedTuple):
+    """What became of a command: the verdict, or None when the time was over; and whether any byte came."""
+
+    verdict: Verdict | None
+    any_byte: bool
+
+
+NOTHING = Heard(False, ())
+
+
+class _Judge:
+    """Reads what an indicator says after a command, until it is clear what became of it."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._said = b""
+        self.has_text = bool(command.done)
+
+    def text(self, data: bytes) -> Verdict | None:
+        """The verdict as far as the answer's own text tells it."""
+        self._said = (self._said + data.translate(_LOWER_7_BITS))[-1024:]
+        for text, why in self._command.refused.items():
+            if text.encode("ascii") in self._said:
+                return why
+        return "done" if any(text.encode("ascii") in self._said for text in self._command.done) else None
+
+    def weights(self, weights: Sequence[WireWeight]) -> Verdict | None:
+        """The verdict that the weight tells, for commands without an answer of their own."""
+        if self.has_text:
+            return None
+        return "done" if any(_shows(self._command.name, weight) for weight in weights) else None
+
+
+def _shows(command: ScaleCommand, weight: WireWeight) -> bool:
+    match command:
+        case ScaleCommand.ZERO:
+            return weight.weight is not None and weight.weight == 0 and weight.mode in (None, "gross")
+        case ScaleCommand.TARE:
+            return weight.mode == "net"
+        case ScaleCommand.CLEAR_TARE:
+            return weight.mode == "gross"
+
+
+class Listening:
+    """An indicator that sends by itself, alone on its line."""
+
+    def __init__(self, link: Link, profile: IndicatorProfile, address: int | None = None) -> None:
+        self._link = link
+        self._profile = profile
+        self._address = address
+        self._decoder = FrameDecoder(profile)
+        self._read_ms = self._byte_ms = monotonic_ms()
+        self._start = written(profile.start, address)
+        self._begin()
+
+    def hear(self) -> Heard:
+        """What arrives within 0.2 s."""
+        # When the whole program stood still (suspended, swapping), the system kept the frames of that time; they
+        # would look fresh now.
+        if monotonic_ms() - self._read_ms >= STALE_AFTER_MS:
+            self._link.discard()
+            self._decoder = FrameDecoder(self._profile)
+        data = self._link.read()
+        self._read_ms = monotonic_ms()
+        if data:
+            self._byte_ms = self._read_ms
+        elif self._read_ms - self._byte_ms >= START_AGAIN_MS:
+            self._begin()
+        return Heard(bool(data), self._decoder.feed(data))
+
+    def tell(self, command: Command) -> Told:
+        """Send a command and wait until it is clear what became of it."""
+        judge, any_byte = _Judge(command), False
+        self._link.discard()
+        self._decoder = decoder = FrameDecoder(self._profile)
+        self._link.write(written(command.request, self._address))
+        end_ms = monotonic_ms() + command.answer_ms
+        verdict: Verdict | None = None
+        while verdict is None and monotonic_ms() < end_ms:
+            data = self._link.read()
+            any_byte = any_byte or bool(data)
+            verdict = judge.text(data) or judge.weights(decoder.feed(data))
+        self._read_ms = monotonic_ms()
+        return Told(verdict, any_byte)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _begin(self) -> None:
+        """Ask an indicator that forgets to send by itself (after its power was off, say)."""
+        if self._start:
+            self._link.write(self._start)
+        self._byte_ms = monotonic_ms()
+
+
+class Polling:
+    """An indicator that is asked, alone or with others on its line.
+
+    A request that is not answered in time gives no weight. An address that does not answer three times in a row is
+    asked once a second, so that it costs the others little.
+    """
+
+    def __init__(self, place: Place, profile: IndicatorProfile, line: SerialDefaults) -> None:
+        poll = profile.poll
+        assert poll is not None  # the configuration was checked
+        self._place = place
+        self._profile = profile
+        self._every_ms = poll.every_ms
+        self._request = written(poll.request, place.address)
+        self._prefix = b"" if place.address is None else written(poll.answer, place.address)
+        slower_ms = (len(self._request) + profile.frame.longest) * 10_000 * (1 / line.baud - 1 / profile.serial.baud)
+        self._answer_ms = poll.answer_ms + max(0, round(slower_ms))
+        self._due_ms = monotonic_ms()
+        self._missed = 0
+
+    def hear(self) -> Heard:
+        """The answer to one request, or nothing: not yet due, not yet our turn, not answered."""
+        early_ms = self._due_ms - monotonic_ms()
+        if early_ms > 0:
+            time.sleep(min(early_ms / 1000, READ_WAIT_S))
+        if early_ms > READ_WAIT_S * 1000:
+            return NOTHING
+        turn = self._turn(self._request, self._answer_ms)
+        if turn is None:
+            return NOTHING
+        self._missed = 0 if turn.heard.weights else self._missed + 1
+        wait_ms = self._every_ms if self._missed < MISSED_IN_A_ROW else max(self._every_ms, DEAD_EVERY_MS)
+        self._due_ms = max(turn.asked_ms + wait_ms, monotonic_ms())
+        return turn.heard
+
+    def tell(self, command: Command) -> Told:
+        """Send a command; where no text answers it, ask for the weight until that shows it."""
+        judge, any_byte = _Judge(command), False
+        request, within_ms = written(command.request, self._place.address), self._answer_ms
+        if command.done:
+            within_ms = command.answer_ms
+        end_ms = monotonic_ms() + command.answer_ms
+        while monotonic_ms() < end_ms:
+            turn = self._turn(request, within_ms, judge)
+            if turn is None:
+                continue
+            any_byte = any_byte or turn.heard.any_byte
+            if verdict := turn.verdict or judge.weights(turn.heard.weights):
+                return Told(verdict, any_byte)
+            if command.done:
+                break
+            request, within_ms = self._request, self._answer_ms
+            time.sleep(min(self._every_ms / 1000, READ_WAIT_S))
+        return Told(None, any_byte)
+
+    def close(self) -> None:
+        self._place.leave()
+
+    def _turn(self, request: bytes, within_ms: int, judge: _Judge | None = None) -> "_Turn | None":
+        """Send a request and take its answer; None while others have the line."""
+        link = self._place.take(READ_WAIT_S)
+        if link is None:
+            return None
+        try:
+            return self._asked(link, request, within_ms, judge)
+        except LINK_ERRORS:
+            self._place.lost()
+            raise
+        finally:
+            self._place.give()
+
+    def _asked(self, link: Link, request: bytes, within_ms: int, judge: _Judge | None) -> "_Turn":
+        link.discard()  # what came too late for the request before
+        asked_ms = monotonic_ms()
+        link.write(request)
+        decoder, any_byte = FrameDecoder(self._profile), False
+        while (left_ms := asked_ms + within_ms - monotonic_ms()) > 0:
+            data = link.read(min(left_ms / 1000, READ_WAIT_S))
+            if monotonic_ms() > asked_ms + within_ms + LATE_MS:
+                break  # the program stood still meanwhile: nobody knows how old this is
+            any_byte = any_byte or bool(data)
+            weights = [weight for weight in decoder.feed(data) if self._is_ours(weight)]
+            verdict = judge.text(data) if judge else None
+            if verdict or (weights and not (judge and judge.has_text)):
+                return _Turn(asked_ms, Heard(any_byte, weights), verdict)
+        return _Turn(asked_ms, Heard(any_byte, ()), None)
+
+    def _is_ours(self, weight: WireWeight) -> bool:
+        return weight.raw.translate(_LOWER_7_BITS).startswith(self._prefix)
+
+
+class _Turn(NamedTuple):
+    """One request and what came: when it was sent (monotonic ms), what was heard, and the verdict on a command."""
+
+    asked_ms: int
+    heard: Heard
+    verdict: Verdict | None
