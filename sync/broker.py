@@ -21,6 +21,7 @@ _PRODUCTION_LISTENER = "listener 8883"
 _READY_S = 5.0
 _STOP_S = 3.0
 _ADMIN_PATHS = "/usr/sbin:/usr/local/sbin"
+_holders: list[socket.socket] = []
 
 
 class BrokerError(Exception):
@@ -37,11 +38,16 @@ def find_mosquitto() -> Path:
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind((_ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on the loopback that nobody else is given as long as this process lives.
+
+    It stays bound here, without listening: what sets SO_REUSEADDR, as mosquitto and PostgreSQL do, may listen on it.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((_ADDRESS, 0))
+    _holders.append(holder)
+    port: int = holder.getsockname()[1]
+    return port
 
 
 class Broker:

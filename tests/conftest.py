@@ -1,8 +1,7 @@
-"""What every test folder shares: the asyncio backend, free ports, hypothesis profiles, a real Chromium."""
+"""What every test folder shares: the asyncio backend, hypothesis profiles, a real Chromium."""
 
 import shutil
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,19 +42,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def anyio_backend() -> str:
     """The one event loop this program runs on."""
     return "asyncio"
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """A function that names a TCP port free on 127.0.0.1 at this moment, for servers that cannot bind port 0."""
-    return find_free_port
-
-
-def find_free_port() -> int:
-    """A TCP port free on 127.0.0.1 at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import find_free_port
+from sync.broker import free_port
 
 _DATABASE_USER = "postgres"
 _READY_S, _STOP_S = 15.0, 20.0
@@ -36,7 +36,7 @@ class PostgreSql:
 
     def __init__(self, binaries: Path, *, durable: bool) -> None:
         """Make the cluster. `durable` as in production; without, a killed server may lose its last commits."""
-        self.port = find_free_port()
+        self.port = free_port()
         self._binaries = binaries
         self._settings = () if durable else _FORGETFUL
         self._folder = Path(tempfile.mkdtemp(prefix="weighgate-pg-"))

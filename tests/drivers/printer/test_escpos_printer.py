@@ -20,6 +20,7 @@ from drivers.printer.escpos_writer import encode
 from drivers.printer.simulated import VirtualPrinter
 from drivers.printer.status import Ask, fault, is_reply
 from drivers.printer.transport import Target, parse_target
+from sync.broker import free_port
 
 PAGE: Document = (Text("出库单", scale=2), Row("净重", "28 340 kg"), Qr("PASS" * 38, 8), Cut())
 
@@ -116,7 +117,7 @@ def test_a_printer_that_takes_no_more_bytes_is_noticed(lines: int) -> None:
                 pass  # what had not been taken is gone: it cannot come out later beside its reprint
 
 
-def test_nobody_listens(free_port: Any) -> None:
+def test_nobody_listens() -> None:
     with pytest.raises(DeviceUnavailable, match="cannot be opened: .*refused"):
         _printer(f"tcp://127.0.0.1:{free_port()}").check()
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from sync.broker import free_port
 from sync.certificates import make_request
 from sync.keys import generate, save_public
 from sync.office.cli import main
 from sync.office.store.database import Store
-from tests.conftest import find_free_port
 from tests.sync.office.plant import FakePlant
 
 COMMAND = [sys.executable, "-c", "from sync.office.cli import main; main()"]
@@ -60,7 +60,7 @@ class Office:
     @classmethod
     def make(cls, directory: Path) -> "Office":
         """`init`, and a plant enrolled with real files."""
-        made = told("init", directory / "office", "--broker-port", find_free_port(), "--web-port", 0)
+        made = told("init", directory / "office", "--broker-port", free_port(), "--web-port", 0)
         box = directory / "HX01"
         box.mkdir()
         key = generate(box / "sign.key")
