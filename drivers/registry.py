@@ -11,26 +11,28 @@ from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
 from drivers.ports import Camera, Gate, Printer, Scale
 from drivers.printer.escpos_printer import EscposConfig, EscposPrinter
 from drivers.printer.simulated import SimulatedPrinter, SimulatedPrinterConfig
+from drivers.scale.modbus_indicator import ModbusIndicator, ModbusIndicatorConfig
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
 
-ScaleConfig = Annotated[SerialIndicatorConfig | SimulatedScaleConfig, Field(discriminator="type")]
+AnyScaleConfig = SerialIndicatorConfig | ModbusIndicatorConfig | SimulatedScaleConfig
+ScaleConfig = Annotated[AnyScaleConfig, Field(discriminator="type")]
 PrinterConfig = Annotated[EscposConfig | SimulatedPrinterConfig, Field(discriminator="type")]
 GateConfig = Annotated[ModbusRelayConfig | SimulatedGateConfig, Field(discriminator="type")]
 CameraConfig = Annotated[SimulatedCameraConfig, Field(discriminator="type")]
 
 
-def build_scale(
-    name: str, config: SerialIndicatorConfig | SimulatedScaleConfig, indicators: Path | None = None
-) -> Scale:
+def build_scale(name: str, config: AnyScaleConfig, indicators: Path | None = None) -> Scale:
     """The scale of a configuration; nothing is opened yet.
 
     `name` is what people call it ("lane 1 scale"). `indicators` is the folder of the profiles, the program's own if
-    None. Raises ValueError for an unknown indicator, with the valid names.
+    None. Raises ValueError for an unknown indicator or register map, with the valid names.
     """
     match config:
         case SerialIndicatorConfig():
             return SerialIndicator(name, config, indicators)
+        case ModbusIndicatorConfig():
+            return ModbusIndicator(name, config)
         case SimulatedScaleConfig():
             return SimulatedScale(name, config, indicators)
 
