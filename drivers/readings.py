@@ -21,6 +21,7 @@ class WeightReading:
     `gross_kg` is None when the frame must not be used as a weight; `fault` then says why.
     `stable` is the indicator's own flag, None where the protocol has none.
     `received_ms` is the monotonic clock at the frame's last byte; `raw` the frame as it came (evidence).
+    `alibi` is the number under which the indicator itself keeps this weighing, None where it says none.
     """
 
     gross_kg: int | None
@@ -28,6 +29,7 @@ class WeightReading:
     received_ms: int
     raw: bytes
     fault: WeightFault | None = None
+    alibi: int | None = None
 
 
 class PlateColor(StrEnum):

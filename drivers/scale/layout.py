@@ -1,24 +1,25 @@
 """A profile's layouts as a matcher: one frame in, what it says out. No stream, no port (see `frames.py`)."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import reduce
 from operator import xor
-from typing import Literal, assert_never
+from typing import Any, Literal, NamedTuple, assert_never
 
 from drivers.scale.profile import (
+    Alibi,
     CheckChars,
     Checksum,
     Choice,
     Decimals,
     Digits,
+    Framing,
     IndicatorProfile,
     Layout,
     LayoutField,
     Literally,
-    Meanings,
+    Meaning,
     Number,
     Skip,
     StatusByte,
@@ -28,12 +29,12 @@ from drivers.scale.profile import (
 Mode = Literal["gross", "net", "tare"]
 
 
-@dataclass(frozen=True, slots=True)
-class WireWeight:
+class WireWeight(NamedTuple):
     """What one frame says, in the unit and with the decimals of the wire.
 
-    `weight` is None when the frame carries no weight that may be used: overload, underload, or a number that is
-    something else. `stable`, `mode` and `unit` (lower case) are None where the frame does not say.
+    `weight` is None when the frame carries no weight that may be used: overload, underload, an error, or a number that
+    is something else. `stable`, `mode` and `unit` (lower case) are None where the frame does not say. `gross` is given
+    where the frame tells it beside a net weight; `alibi` is the number of the weighing in the indicator's own memory.
     """
 
     weight: Decimal | None
@@ -44,202 +45,245 @@ class WireWeight:
     underload: bool
     raw: bytes
     tare: Decimal | None = None
+    gross: Decimal | None = None
+    alibi: int | None = None
 
 
-class _Draft:
-    """The frame as read so far, field by field."""
+Said = dict[str, Any]
+"""What the fields say: stable, mode, unit, alibi, power; minus, overload, underload, out_of_range, not_a_weight."""
+Reader = Callable[[Said, bytes], None]
 
-    __slots__ = (
-        "bad", "minus", "mode", "not_a_weight", "overload", "power", "scaled", "stable", "tare", "underload", "unit",
-        "weight",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.weight: bytes | None = None
-        self.tare: bytes | None = None
-        self.scaled = False
-        self.power = 0
-        self.minus = False
-        self.unit: str | None = None
-        self.stable: bool | None = None
-        self.mode: Mode | None = None
-        self.overload = False
-        self.underload = False
-        self.not_a_weight = False
-
-    def mean(self, meanings: Meanings) -> None:
-        for meaning in meanings:
-            match meaning:
-                case "stable" | "moving":
-                    self.stable = meaning == "stable"
-                case "gross" | "net" | "tare":
-                    self.mode = meaning
-                case "minus":
-                    self.minus = True
-                case "overload":
-                    self.overload = True
-                case "underload":
-                    self.underload = True
-                case "out_of_range":
-                    self.underload, self.overload = self.minus, not self.minus
-                case "not_a_weight":
-                    self.not_a_weight = True
-                case _:
-                    self.unit = meaning.removeprefix("unit_")
-
-    def finish(self, raw: bytes) -> WireWeight:
-        usable = not (self.overload or self.underload or self.not_a_weight)
-        return WireWeight(
-            weight=self._decimal(self.weight, self.minus) if usable else None,
-            unit=self.unit,
-            stable=self.stable,
-            mode=self.mode,
-            overload=self.overload,
-            underload=self.underload,
-            raw=raw,
-            tare=self._decimal(self.tare, minus=False),
-        )
-
-    def _decimal(self, text: bytes | None, minus: bool) -> Decimal | None:
-        if text is None:
-            return None
-        written = text.replace(b" ", b"").decode("ascii")
-        if self.scaled and self.power > 0:
-            written += "0" * self.power
-        value = Decimal(written)
-        if self.scaled and self.power < 0:
-            value = value.scaleb(self.power)
-        if not value:
-            return abs(value)  # "-000000" is sent by real indicators and is 0
-        return -value if minus else value
+_FREE = rb"(?:[0-9]{1,9}\.?[0-9]{0,6}|\.[0-9]{1,6})"
+_SIGNED, _UNSIGNED = re.compile(rb" *[+-]? *" + _FREE), re.compile(rb" *" + _FREE)
 
 
-Reader = Callable[[_Draft, bytes], None]
+def _said(meanings: Iterable[Meaning]) -> Said:
+    said: Said = {}
+    for meaning in meanings:
+        match meaning:
+            case "stable" | "moving":
+                said["stable"] = meaning == "stable"
+            case "gross" | "net" | "tare":
+                said["mode"] = meaning
+            case "minus" | "overload" | "underload" | "out_of_range" | "not_a_weight":
+                said[meaning] = True
+            case _:
+                said["unit"] = meaning.removeprefix("unit_")
+    return said
 
 
-def _pattern(field: LayoutField) -> bytes:
+def _pattern(field: LayoutField) -> bytes:  # noqa: C901  one case a kind of field
     """The field as a regular expression; fields with something to say are one group."""
     match field:
         case Literally():
             return re.escape(bytes.fromhex(field.hex))
         case Skip():
-            among = b"[" + re.escape(field.chars.encode("ascii")) + b"]" if field.chars else b"[ -~]"
+            some = b"." if field.any_byte else b"[ -~]"
+            among = b"[" + re.escape(field.chars.encode("ascii")) + b"]" if field.chars else some
             return among + b"{%d,%d}" % (field.least, field.most)
         case Choice():
             texts = b"|".join(re.escape(text.encode("ascii")) for text in field.values)
             return b"(" + texts + (b")?" if field.optional else b")")
         case Digits():
-            widths = range(1 if field.pad else field.width, field.width + 1)
-            forms = [b" {%d}[0-9]{%d}" % (field.width - width, width) for width in widths]
-            return b"(" + b"|".join(forms) + b")" + (b"|" + b" " * field.width if field.blank else b"")
+            return _digits_pattern(field)
         case Number():
-            return rb"([+-]? *(?:[0-9]{1,9}\.?[0-9]{0,6}|\.[0-9]{1,6}))"
+            return _number_pattern(field)
         case Decimals():
             return b"([0-%d])" % field.most
         case UnitText():
-            return b"([A-Za-z]{%d,%d})" % (field.least, field.most)
+            return b"([A-Za-z ]{%d})" % field.most if field.pad else b"([A-Za-z]{%d,%d})" % (field.least, field.most)
+        case Alibi():
+            return b"([ 0-9]{%d})" % field.width
         case StatusByte():
             return b"(.)"
         case CheckChars():
-            return b"(.{%d})" % field.width
+            return b"(.{%d})" % field.width + (b"?" if field.optional else b"")
         case _:
             assert_never(field)
 
 
+def _digits_pattern(field: Digits) -> bytes:
+    if field.spaced:
+        return b"((?:[0-9] ){%d})" % field.width
+    widths = range(1 if field.pad else field.width, field.width + 1)
+    forms = [b" {%d}[0-9]{%d}" % (field.width - width, width) for width in widths]
+    return b"(" + b"|".join(forms) + b")" + (b"|" + b" " * field.width if field.blank else b"")
+
+
+def _number_pattern(field: Number) -> bytes:
+    if not field.width:
+        return b"(" + (_SIGNED if field.signed else _UNSIGNED).pattern + b")"
+    others = (".+-" if field.signed else ".") + field.blanks
+    among = b"[0-9" + re.escape(others.encode("ascii")) + b"]"
+    return b"(" + b"|".join(among + b"{%d}" % width for width in sorted(field.width, reverse=True)) + b")"
+
+
 def _reader(field: LayoutField) -> Reader:
-    """What a field's characters do to the draft."""
+    """What a field's characters add to what is said."""
     match field:
         case Choice():
-            meanings = {text.encode("ascii"): meaning for text, meaning in field.values.items()}
-            return lambda draft, text: draft.mean(meanings[text])
-        case Digits() | Number():
-            return _weight_reader(field)
+            choices = {text.encode("ascii"): _said(meanings) for text, meanings in field.values.items()}
+            return lambda said, text: said.update(choices[text])
         case Decimals():
-            return lambda draft, text: setattr(draft, "power", -int(text))
+            return lambda said, text: said.update(power=-int(text))
         case UnitText():
-            return lambda draft, text: setattr(draft, "unit", text.decode("ascii").casefold() or None)
+            return lambda said, text: said.update(unit=text.decode("ascii").strip().casefold() or None)
+        case Alibi():
+            return lambda said, text: said.update(alibi=_alibi(text))
         case StatusByte():
-            return _status_reader(field)
+            statuses = [_status(field, value) for value in range(256)]  # so that a frame costs one look-up
+            return lambda said, text: said.update(statuses[text[0]])
         case _:
-            return lambda draft, text: None
+            return lambda said, text: None
 
 
-def _weight_reader(field: Digits | Number) -> Reader:
-    scaled = isinstance(field, Digits)
-
-    def read(draft: _Draft, text: bytes) -> None:
-        draft.scaled = scaled
-        if field.of == "weight":
-            draft.weight = text
-        else:
-            draft.tare = text
-
-    return read
-
-
-def _status_reader(field: StatusByte) -> Reader:
-    """All 256 values worked out once, so that a frame costs one look-up."""
-    meanings: list[Meanings] = []
-    powers: list[int | None] = []
-    for value in range(256):
-        said: list[Meanings] = [bit.set if value >> bit.bit & 1 else bit.clear for bit in field.bits]
-        if field.code:
-            number = value & field.code.mask
-            said.append(field.code.values[number] if number < len(field.code.values) else field.code.other)
-        meanings.append(tuple(meaning for each in said for meaning in each))
-        powers.append(field.point.powers[value & field.point.mask] if field.point else None)
-
-    def read(draft: _Draft, text: bytes) -> None:
-        power = powers[text[0]]
-        if power is not None:
-            draft.power = power
-        draft.mean(meanings[text[0]])
-
-    return read
+def _status(field: StatusByte, value: int) -> Said:
+    said: Said = {}
+    for bit in field.bits:
+        said |= _said(bit.set if value >> bit.bit & 1 else bit.clear)
+    if field.code:
+        number = value & field.code.mask
+        said |= _said(field.code.values[number] if number < len(field.code.values) else field.code.other)
+    if field.point:
+        said["power"] = field.point.powers[value & field.point.mask]
+    return said
 
 
-def _sum_of(check: Checksum, data: bytes) -> bytes:
-    value = reduce(xor, data) if check.rule == "xor" else -sum(byte & 0x7F for byte in data) & 0x7F
-    return bytes([value]) if check.written == "byte" else b"%02X" % value
+def _alibi(text: bytes) -> int | None:
+    digits = text.strip()
+    return int(digits) or None if digits.isdigit() else None
+
+
+class _Quantity:
+    """A weight or a tare in the frame: which characters, and how they become a number."""
+
+    def __init__(self, field: Digits | Number, group: int) -> None:
+        self.of = field.of
+        self.group = group
+        self._scaled = isinstance(field, Digits)
+        self._reversed = isinstance(field, Number) and field.reversed
+        self._form = None
+        if isinstance(field, Number) and field.width:
+            self._form = _SIGNED if field.signed else _UNSIGNED
+            self._blanks = bytes.maketrans(field.blanks.encode("ascii"), b" " * len(field.blanks))
+
+    def digits(self, text: bytes) -> bytes | None:
+        """The number as people write it; None when the characters are none."""
+        if self._reversed:
+            text = text[::-1]
+        if self._form and not self._form.fullmatch(text := text.translate(self._blanks)):
+            return None
+        return text.replace(b" ", b"")
+
+    def value(self, digits: bytes, said: Said) -> Decimal:
+        value = Decimal(digits.decode("ascii"))
+        power = said.get("power", 0) if self._scaled else 0
+        if power > 0:
+            value *= 10**power
+        elif power:
+            value = value.scaleb(power)
+        if not value:
+            return abs(value)  # "-000000" is sent by real indicators and is 0
+        return -abs(value) if self.of == "weight" and said.get("minus") else value
+
+
+def _crc16(data: bytes) -> int:
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return value
+
+
+def check_of(check: Checksum, data: bytes, width: int = 1) -> bytes:
+    """The checksum of `data` as it stands in the frame; `width` is that of a decimal one."""
+    match check.rule:
+        case "xor":
+            value = reduce(xor, data, 0)
+        case "toledo":
+            value = -sum(byte & 0x7F for byte in data) & 0x7F
+        case "crc16":
+            value = _crc16(data)
+    match check.written:
+        case "byte":
+            return bytes([value])
+        case "nibbles":
+            return b"%02X" % value
+        case "decimal":
+            return (b"%d" % value).rjust(width)
 
 
 class LayoutReader:
     """One layout, ready to read frames."""
 
-    def __init__(self, layout: Layout, check: Checksum | None) -> None:
+    def __init__(self, layout: Layout, check: Checksum | None, framing: Framing) -> None:
         fields, last = layout.fields, layout.fields[-1]
         self.trailing_check = last.width if isinstance(last, CheckChars) else 0
         """How many checksum characters follow the last byte of the frame proper."""
         if self.trailing_check and check and check.use != "verify":
-            fields = fields[:-1]  # the frame ends before it: what follows is passed over as junk, if it comes at all
+            fields = fields[:-1]  # the frame ends before it: what follows is not the layout's affair
             self.trailing_check = 0
-        self.pattern = re.compile(b"".join(b"(?:" + _pattern(field) + b")" for field in fields) + rb"\Z", re.DOTALL)
-        speaking = [field for field in fields if not isinstance(field, Literally | Skip)]
+        # Up to the next start there may be junk, but nothing that looks like more of the number.
+        ending = rb"\Z" if framing.end else rb"(?![+\-.0-9])"
+        self.pattern = re.compile(b"".join(b"(?:" + _pattern(field) + b")" for field in fields) + ending, re.DOTALL)
+        speaking = list(enumerate((field for field in fields if not isinstance(field, Literally | Skip)), 1))
+        self._quantities = [_Quantity(field, group) for group, field in speaking if isinstance(field, Digits | Number)]
         self._readers = [
-            (group, _reader(field)) for group, field in enumerate(speaking, 1) if not isinstance(field, CheckChars)
+            (group, _reader(field)) for group, field in speaking if not isinstance(field, Digits | Number | CheckChars)
         ]
         self._check = check if check and check.use == "verify" else None
-        self._check_group = next((i for i, field in enumerate(speaking, 1) if isinstance(field, CheckChars)), None)
+        self._check_group, self._check_width = next(
+            ((group, field.width) for group, field in speaking if isinstance(field, CheckChars)), (0, 0)
+        )
+        self._adds_tare = layout.gross == "weight_plus_tare"
 
     def read(self, found: re.Match[bytes], raw: bytes) -> WireWeight | None:
-        """What the matched frame says; None when its checksum is wrong. `raw` is the frame as it came."""
-        if self._check and self._check_group and not self._check_fits(found):
+        """What the matched frame says; None when its checksum is wrong or its number is none. `raw` is the frame as it
+        came."""
+        if self._check and self._check_group and not self._check_fits(self._check, found):
             return None
-        draft = _Draft()
+        said: Said = {}
         for group, read in self._readers:
-            text = found[group]
-            if text is not None:
-                read(draft, text)
-        return draft.finish(raw)
+            if (text := found[group]) is not None:
+                read(said, text)
+        values: dict[str, Decimal] = {}
+        for quantity in self._quantities:
+            if (text := found[quantity.group]) is not None:
+                digits = quantity.digits(text)
+                if digits is None:
+                    return None
+                values[quantity.of] = quantity.value(digits, said)
+        return self._weight(said, values, raw)
 
-    def _check_fits(self, found: re.Match[bytes]) -> bool:
-        check, group = self._check, self._check_group
-        assert check is not None and group is not None
-        written = found[group]
+    def _weight(self, said: Said, values: dict[str, Decimal], raw: bytes) -> WireWeight:
+        overload, underload = said.get("overload", False), said.get("underload", False)
+        if said.get("out_of_range"):
+            underload = said.get("minus", False)
+            overload = not underload
+        usable = not (overload or underload or said.get("not_a_weight"))
+        weight, tare = values.get("weight") if usable else None, values.get("tare")
+        return WireWeight(
+            weight,
+            said.get("unit"),
+            said.get("stable"),
+            said.get("mode"),
+            overload,
+            underload,
+            raw,
+            tare,
+            weight + tare if self._adds_tare and weight is not None and tare is not None else None,
+            said.get("alibi"),
+        )
+
+    def _check_fits(self, check: Checksum, found: re.Match[bytes]) -> bool:
+        written = found[self._check_group]
+        if written is None:
+            return True
         frame = found[0]
-        return any(_sum_of(check, frame[start:end]) == written for start, end in check.over)
+        return any(check_of(check, frame[start:end], self._check_width) == written for start, end in check.over)
 
 
 def layout_readers(profile: IndicatorProfile) -> list[LayoutReader]:
     """All layouts of a profile, in the order in which they are tried."""
-    return [LayoutReader(layout, profile.check) for layout in profile.layout]
+    return [LayoutReader(layout, profile.check, profile.frame) for layout in profile.layout]

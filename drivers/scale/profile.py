@@ -1,7 +1,8 @@
 """What an indicator sends, told as data: the model of one `config/indicators/<name>.toml`.
 
 Nothing here is a program: a frame is a list of fields from left to right, and a field says only how wide it is and what
-its characters mean. `layout.py` makes a matcher of it, `frames.py` finds frames in a byte stream.
+its characters mean. `layout.py` makes a matcher of it, `frames.py` finds frames in a byte stream. What asking and
+telling an indicator takes is in `asking.py`.
 """
 
 import sysconfig
@@ -21,9 +22,12 @@ Meaning = Literal[
 `not_a_weight` marks a frame whose number is something else (a count, an expanded display)."""
 
 Meanings = tuple[Meaning, ...]
+Quantity = Literal["weight", "tare"]
 Parity = Literal["N", "E", "O"]
 Unit = Literal["kg", "t", "g"]
-ChecksumUse = Literal["verify", "ignore", "absent"]
+ChecksumUse = Literal["verify", "learn", "ignore", "absent"]
+"""`learn`: not demanded until a line has shown that it sends right ones, from then on verified; `ignore` and `absent`:
+not looked at, whether a character stands there or not."""
 
 
 class _Data(BaseModel):
@@ -41,10 +45,11 @@ class SerialDefaults(_Data):
 
 class Framing(_Data):
     """How a frame stands in the stream. `length` counts the whole frame in bytes; without it a frame is everything up
-    to `end`, at most `longest` bytes. `start` and `end` are hex."""
+    to `end`, at most `longest` bytes. Without an `end` it goes up to the next `start`; the frames of such a line must
+    all be of one length, because nothing else tells a whole frame from a shortened one. `start` and `end` are hex."""
 
     start: str = ""
-    end: str
+    end: str = ""
     length: int | None = None
     longest: int = 64
     clear_parity_bit: bool = True
@@ -57,10 +62,11 @@ class Literally(_Data):
 
 
 class Skip(_Data):
-    """Characters without meaning; `chars` limits which ones (printable ASCII when empty)."""
+    """Characters without meaning; `chars` limits which ones (printable ASCII when empty, `any_byte`: no limit)."""
 
     kind: Literal["skip"]
     chars: str = ""
+    any_byte: bool = False
     least: int
     most: int
 
@@ -81,14 +87,23 @@ class Digits(_Data):
     pad: bool = False
     blank: bool = False
     """The whole field may be blank: then it says nothing."""
-    of: Literal["weight", "tare"] = "weight"
+    spaced: bool = False
+    """Each digit is followed by a blank."""
+    of: Quantity = "weight"
 
 
 class Number(_Data):
-    """Sign, blanks, digits and point as they come; the width is free."""
+    """Sign, blanks, digits and point as they come, all together in one of the widths; any width when empty."""
 
     kind: Literal["number"]
-    of: Literal["weight", "tare"] = "weight"
+    width: tuple[int, ...] = ()
+    signed: bool = True
+    """False where the sign stands in another field."""
+    reversed: bool = False
+    """The last character is sent first."""
+    blanks: str = " "
+    """What counts as a blank; only where the width is given."""
+    of: Quantity = "weight"
 
 
 class Decimals(_Data):
@@ -99,11 +114,19 @@ class Decimals(_Data):
 
 
 class UnitText(_Data):
-    """The unit in letters; case does not count. May be missing where `least` is 0."""
+    """The unit in letters; case does not count. May be missing where `least` is 0; `pad`: blanks fill up to `most`."""
 
     kind: Literal["unit"]
-    least: int
+    least: int = 0
     most: int
+    pad: bool = False
+
+
+class Alibi(_Data):
+    """The number under which the indicator keeps this weighing in its own memory; 0 or blank where it keeps none."""
+
+    kind: Literal["alibi"]
+    width: int
 
 
 class Bit(_Data):
@@ -135,30 +158,36 @@ class StatusByte(_Data):
 
 
 class CheckChars(_Data):
-    """Where the checksum stands."""
+    """Where the checksum stands. `optional`: verified where it is sent."""
 
     kind: Literal["check"]
     width: int
+    optional: bool = False
 
 
 LayoutField = Annotated[
-    Literally | Skip | Choice | Digits | Number | Decimals | UnitText | StatusByte | CheckChars,
+    Literally | Skip | Choice | Digits | Number | Decimals | UnitText | Alibi | StatusByte | CheckChars,
     Field(discriminator="kind"),
 ]
 
 
 class Layout(_Data):
+    """One form of frame, from left to right."""
+
     fields: tuple[LayoutField, ...]
+    gross: Literal["", "weight_plus_tare"] = ""
+    """`weight_plus_tare`: the weight is net and the tare stands beside it, so their sum is the gross."""
 
 
 class Checksum(_Data):
     """The rule of the manual. `xor`: all bytes of `over` exclusive-ored. `toledo`: what makes the 7-bit sum of `over`
-    and itself zero. `over` holds [from, to) byte positions in the frame; any one of them may fit. `written`: as the
-    byte itself, or as two characters, one for each half (0-9, A-F)."""
+    and itself zero. `crc16`: polynomial 8005 reflected, from FFFF (the one of Modbus). `over` holds [from, to) byte
+    positions in the frame, counted from its end where negative; any one of them may fit. `written`: as the byte itself,
+    as two characters, one for each half (0-9, A-F), or as a decimal number filled up with blanks."""
 
-    rule: Literal["xor", "toledo"]
+    rule: Literal["xor", "toledo", "crc16"]
     over: tuple[tuple[int, int], ...]
-    written: Literal["byte", "nibbles"]
+    written: Literal["byte", "nibbles", "decimal"]
     use: ChecksumUse = "verify"
     choosable: bool = False
     """A site may set `use`, because clones of this indicator differ."""
