@@ -69,11 +69,11 @@ class _Judge:
 def _shows(command: ScaleCommand, weight: WireWeight) -> bool:
     match command:
         case ScaleCommand.ZERO:
-            return weight.weight is not None and weight.weight == 0 and weight.mode in (None, "gross")
+            return weight.weight is not None and not weight.weight and weight.mode in (None, "gross") and not weight.tare
         case ScaleCommand.TARE:
-            return weight.mode == "net"
+            return weight.mode == "net" or bool(weight.tare)
         case ScaleCommand.CLEAR_TARE:
-            return weight.mode == "gross"
+            return weight.mode != "net" and not weight.tare
 
 
 class Listening:
