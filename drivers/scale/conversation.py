@@ -16,6 +16,7 @@ from drivers.scale.profile import IndicatorProfile, SerialDefaults
 from drivers.worker import monotonic_ms
 
 STALE_AFTER_MS = 1_000
+UNFINISHED_MS = 500
 START_AGAIN_MS = 2_000
 MISSED_IN_A_ROW = 3
 DEAD_EVERY_MS = 1_000
@@ -97,9 +98,12 @@ class Listening:
             self._decoder = FrameDecoder(self._profile)
         data = self._link.read()
         self._read_ms = monotonic_ms()
+        quiet_ms = self._read_ms - self._byte_ms
         if data:
             self._byte_ms = self._read_ms
-        elif self._read_ms - self._byte_ms >= START_AGAIN_MS:
+        elif quiet_ms >= UNFINISHED_MS:
+            self._decoder.forget()  # the bytes that would finish that frame now belong to another time
+        if quiet_ms >= START_AGAIN_MS and not data:
             self._begin()
         return Heard(bool(data), self._decoder.feed(data))
 

@@ -4,6 +4,7 @@
 `config/indicators/`; `profile.py` is its model and `layout.py` reads one frame.
 """
 
+import re
 from decimal import Decimal
 
 from drivers.readings import WeightFault, WeightReading
@@ -29,7 +30,8 @@ class FrameDecoder:
         frame = profile.frame
         self._readers = layout_readers(profile)
         self._start = bytes.fromhex(frame.start)
-        self._end = bytes.fromhex(frame.end)
+        ends = [re.escape(bytes.fromhex(end)) for end in (frame.end, frame.or_end) if end]
+        self._end = re.compile(b"|".join(ends)) if ends else None
         self._length = frame.length + self._readers[0].trailing_check if frame.length else 0
         self._longest = frame.longest
         self._clear_parity_bit = frame.clear_parity_bit
@@ -49,7 +51,7 @@ class FrameDecoder:
         elif self._length:
             done = self._fixed(found, self._length)
         else:
-            done = self._lines(found)
+            done = self._lines(found, self._end)
         del self._raw[:done]
         del self._seen[:done]
         return found
@@ -97,17 +99,15 @@ class FrameDecoder:
                 found.append(weight)
             at = after if weight else at + 1
 
-    def _lines(self, found: list[WireWeight]) -> int:
+    def _lines(self, found: list[WireWeight], ends: re.Pattern[bytes]) -> int:
         """Frames told by their end; the beginning of the line may be junk."""
-        seen, end = self._seen, self._end
         begin = 0
-        while (at := seen.find(end, begin)) >= 0:
-            after = at + len(end)
-            weight = self._search(max(begin, after - self._longest), after)
+        for end in ends.finditer(self._seen):
+            weight = self._search(max(begin, end.end() - self._longest), end.end())
             if weight:
                 found.append(weight)
-            begin = after
-        return max(begin, len(seen) - self._longest)
+            begin = end.end()
+        return max(begin, len(self._seen) - self._longest)
 
     def _up_to_the_next_start(self, found: list[WireWeight]) -> int:
         """Frames told by their start alone: each is complete when the next begins."""

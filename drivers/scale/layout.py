@@ -95,7 +95,7 @@ def _pattern(field: LayoutField) -> bytes:  # noqa: C901  one case a kind of fie
         case Alibi():
             return b"([ 0-9]{%d})" % field.width
         case StatusByte():
-            return b"(.)"
+            return b"(.)" if field.written == "byte" else b"([0-9A-F])"
         case CheckChars():
             return b"(.{%d})" % field.width + (b"?" if field.optional else b"")
         case _:
@@ -131,8 +131,11 @@ def _reader(field: LayoutField) -> Reader:
         case Alibi():
             return lambda said, text: said.update(alibi=_alibi(text))
         case StatusByte():
-            statuses = [_status(field, value) for value in range(256)]  # so that a frame costs one look-up
-            return lambda said, text: said.update(statuses[text[0]])
+            byte = field.written == "byte"
+            statuses = {  # all worked out once, so that a frame costs one look-up
+                bytes([value]) if byte else b"%X" % value: _status(field, value) for value in range(256 if byte else 16)
+            }
+            return lambda said, text: said.update(statuses[text])
         case _:
             return lambda said, text: None
 

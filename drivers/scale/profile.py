@@ -45,11 +45,12 @@ class SerialDefaults(_Data):
 
 class Framing(_Data):
     """How a frame stands in the stream. `length` counts the whole frame in bytes; without it a frame is everything up
-    to `end`, at most `longest` bytes. Without an `end` it goes up to the next `start`; the frames of such a line must
-    all be of one length, because nothing else tells a whole frame from a shortened one. `start` and `end` are hex."""
+    to `end` (or `or_end`), at most `longest` bytes. Without an `end` it goes up to the next `start`; the frames of such
+    a line must all be of one length, because nothing else tells a whole frame from a shortened one. In hex."""
 
     start: str = ""
     end: str = ""
+    or_end: str = ""
     length: int | None = None
     longest: int = 64
     clear_parity_bit: bool = True
@@ -151,7 +152,10 @@ class Point(_Data):
 
 
 class StatusByte(_Data):
+    """Bits with meanings, as a byte or as one hexadecimal character."""
+
     kind: Literal["status"]
+    written: Literal["byte", "hex"] = "byte"
     bits: tuple[Bit, ...] = ()
     code: Code | None = None
     point: Point | None = None

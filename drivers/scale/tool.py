@@ -71,11 +71,12 @@ def decoded(weight: WireWeight) -> Decoded:
 
 
 def decode(profile: IndicatorProfile, chunks: Iterable[bytes]) -> Iterator[Decoded]:
-    """Every frame in a byte stream, in order. What is no frame gives nothing."""
+    """Every frame in a byte stream, in order, with the last one that only the end of the input completes. What is no
+    frame gives nothing."""
     decoder = FrameDecoder(profile)
     for chunk in chunks:
-        for weight in decoder.feed(chunk):
-            yield decoded(weight)
+        yield from map(decoded, decoder.feed(chunk))
+    yield from map(decoded, decoder.finish())
 
 
 def ports() -> list[PortEntry]:
