@@ -5,18 +5,26 @@ Written by hand from the manuals and not from the profiles, so that the two chec
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from drivers.scale.encoders.american import cardinal, rlws, sma, weightronix
 from drivers.scale.encoders.comma import ad_std, cas22, dini_ext, dini_std
 from drivers.scale.encoders.european import bilanciai, prot_f, systec
 from drivers.scale.encoders.rinstrum import rinstrum_fmt1, rinstrum_fmt2, rinstrum_net
-from drivers.scale.encoders.shown import Shown
+from drivers.scale.encoders.shown import Encoder, Shown
 from drivers.scale.encoders.toledo import mt_sics, toledo
-from drivers.scale.encoders.yaohua import eq_kg, eq_plain, eq_reversed, gw_paren, yaohua_command, yaohua_tf0, yaohua_w
+from drivers.scale.encoders.yaohua import (
+    dingsong_c,
+    eq_kg,
+    eq_plain,
+    eq_reversed,
+    gw_paren,
+    yaohua_command,
+    yaohua_tf0,
+    yaohua_w,
+)
 
 __all__ = ["ENCODERS", "Encoder", "Shown", "encoder", "toledo"]
-
-Encoder = Callable[[Shown], bytes]
 
 ENCODERS: dict[str, Encoder] = {
     "yaohua_tf0": yaohua_tf0,
@@ -26,6 +34,7 @@ ENCODERS: dict[str, Encoder] = {
     "eq_plain": eq_plain,
     "eq_kg": eq_kg,
     "gw_paren": gw_paren,
+    "dingsong_c": dingsong_c,
     "toledo": toledo,
     "ad_std": ad_std,
     "cas22": cas22,
@@ -46,9 +55,20 @@ ENCODERS: dict[str, Encoder] = {
 """By the indicator's name in `config/indicators/`."""
 
 
-def encoder(indicator: str) -> Encoder:
-    """The encoder of an indicator. Raises ValueError with the names that can be simulated."""
+ADDRESSED: dict[str, Callable[..., bytes]] = {
+    "yaohua_command": yaohua_command,
+    "dini_std": dini_std,
+    "dini_ext": dini_ext,
+    "rinstrum_net": rinstrum_net,
+}
+"""Those whose frames carry the indicator's address."""
+
+
+def encoder(indicator: str, address: int | None = None) -> Encoder:
+    """The encoder of an indicator, with its address where frames carry one. Raises ValueError with the names that can
+    be simulated."""
     try:
-        return ENCODERS[indicator]
+        encode = ENCODERS[indicator]
     except KeyError:
         raise ValueError(f"indicator {indicator!r} cannot be simulated; valid: {', '.join(sorted(ENCODERS))}") from None
+    return encode if address is None else partial(ADDRESSED[indicator], address=address)

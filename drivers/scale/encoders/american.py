@@ -47,8 +47,8 @@ def cardinal(shown: Shown) -> bytes:
 
 def weightronix(shown: Shown) -> bytes:
     """No motion. What it sends out of range is in no manual found: dashes, as its display."""
-    number = b"-" * 6 if shown.out_of_range else shown.unsigned(6, "0")
-    return b" " + _mode(shown).upper() + _minus(shown) + number + b" " + shown.unit.ljust(2).encode() + b"\r\n"
+    number = b" ------" if shown.out_of_range else _minus(shown) + shown.unsigned(6, "0")
+    return b" " + _mode(shown).upper() + number + b" " + shown.unit.ljust(2).encode() + b"\r\n"
 
 
 def _mode(shown: Shown) -> bytes:

@@ -49,7 +49,8 @@ def systec(shown: Shown) -> bytes:
 
 
 def prot_f(shown: Shown) -> bytes:
-    """No number while it moves. What it sends out of range was never captured: dashes, as its display."""
+    """Six places, and a sign before them when it is minus; no number while it moves. What it sends out of range was
+    never captured: dashes, as its display."""
     if shown.out_of_range or shown.moving:
         return b"\x02" + (b"-" if shown.out_of_range else b"I") * 6 + b"\x03"
-    return b"\x02" + shown.zeros(7) + b"\x03"
+    return b"\x02" + (b"-" if shown.minus else b"") + shown.unsigned(6, "0") + b"\x03"

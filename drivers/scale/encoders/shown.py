@@ -1,5 +1,6 @@
 """What an indicator's display and lamps show, and its number in the ways in which protocols write numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -65,6 +66,9 @@ class Shown:
     @property
     def minus(self) -> bool:
         return self.digits(self.displayed_kg) < 0
+
+
+Encoder = Callable[[Shown], bytes]
 
 
 def _fit(text: str, width: int) -> bytes:

@@ -1,5 +1,5 @@
-"""Yaohua (上海耀华) XK3190 and its relatives. No frame of theirs but `w` says overload, and none says motion: the
-number is all there is, and it is net when the indicator is tared.
+"""Yaohua (上海耀华) XK3190 and other Chinese indicators. None of their frames but `w` says overload, and none says
+motion: the number is all there is, and it is net when the indicator is tared.
 
 Sources: XK3190-DS3 manual p. 8, XK3190-A23p p. 26, XK3190-A12E p. 13, XK3190-A26 p. 12 and 13; field captures of the
 XK3190-A7, the Keli XK3118T1 and a clone with `GW:` frames.
@@ -59,3 +59,11 @@ def eq_kg(shown: Shown) -> bytes:
 def gw_paren(shown: Shown) -> bytes:
     """A clone of the XK3118T1. NW for net is by analogy; only GW was captured."""
     return b"\x02" + (b"NW:" if shown.net else b"GW:") + shown.zeros(7) + b"(%s)\x03" % shown.unit.encode()
+
+
+def dingsong_c(shown: Shown, address: int = 1) -> bytes:
+    """DS822-X: the one frame captured, with other digits. Below zero, and what its last two characters count, is not
+    known: dashes, and those of the capture."""
+    digits = b"-----" if shown.minus else whole(shown.digits(shown.displayed_kg), 5)
+    spaced = b"".join(b"%c " % digit for digit in digits)
+    return b"\x02" + bytes([ord("A") - 1 + address]) + b"c" + spaced + b"<0t\x03"

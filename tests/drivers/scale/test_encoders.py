@@ -30,6 +30,8 @@ KNOWN: list[tuple[str | Encoder, Shown, bytes]] = [
     ("dini_ext", Shown(0, decimals=3), b"1,ST,     0.000,       0.000,         0,kg\r\n"),
     ("rinstrum_net", Shown(426), b"81050026:    426 kg G\r\n"),
     ("systec", Shown(20_000, alibi=2), b"<000005.06.1813:12   21   20000       0   20000kg     1   27387>\r\n"),
+    ("prot_f", Shown(-494, unit="t", decimals=3), b"\x02-00.494\x03"),
+    ("dingsong_c", Shown(8), bytes.fromhex("02416330203020302030203820") + b"<0t\x03"),
     ("prot_f", Shown(20, moving=True), b"\x02IIIIII\x03"),
 ]
 

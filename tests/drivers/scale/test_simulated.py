@@ -60,7 +60,7 @@ def test_an_impossible_rate_is_refused(rate_hz: float) -> None:
 
 
 def test_an_indicator_without_an_encoder_is_refused_with_the_names() -> None:
-    with pytest.raises(ValueError, match="valid: ad_std, toledo, yaohua_tf0"):
+    with pytest.raises(ValueError, match="valid: ad_std, bilanciai, "):
         SimulatedIndicator("abacus")
 
 
@@ -144,7 +144,7 @@ def test_the_scale_without_a_line() -> None:
 def test_the_registry_builds_what_the_type_says() -> None:
     serial = CONFIG.validate_python({"type": "serial", "port": "/dev/scale-1", "indicator": "ad_std"})
     assert isinstance(build_scale("lane 1 scale", serial), SerialIndicator)
-    with pytest.raises(ValidationError, match="'serial', 'simulated'"):
+    with pytest.raises(ValidationError, match="'serial', .*'simulated'"):
         CONFIG.validate_python({"type": "seriell"})
     with pytest.raises(ValidationError, match="cannot be simulated; valid: ad_std"):
         CONFIG.validate_python({"type": "simulated", "indicator": "abacus"})

@@ -1,0 +1,217 @@
+"""A simulated line with one or more indicators at its far end, and everything that goes wrong on a line."""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from drivers.scale.encoders import Encoder
+from drivers.scale.encoders.answers import Answers
+from drivers.scale.profile import SerialDefaults
+from drivers.scale.simulated_links import FarEnd
+from drivers.scale.simulated_load import SimulatedLoad
+from drivers.scale.uart import bits_per_byte, heard
+from drivers.worker import DeviceThread
+
+MOST_HZ = 200.0
+MOST_WAITING = 16
+LISTEN_S = 0.004
+PACE_S = 0.002
+WRONG_BAUD_BYTES = b"\x00\x80\xf8\xfe\xe0\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One indicator on a line: what stands on its deck, what it sends, and what it answers."""
+
+    load: SimulatedLoad
+    encode: Encoder
+    answers: Answers | None
+    streaming: bool
+
+    @property
+    def sends(self) -> bool:
+        return self.streaming or (self.answers is not None and self.answers.streaming)
+
+
+class SimulatedLine:
+    """A line with a thread that sends what its indicators have to say.
+
+    `line` are the settings of the indicators' own UARTs: with them the reader gets good bytes only when its settings
+    fit (`PtyFarEnd` and `Rfc2217FarEnd` know them). `paced` sends no faster than the line can carry. Use it as a
+    context manager, or `start` and `stop`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        far: FarEnd,
+        stations: Sequence[Station],
+        *,
+        rate_hz: float = 10.0,
+        line: SerialDefaults | None = None,
+        paced: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if not 0 < rate_hz <= MOST_HZ:
+            raise ValueError(f"rate_hz must be above 0 and at most {MOST_HZ:g}, not {rate_hz:g}")
+        if paced and line is None:
+            raise ValueError("a paced line needs its settings")
+        self._period_s = 1 / rate_hz
+        self._far = far
+        self._stations = stations
+        self._line = line
+        self._byte_s = bits_per_byte(line) / line.baud if line and paced else 0.0
+        self._listens = far.must_listen or any(station.answers for station in stations)
+        self._far_lock = threading.Lock()
+        self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
+        self._going = _Going()
+        self._chance = random.Random(seed)
+        self._silent = self._wrong_baud = False
+        self._junk_bytes = self._cut_one_in = 0
+        self._thread = DeviceThread(f"simulated {name}", self._send)
+
+    @property
+    def port(self) -> str:
+        """What to put into the plant's `port`; valid after `start`."""
+        return self._far.port
+
+    def start(self) -> None:
+        self.replug()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._thread.stop()
+        self.unplug()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def unplug(self) -> None:
+        """Pull the plug: the port is gone for the reader at once, and so is what was on its way."""
+        with self._far_lock:
+            self._far.unplug()
+            self._drop_all()
+
+    def replug(self) -> None:
+        """Plug in again under the same name."""
+        with self._far_lock:
+            self._far.plug()
+
+    def set_silent(self, silent: bool) -> None:
+        """Cut the cable behind the adapter: the port stays, nothing comes and nothing is heard."""
+        with self._far_lock:
+            self._silent = silent
+            self._drop_all()
+
+    def set_wrong_baud(self, wrong: bool) -> None:
+        """Send what a reader at another baud rate would see: bytes without a frame."""
+        with self._far_lock:
+            self._wrong_baud = wrong
+
+    def set_junk(self, most_bytes: int) -> None:
+        """Put up to so many random bytes before every frame."""
+        with self._far_lock:
+            self._junk_bytes = most_bytes
+
+    def set_cut(self, one_in: int) -> None:
+        """Lose the end of one frame in so many; 0 loses none."""
+        with self._far_lock:
+            self._cut_one_in = one_in
+
+    def send_raw(self, data: bytes) -> None:
+        """Put bytes on the line between two frames."""
+        with self._far_lock:
+            self._far.write(data)
+
+    def _send(self, stopping: threading.Event) -> None:
+        due_s = time.monotonic()
+        while not stopping.is_set():
+            with self._far_lock:  # so that no frame made before a plug was pulled is sent after it is back
+                if self._listens:
+                    self._listen()
+                now_s = time.monotonic()
+                if now_s >= due_s and not self._waiting and not self._going.left:
+                    self._waiting.extend(
+                        station.encode(station.load.shown()) for station in self._stations if station.sends
+                    )
+                    due_s = max(due_s + self._period_s, now_s)
+                self._pour(now_s)
+                going = bool(self._waiting or self._going.left)
+            wait_s = max(PACE_S, self._byte_s) if going else due_s - time.monotonic()
+            stopping.wait(min(wait_s, LISTEN_S) if self._listens else wait_s)
+
+    def _listen(self) -> None:
+        """Hear the reader, and let every indicator on the line answer."""
+        data = self._far.read()
+        if self._silent:
+            return
+        reader = self._far.line()
+        if data and self._line and reader:
+            data = heard(data, reader, self._line)
+        for station in self._stations:
+            if station.answers and (answer := station.answers.take(data) + station.answers.later()):
+                self._waiting.append(answer)
+
+    def _pour(self, now_s: float) -> None:
+        """Send what is due: everything, or as much as the line carries."""
+        while True:
+            if not self._going.left:
+                if not self._waiting:
+                    return
+                self._going = self._on_the_wire(self._waiting.popleft(), now_s)
+            if piece := self._going.take(now_s):
+                self._far.write(piece)
+            if self._going.left:
+                return
+
+    def _on_the_wire(self, message: bytes, now_s: float) -> "_Going":
+        takes_s = len(message) * self._byte_s
+        return _Going(self._as_heard(message), now_s, takes_s)
+
+    def _as_heard(self, message: bytes) -> bytes:
+        """What the reader gets of a message: nothing, noise, a part, or what its own settings make of it."""
+        if self._silent:
+            return b""
+        if self._wrong_baud:
+            return bytes(self._chance.choice(WRONG_BAUD_BYTES) for _ in message)
+        if self._cut_one_in and self._chance.randrange(self._cut_one_in) == 0:
+            message = message[: self._chance.randrange(len(message))]
+        if self._junk_bytes:
+            message = self._chance.randbytes(self._chance.randint(0, self._junk_bytes)) + message
+        reader = self._far.line()
+        return heard(message, self._line, reader) if self._line and reader else message
+
+    def _drop_all(self) -> None:
+        self._waiting.clear()
+        self._going = _Going()
+
+
+class _Going:
+    """A message that is being sent since `since_s` and takes `takes_s`."""
+
+    def __init__(self, data: bytes = b"", since_s: float = 0.0, takes_s: float = 0.0) -> None:
+        self._data = data
+        self._since_s = since_s
+        self._takes_s = takes_s
+        self._sent = 0
+        self.left = bool(data) or takes_s > 0
+
+    def take(self, now_s: float) -> bytes:
+        """The bytes that are due and were not taken yet."""
+        gone_s = now_s - self._since_s
+        over = gone_s >= self._takes_s
+        upto = len(self._data) if over else int(len(self._data) * gone_s / self._takes_s)
+        piece, self._sent = self._data[self._sent : upto], upto
+        self.left = not over
+        return piece
