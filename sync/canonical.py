@@ -1,6 +1,5 @@
 """The one JSON text of a value, so that two programs sign and hash the same bytes."""
 
-import json
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -9,9 +8,11 @@ _HARMLESS = frozenset({str, int, bool, type(None)})
 
 
 def canonical(body: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, integers only (a float raises TypeError)."""
-    _refuse_floats(body)
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """The one JSON text of a value: sorted keys, no spaces, integers only (a float raises TypeError).
+
+    ValueError for a text with half a character in it.
+    """
+    return to_json(_ordered(body)).decode()
 
 
 def parse(text: bytes) -> Any:
@@ -27,7 +28,7 @@ def parse(text: bytes) -> Any:
 def is_canonical(value: object, text: bytes) -> bool:
     """Whether `text` is the one text of `value`, which `parse` made of it: no doubled keys, no half characters.
 
-    The same as comparing with `canonical`, in a third of the time: head office does it for each row of a month.
+    The same as comparing with `canonical`, in half the time: head office does it for each row of a month.
     """
     try:
         return to_json(value) == text and _keys_sorted(value)
@@ -49,10 +50,24 @@ def _keys_sorted(value: object) -> bool:
     return True
 
 
+def _ordered(value: object) -> object:
+    """The value with its keys in order; TypeError for what is not of JSON, or a float."""
+    if type(value) in _HARMLESS:
+        return value
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return value if _HARMLESS.issuperset(map(type, value)) else [_ordered(item) for item in value]
+    if isinstance(value, str | int):
+        return value
+    raise TypeError(f"a {type(value).__name__} has no place in a record: {value!r}")
+
+
 def _refuse_floats(value: object) -> None:
+    """TypeError for a float anywhere in what was parsed."""
     if isinstance(value, float):
         raise TypeError(f"a float has no place in a record: {value!r}")
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    for item in items:
-        if type(item) not in _HARMLESS:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not _HARMLESS.issuperset(map(type, items)):
+        for item in items:
             _refuse_floats(item)

@@ -70,13 +70,12 @@ def base45_encode(raw: bytes) -> str:
     >>> base45_encode(b"AB")
     'BB8'
     """
-    out = []
-    for start in range(0, len(raw), 2):
-        pair = raw[start : start + 2]
-        value, width = int.from_bytes(pair, "big"), 3 if len(pair) == 2 else 2
-        for _ in range(width):
-            value, digit = divmod(value, 45)
-            out.append(_BASE45[digit])
+    out: list[str] = []
+    for start in range(0, len(raw) - 1, 2):
+        rest, low = divmod(raw[start] << 8 | raw[start + 1], 45)
+        out += _BASE45[low], _BASE45[rest % 45], _BASE45[rest // 45]
+    if len(raw) % 2:
+        out += _BASE45[raw[-1] % 45], _BASE45[raw[-1] // 45]
     return "".join(out)
 
 

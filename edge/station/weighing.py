@@ -170,12 +170,14 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
         books, plant, ticket.pass_id, ticket.plate, ticket.gross_at,
         number=ticket.number, net_kg=ticket.net_kg, product_code=ticket.product_code,
     )  # fmt: skip
-    books.tickets.add(ticket, plant.pass_key.write(exit_pass), row.mark)
-    seal_ticket(books, ticket.ticket, SealMark(SealKind.ENTERPRISE, press.by, ticket.gross_at))
+    seals = [SealMark(SealKind.ENTERPRISE, press.by, ticket.gross_at)]
     state = VisitState.TICKETED
     if plant.finance_seals_by_rule:
-        seal_ticket(books, ticket.ticket, SealMark(SealKind.FINANCE, "按授权", ticket.gross_at))
+        seals.append(SealMark(SealKind.FINANCE, "按授权", ticket.gross_at))
         state = VisitState.SEALED
+    books.tickets.add(ticket, plant.pass_key.write(exit_pass), row.mark, seals)
+    for seal in seals:
+        books.ledger.append(_sealed(ticket.ticket, seal))
     books.print_jobs.add(ticket.ticket, press.lane, press.by)
     books.visits.put(replace(visit, state=state, hold_fen=0, wanted_fen=0, held=None, ticket=ticket.ticket))
     books.captured(press.lane, visit.visit)
@@ -208,7 +210,11 @@ def _issue_slip(books: Books, plant: Plant, visit: Visit, tare_kg: int, press: P
 def seal_ticket(books: Books, ticket: str, seal: SealMark) -> None:
     """Set one seal, with its record."""
     books.tickets.seal(ticket, seal)
-    books.ledger.append(Sealed(ticket=ticket, seal=seal.kind.value, person=seal.person, at=seal.at))
+    books.ledger.append(_sealed(ticket, seal))
+
+
+def _sealed(ticket: str, seal: SealMark) -> Sealed:
+    return Sealed(ticket=ticket, seal=seal.kind.value, person=seal.person, at=seal.at)
 
 
 def _ticket(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Cleared) -> OutboundTicket:

@@ -11,6 +11,8 @@ from typing import Literal
 from edge.domain.exit_pass import ExitPass
 from edge.store.clock import Clock
 from edge.store.ledger import Ledger, LedgerRow
+from edge.store.row_sums import Rows
+from edge.store.scale_alarms import ScaleAlarmTable
 from edge.store.slips import SlipTable, StoredSlip
 from edge.store.tickets import PrintJobs, StoredTicket, TicketTable
 from edge.store.visits import AccountTable, VisitTable
@@ -34,6 +36,9 @@ class Books:
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
+        self._meta = Rows(connection, "meta")
+        self._stock = Rows(connection, "stock")
+        self._lanes = Rows(connection, "lanes")
         self.clock = clock
         self.ledger = Ledger(connection, clock)
         self.accounts = AccountTable(connection)
@@ -41,6 +46,7 @@ class Books:
         self.tickets = TicketTable(connection)
         self.slips = SlipTable(connection)
         self.print_jobs = PrintJobs(connection)
+        self.scale_alarms = ScaleAlarmTable(connection)
 
     def paper(self, name: str) -> StoredTicket | StoredSlip | None:
         """What was printed under this name: a ticket's number, or the visit of an empty slip."""
@@ -54,10 +60,12 @@ class Books:
     def savepoint(self) -> Iterator[None]:
         """Undo only what happens inside when it raises; the transaction around it goes on."""
         self._connection.execute("SAVEPOINT part")
+        appended = self.ledger.appended
         try:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK TO part")
+            self.ledger.appended = appended
             raise
         finally:
             self._connection.execute("RELEASE part")
@@ -73,7 +81,7 @@ class Books:
 
     def keep(self, key: str, value: int | str) -> None:
         """Keep a number or text."""
-        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, str(value)))
+        self._meta.put(key=key, value=str(value))
 
     @property
     def mode(self) -> Mode:
@@ -114,15 +122,14 @@ class Books:
 
     def stock_received(self, product: str, received_kg: int) -> None:
         """The cumulative quantity taken into the yard, as head office counts it."""
-        self._connection.execute(
-            "INSERT INTO stock (product, received_kg) VALUES (?, ?)"
-            " ON CONFLICT (product) DO UPDATE SET received_kg = MAX(received_kg, excluded.received_kg)",
-            (product, received_kg),
-        )
+        row = self._connection.execute("SELECT received_kg FROM stock WHERE product = ?", (product,)).fetchone()
+        self._stock.put(product=product, received_kg=max(received_kg, row["received_kg"] if row else 0))
 
     def stock_moved(self, product: str, sold_kg: int) -> None:
         """A ticket took `sold_kg` from the yard (a void gives it back, negative). No effect where no stock is kept."""
-        self._connection.execute("UPDATE stock SET sold_kg = sold_kg + ? WHERE product = ?", (sold_kg, product))
+        row = self._connection.execute("SELECT sold_kg FROM stock WHERE product = ?", (product,)).fetchone()
+        if row is not None:
+            self._stock.change({"product": product}, sold_kg=row["sold_kg"] + sold_kg)
 
     def lanes(self) -> dict[str, LaneRow]:
         """What stands on each lane; survives a restart in the middle of a loading."""
@@ -131,20 +138,14 @@ class Books:
 
     def occupy(self, lane: str, visit: str) -> None:
         """Put a visit on a lane ('' frees it); what was captured there last stays known."""
-        self._connection.execute(
-            "INSERT INTO lanes (lane, visit, captured_visit) VALUES (?, ?, '')"
-            " ON CONFLICT (lane) DO UPDATE SET visit = excluded.visit",
-            (lane, visit),
-        )
+        known = self.lanes().get(lane)
+        self._lanes.put(lane=lane, visit=visit, captured_visit=known.captured_visit if known else "")
 
     def captured(self, lane: str, visit: str) -> None:
         """A weight of this visit was taken on this lane."""
-        self._connection.execute(
-            "INSERT INTO lanes (lane, visit, captured_visit) VALUES (?, ?, ?)"
-            " ON CONFLICT (lane) DO UPDATE SET captured_visit = excluded.captured_visit",
-            (lane, visit, visit),
-        )
+        known = self.lanes().get(lane)
+        self._lanes.put(lane=lane, visit=known.visit if known else visit, captured_visit=visit)
 
     def vacate(self, visit: str) -> None:
         """The visit stands on no lane any more."""
-        self._connection.execute("UPDATE lanes SET visit = '' WHERE visit = ?", (visit,))
+        self._lanes.change({"visit": visit}, visit="")

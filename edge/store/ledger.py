@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge.store.clock import Clock
+from edge.store.row_sums import Rows
 from sync.chain import GENESIS_HASH, row_hash
 from sync.messages import WireRecord
 from sync.records import Record
@@ -29,6 +30,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
+        self._rows = Rows(connection, "ledger")
         self.appended: LedgerRow | None = None
         """The newest row of the running transaction; None while it has added none."""
 
@@ -38,6 +40,8 @@ class Ledger:
 
     def head(self) -> LedgerRow:
         """The last row; `LedgerRow(0, genesis)` when the ledger is empty."""
+        if self.appended is not None:
+            return self.appended
         row = self._connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
         return LedgerRow(row["seq"], row["hash"]) if row else LedgerRow(0, GENESIS_HASH)
 
@@ -52,20 +56,16 @@ class Ledger:
         seq, body = before.seq + 1, record.body()
         digest = row_hash(before.hash, seq, record.KIND, body)
         clock = self._clock
-        self._connection.execute(
-            "INSERT INTO ledger (seq, kind, body, prev_hash, hash, at, boot_id, monotonic_ms, clock)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                seq,
-                record.KIND,
-                body,
-                before.hash,
-                digest,
-                clock.now().isoformat(),
-                clock.boot_id,
-                clock.monotonic_ms(),
-                "ok" if clock.trusted() else "bad",
-            ),
+        self._rows.add(
+            seq=seq,
+            kind=record.KIND,
+            body=body,
+            prev_hash=before.hash,
+            hash=digest,
+            at=clock.now().isoformat(),
+            boot_id=clock.boot_id,
+            monotonic_ms=clock.monotonic_ms(),
+            clock="ok" if clock.trusted() else "bad",
         )
         self.appended = LedgerRow(seq, digest)
         return self.appended

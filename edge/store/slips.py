@@ -1,10 +1,11 @@
 """Exit passes of empty trucks 空车出门证 as rows."""
 
 import sqlite3
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from edge.domain.ticket import EmptySlip
+from edge.store.row_sums import Rows
 
 _SLIP = tuple(field.name for field in fields(EmptySlip))
 _SELECT = """
@@ -37,15 +38,12 @@ class SlipTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._rows = Rows(connection, "empty_slips")
 
     def add(self, slip: EmptySlip, pass_code: str, ledger_mark: str) -> None:
         """A new slip; visit and pass are unique."""
-        *before, at = astuple(slip)
-        self._connection.execute(
-            f"INSERT INTO empty_slips ({', '.join(_SLIP)}, pass_code, ledger_mark)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*before, at.isoformat(), pass_code, ledger_mark),
-        )
+        told = asdict(slip) | {"at": slip.at.isoformat()}
+        self._rows.add(**told, pass_code=pass_code, ledger_mark=ledger_mark)
 
     def get(self, visit: str) -> StoredSlip | None:
         """The slip of a visit."""

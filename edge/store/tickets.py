@@ -2,10 +2,14 @@
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import datetime
 
+from pydantic_core import to_json
+
 from edge.domain.ticket import OutboundTicket, SaleMode, SealKind, SealMark
+from edge.store.row_sums import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +51,29 @@ class TicketTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._rows = Rows(connection, "tickets")
+        self._passes = Rows(connection, "passes_used")
 
     def next_number(self) -> int:
         """The next number; taken by adding the ticket in the same transaction."""
         row = self._connection.execute("SELECT COALESCE(MAX(number), 0) + 1 AS number FROM tickets").fetchone()
         return int(row["number"])
 
-    def add(self, ticket: OutboundTicket, pass_code: str, ledger_mark: str) -> None:
+    def add(self, ticket: OutboundTicket, pass_code: str, ledger_mark: str, seals: Iterable[SealMark] = ()) -> None:
         """A new ticket; visit, number and pass are unique."""
-        body = {name: _plain(value) for name, value in asdict(ticket).items()}
-        self._connection.execute(
-            "INSERT INTO tickets (number, ticket, visit, pass_id, pass_code, business_date, body, ledger_mark, net_kg,"
-            " amount_fen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                ticket.number,
-                ticket.ticket,
-                ticket.visit,
-                ticket.pass_id,
-                pass_code,
-                ticket.business_date,
-                json.dumps(body, ensure_ascii=False),
-                ledger_mark,
-                ticket.net_kg,
-                ticket.amount_fen,
-            ),
+        body = {name: _plain(getattr(ticket, name)) for name in _FIELDS}
+        self._rows.add(
+            number=ticket.number,
+            ticket=ticket.ticket,
+            visit=ticket.visit,
+            pass_id=ticket.pass_id,
+            pass_code=pass_code,
+            business_date=ticket.business_date,
+            body=to_json(body).decode(),
+            ledger_mark=ledger_mark,
+            net_kg=ticket.net_kg,
+            amount_fen=ticket.amount_fen,
+            **_sealed(*seals),
         )
 
     def get(self, ticket: str) -> StoredTicket | None:
@@ -106,26 +109,19 @@ class TicketTable:
 
     def seal(self, ticket: str, seal: SealMark) -> None:
         """Set one of the two seals."""
-        column = seal.kind.value
-        self._connection.execute(
-            f"UPDATE tickets SET {column}_seal = ?, {column}_at = ? WHERE ticket = ?",
-            (seal.person, seal.at.isoformat(), ticket),
-        )
+        self._rows.change({"ticket": ticket}, **_sealed(seal))
 
     def void(self, ticket: str, seq: int) -> None:
         """Mark as void, pointing at the ledger row that says so."""
-        self._connection.execute("UPDATE tickets SET void_seq = ? WHERE ticket = ?", (seq, ticket))
+        self._rows.change({"ticket": ticket}, void_seq=seq)
 
     def use_pass(self, pass_id: str, ticket: str, gate: str, at: datetime) -> None:
         """The single use of a pass; a second one violates the primary key."""
-        self._connection.execute(
-            "INSERT INTO passes_used (pass_id, ticket, gate, at) VALUES (?, ?, ?, ?)",
-            (pass_id, ticket, gate, at.isoformat()),
-        )
+        self._passes.add(pass_id=pass_id, ticket=ticket, gate=gate, at=at.isoformat())
 
     def opened(self, pass_id: str) -> None:
         """The barrier took the command for this pass."""
-        self._connection.execute("UPDATE passes_used SET opened = 1 WHERE pass_id = ?", (pass_id,))
+        self._passes.change({"pass_id": pass_id}, opened=1)
 
 
 _OPEN_JOB = "state <> 'sent'"  # the partial index's own words: without them every job ever printed is read
@@ -149,21 +145,22 @@ class PrintJobs:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._rows = Rows(connection, "print_jobs")
 
     def add(self, ticket: str, lane: str, by: str) -> PrintJob:
         """Queue the next copy of a ticket: the original first, then reprints."""
-        row = self._connection.execute(
-            "SELECT COALESCE(MAX(copy_number), -1) + 1 AS copy FROM print_jobs WHERE ticket = ?", (ticket,)
+        number, copy = self._connection.execute(
+            "SELECT (SELECT COALESCE(MAX(job), 0) + 1 FROM print_jobs), COALESCE(MAX(copy_number), -1) + 1"
+            " FROM print_jobs WHERE ticket = ?",
+            (ticket,),
         ).fetchone()
-        cursor = self._connection.execute(
-            "INSERT INTO print_jobs (ticket, lane, copy_number, state, by) VALUES (?, ?, ?, 'queued', ?)",
-            (ticket, lane, row["copy"], by),
-        )
-        return PrintJob(int(cursor.lastrowid or 0), ticket, lane, row["copy"], "queued", "", by)
+        job = PrintJob(number, ticket, lane, copy, "queued", "", by)
+        self._rows.add(job=number, ticket=ticket, lane=lane, copy_number=copy, state=job.state, by=by)
+        return job
 
     def move(self, job: int, state: str, detail: str = "") -> None:
         """Set a job's state."""
-        self._connection.execute("UPDATE print_jobs SET state = ?, detail = ? WHERE job = ?", (state, detail, job))
+        self._rows.change({"job": job}, state=state, detail=detail)
 
     def next_queued(self, lanes: tuple[str, ...]) -> PrintJob | None:
         """The oldest job waiting for one of these lanes' printers."""
@@ -199,16 +196,28 @@ def _job(row: sqlite3.Row) -> PrintJob:
     return PrintJob(**{name: row[name] for name in PrintJob.__slots__})
 
 
+_FIELDS = tuple(field.name for field in fields(OutboundTicket))
+
+
+def _sealed(*seals: SealMark) -> dict[str, str]:
+    """The columns of these seals."""
+    return {
+        column: value
+        for seal in seals
+        for column, value in ((f"{seal.kind.value}_seal", seal.person), (f"{seal.kind.value}_at", seal.at.isoformat()))
+    }
+
+
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _ticket(body: str) -> OutboundTicket:
-    fields = json.loads(body)
-    fields["mode"] = SaleMode(fields["mode"])
+    told = json.loads(body)
+    told["mode"] = SaleMode(told["mode"])
     for name in ("tare_at", "gross_at"):
-        fields[name] = datetime.fromisoformat(fields[name])
-    return OutboundTicket(**fields)
+        told[name] = datetime.fromisoformat(told[name])
+    return OutboundTicket(**told)
 
 
 def _stored(row: sqlite3.Row) -> StoredTicket:

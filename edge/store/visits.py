@@ -9,6 +9,7 @@ from edge.domain.dispatch import DispatchNotice, tidy_plate
 from edge.domain.refusal import Reason, Refusal
 from edge.domain.ticket import SaleMode
 from edge.domain.visit import IN_PLANT, HeldLoad, Visit, VisitState
+from edge.store.row_sums import Rows
 from sync.allotment import PlantCounters
 from sync.documents import Notice
 from sync.orders import digest
@@ -28,6 +29,8 @@ class VisitTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._rows = Rows(connection, "visits")
+        self._meta = Rows(connection, "meta")
 
     def get(self, visit: str) -> Visit | None:
         """One visit by its notice's number."""
@@ -36,20 +39,16 @@ class VisitTable:
 
     def add(self, visit: Visit, order: Notice) -> None:
         """A new visit with the notice it follows."""
-        self._connection.execute(
-            "INSERT INTO visits (visit, notice, version, order_body, plate, account, state, hold_fen, wanted_fen)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                visit.visit,
-                visit.notice.notice,
-                visit.notice.version,
-                order.model_dump_json(),
-                visit.plate,
-                visit.notice.account,
-                visit.state.value,
-                visit.hold_fen,
-                visit.wanted_fen,
-            ),
+        self._rows.add(
+            visit=visit.visit,
+            notice=visit.notice.notice,
+            version=visit.notice.version,
+            order_body=order.model_dump_json(),
+            plate=visit.plate,
+            account=visit.notice.account,
+            state=visit.state.value,
+            hold_fen=visit.hold_fen,
+            wanted_fen=visit.wanted_fen,
         )
 
     def came_as(self, visit: str, order: Notice) -> bool:
@@ -60,30 +59,29 @@ class VisitTable:
     def put(self, visit: Visit) -> None:
         """Write back all that changes in a visit's life."""
         held = visit.held
-        self._connection.execute(
-            "UPDATE visits SET state = ?, hold_fen = ?, wanted_fen = ?, queue_number = ?, arrived_at = ?,"
-            " tare_kg = ?, tare_at = ?, held_at = ?, held_refusal = ?, held_gross_kg = ?, ticket = ? WHERE visit = ?",
-            (
-                visit.state.value,
-                visit.hold_fen,
-                visit.wanted_fen,
-                visit.queue_number,
-                _text(visit.arrived_at),
-                visit.tare_kg,
-                _text(visit.tare_at),
-                _text(held.at) if held else "",
-                json.dumps({"reason": held.refusal.reason, "numbers": held.refusal.numbers}) if held else "",
-                held.gross_kg if held else None,
-                visit.ticket,
-                visit.visit,
-            ),
+        self._rows.change(
+            {"visit": visit.visit},
+            state=visit.state.value,
+            hold_fen=visit.hold_fen,
+            wanted_fen=visit.wanted_fen,
+            queue_number=visit.queue_number,
+            arrived_at=_text(visit.arrived_at),
+            tare_kg=visit.tare_kg,
+            tare_at=_text(visit.tare_at),
+            held_at=_text(held.at) if held else "",
+            held_refusal=json.dumps({"reason": held.refusal.reason, "numbers": held.refusal.numbers}) if held else "",
+            held_gross_kg=held.gross_kg if held else None,
+            ticket=visit.ticket,
         )
 
     def amend(self, visit: Visit, order: Notice) -> None:
         """A higher version of the notice takes the place of the old one; the plate may change, the name may not."""
-        self._connection.execute(
-            "UPDATE visits SET version = ?, order_body = ?, plate = ?, account = ? WHERE visit = ?",
-            (order.version, order.model_dump_json(), visit.plate, order.account, visit.visit),
+        self._rows.change(
+            {"visit": visit.visit},
+            version=order.version,
+            order_body=order.model_dump_json(),
+            plate=visit.plate,
+            account=order.account,
         )
 
     def open(self) -> list[Visit]:
@@ -110,6 +108,15 @@ class VisitTable:
         ).fetchone()
         return row is not None
 
+    def tares_kg(self, plate: str, without: str, limit: int) -> list[int]:
+        """What this plate weighed empty in its last visits but one, oldest first; by queue numbers, as above."""
+        rows = self._connection.execute(
+            "SELECT tare_kg FROM visits WHERE plate = ? AND visit <> ? AND tare_kg IS NOT NULL"
+            " ORDER BY queue_number DESC LIMIT ?",
+            (plate, without, limit),
+        ).fetchall()
+        return [row["tare_kg"] for row in reversed(rows)]
+
     def noticed(self, plate: str) -> list[Visit]:
         """Notices waiting for this plate to arrive, oldest first."""
         rows = self._connection.execute(
@@ -121,7 +128,7 @@ class VisitTable:
         """The next number called out to drivers."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = 'queue_number'").fetchone()
         number = int(row["value"]) + 1 if row else 1
-        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('queue_number', ?)", (str(number),))
+        self._meta.put(key="queue_number", value=str(number))
         return number
 
 
@@ -130,6 +137,7 @@ class AccountTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._rows = Rows(connection, "accounts")
 
     def get(self, account: str) -> PlantCounters:
         """The counters; all zero for an account never heard of."""
@@ -138,19 +146,13 @@ class AccountTable:
 
     def put(self, account: str, counters: PlantCounters) -> None:
         """Write the counters; the table's CHECKs repeat the invariant."""
-        self._connection.execute(
-            "INSERT INTO accounts (account, granted_fen, returned_fen, spent_fen, voided_fen, held_fen)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account) DO UPDATE SET granted_fen = excluded.granted_fen,"
-            " returned_fen = excluded.returned_fen, spent_fen = excluded.spent_fen,"
-            " voided_fen = excluded.voided_fen, held_fen = excluded.held_fen",
-            (
-                account,
-                counters.granted_fen,
-                counters.returned_fen,
-                counters.spent_fen,
-                counters.voided_fen,
-                counters.held_fen,
-            ),
+        self._rows.put(
+            account=account,
+            granted_fen=counters.granted_fen,
+            returned_fen=counters.returned_fen,
+            spent_fen=counters.spent_fen,
+            voided_fen=counters.voided_fen,
+            held_fen=counters.held_fen,
         )
 
     def following(self, account: str, limit: int) -> dict[str, PlantCounters]:

@@ -21,18 +21,27 @@ PLANT = make_plant()
 @pytest.fixture
 def before_slips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Books with m001's tables alone: a truck that left, one before the gate, an empty one that got no slip."""
-    path = tmp_path / "plant.db"
-    connection = connect(path, writable=True)
-    migrations.apply(SqliteUtils(connection), stop_before="m002_empty_slips")
-    books = Books(connection, Clock())
-    with monkeypatch.context() as then:
-        then.setattr(weighing, "_issue_slip", lambda *_: None)
-        connection.execute("BEGIN")
+
+    def fill(books: Books) -> None:
         tickets = [load(books, PLANT, order(books, number)) for number in (1, 2)]
         leave_empty(books, PLANT, order(books, 3))
         print_all(books)
         leave(books, PLANT, tickets[0])
-        connection.execute("COMMIT")
+
+    with monkeypatch.context() as then:
+        then.setattr(weighing, "_issue_slip", lambda *_: None)
+        today = Database(tmp_path / "today.db", Clock())
+        today.transact_now(fill)
+        today.close()
+    path = tmp_path / "plant.db"
+    connection = connect(path, writable=True)
+    migrations.apply(SqliteUtils(connection), stop_before="m002_empty_slips")
+    connection.execute("ATTACH ? AS today", (str(tmp_path / "today.db"),))
+    for (table,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+        columns = ", ".join(name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,)))
+        if not table.startswith("_"):
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}")
+    connection.execute("DELETE FROM meta WHERE key = 'row_sums'")
     connection.close()
     return path
 
