@@ -186,7 +186,11 @@ def check_schema(connection: sqlite3.Connection, findings: Findings) -> bool:
     False when a table is another one, so that nothing more can be said of its rows.
     """
     known = [migration.name for migration in migrations.pending(SqliteUtils(memory=True))]
-    applied = [migration.name for migration in migrations.applied(SqliteUtils(connection))]
+    try:
+        applied = [migration.name for migration in migrations.applied(SqliteUtils(connection))]
+    except KeyError as missing:  # a column's name, when its text in the schema is damaged
+        findings.say("database", f"its table of migrations has no column {missing}")
+        return False
     if applied != known[: len(applied)]:
         findings.say("database", f"its migrations are {', '.join(applied)}; this program knows {', '.join(known)}")
         return False

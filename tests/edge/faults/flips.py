@@ -14,7 +14,8 @@ records, numbers, tickets, amounts, accounts, visits, weighments, slips, voids, 
 outbox |
 
 Nothing answers for: free pages and the space between cells, counters in the file's header that SQLite keeps for caches,
-frames of the log that were folded in already, and when a migration was applied. No row of the books is there.
+frames of the log that were folded in already, when a migration was applied, and the words in which sqlite_utils made its
+own table of migrations. No row of the books is there.
 """
 
 import contextlib
@@ -98,8 +99,9 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     connection.text_factory = bytes
     try:
-        found = {"schema": connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()}
-        for kind, name, _, _ in list(found["schema"]):
+        schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name <> '_sqlite_migrations'"
+        found = {"schema": connection.execute(schema).fetchall()}
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
             if kind == b"table":
                 columns = "migration_set, name" if name == b"_sqlite_migrations" else "*"
                 table = name.decode()
