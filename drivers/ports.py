@@ -58,8 +58,8 @@ class CommandNo(StrEnum):
 _NO_WORDS = {
     CommandNo.NOT_NOW: "it cannot do this now",
     CommandNo.MOVING: "its weight is not stable",
-    CommandNo.ABOVE_RANGE: "its weight is above the range in which it can be zeroed",
-    CommandNo.BELOW_RANGE: "its weight is below the range in which it can be zeroed",
+    CommandNo.ABOVE_RANGE: "its weight is above the range for this",
+    CommandNo.BELOW_RANGE: "its weight is below the range for this",
     CommandNo.NOT_KNOWN: "it does not know this command",
     CommandNo.NO_EFFECT: "the weight does not show that it was done",
 }
@@ -125,6 +125,16 @@ class Gate(Protocol):
     def open_once(self) -> None: ...
     def inputs(self) -> GateInputs: ...
     def lamp(self, green: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+class Loops(Protocol):
+    """The vehicle loops 地感 of a weighbridge's deck."""
+
+    def vehicle(self) -> bool:
+        """Whether any loop sees a vehicle now; raises DriverError when the module does not answer."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -300,6 +300,8 @@ class Alarm(Record):
 
 
 MOST_CURVE_POINTS = 300
+Point = Annotated[int, Field(ge=-(10**6), le=10**6)]
+"""A weight on a curve, kg; below zero where a scale drifted."""
 
 
 class ScaleAlarmed(Record):
@@ -316,7 +318,7 @@ class ScaleAlarmed(Record):
     """Whose truck it concerns, as far as one does."""
     weighment: str = ""
     plate: str = ""
-    curve_kg: Annotated[tuple[int, ...], Field(max_length=MOST_CURVE_POINTS)]
+    curve_kg: Annotated[tuple[Point, ...], Field(max_length=MOST_CURVE_POINTS)]
     """Weight about the event, oldest first, one point each `curve_step_ms`."""
     curve_step_ms: int
     indicator: Name
@@ -328,7 +330,7 @@ class ScaleAlarmSeen(Record):
     """确认报警: a person looked at an alarm. `alarm` is the ledger row that told it."""
 
     KIND = "scale_alarm_seen"
-    alarm: int
+    alarm: Annotated[int, Field(ge=1, le=2**53)]
     lane: Name
     visit: str = ""
     person: Name

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     NOT_OVERRIDABLE = "not_overridable"
     NAME_AND_REASON = "name_and_reason"
     REASON_MISSING = "reason_missing"
+    ALARM_UNKNOWN = "alarm_unknown"
     BARRIER_FAILED = "barrier_failed"
     TICKET_UNKNOWN = "ticket_unknown"
     TICKET_LEFT = "ticket_left"
@@ -163,6 +164,7 @@ _WORDS: dict[Reason, Words] = {
     Reason.NOT_OVERRIDABLE: Words("这种情况不得人工放行:{why}", "This cannot be overridden: {why_en}"),
     Reason.NAME_AND_REASON: Words("人工放行须写明姓名与理由", "Give your name and the reason"),
     Reason.REASON_MISSING: Words("请写明理由", "Give the reason"),
+    Reason.ALARM_UNKNOWN: Words("这条报警已确认,或不在本磅", "No such alarm stands on this lane: seen already?"),
     Reason.BARRIER_FAILED: Words("道闸没有动作:{what}", "The barrier did not act: {what_en}"),
     Reason.TICKET_UNKNOWN: Words("没有出库单 {ticket}", "There is no ticket {ticket}"),
     Reason.TICKET_LEFT: Words("{ticket} 已出门,只能由总部红冲", "{ticket} has left; only head office can credit it"),

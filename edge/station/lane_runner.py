@@ -7,7 +7,7 @@ only after its commit does anything act.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from drivers.ports import Camera, Scale
+from drivers.ports import Camera, Loops, Scale
 from edge.domain.decision import CLEARED_BY_MONEY
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import Capture, ScaleState
@@ -27,6 +27,7 @@ from edge.station.lane_view import (
 )
 from edge.station.pictures import PictureStore
 from edge.station.plant import Plant
+from edge.station.scale_alarms import Booked, booked_since
 from edge.station.topup import read_code, take_code
 from edge.station.views import Done, LaneView, LinkView, Why, as_json
 from edge.store.books import Books
@@ -51,9 +52,10 @@ class LaneRunner:
         desk: Desk,
         pictures: PictureStore,
         link: LinkSource,
+        loops: Loops | None = None,
     ) -> None:
         self.setup = setup
-        self.scale = LaneScale(setup, scale, desk, changed=self._publish, reading=self._publish_soon)
+        self.scale = LaneScale(setup, scale, loops, desk, changed=self._publish, reading=self._publish_soon)
         self._desk = desk
         self._link = link
         self._eyes = Eyes(f"camera {setup.lane}", camera, desk, pictures)
@@ -70,7 +72,13 @@ class LaneRunner:
         self.scale.start()
 
     async def run(self) -> None:
-        """Tick until cancelled: notice an old weight, keep pages alive, free the lane, try again when money came."""
+        """Watch the scale, keep the page and the lane up to date, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.scale.run())
+            group.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Notice an old weight, keep pages alive, free the lane, try again when money came."""
         ticks = 0
         while True:
             await asyncio.sleep(_TICK_S)
@@ -151,6 +159,11 @@ class LaneRunner:
 
         return await self._command(lambda: self._with_visit(leave), visit)
 
+    async def see_alarm(self, by: str, alarm: str, note: str) -> Outcome:
+        """确认报警: a person has looked at an alarm of the scale watch, and says what it was."""
+        number = int(alarm) if alarm.isdecimal() else 0
+        return await self._command(lambda: self.scale.watch.see(number, by, note))
+
     def view(self) -> LaneView:
         """The lane now."""
         desk = self._desk
@@ -172,6 +185,8 @@ class LaneRunner:
             last=Why.of(self._last) if self._last else None,
             done=self._done,
             barred=barred_words(desk.snapshot),
+            scale_alarms=self.scale.watch.standing,
+            scale_alarm_count=self.scale.watch.count,
         )
 
     def left_kg(self) -> tuple[str, int | None]:
@@ -237,9 +252,17 @@ class LaneRunner:
         capture = self.scale.capture(visit)
         if isinstance(capture, Refusal):
             return capture
-        outcome = await self._commit(
-            lambda books: book(books, self._desk.plant, moves.fresh(books, visit.visit), self._press(capture, seen, by))
-        )
+        booked: list[Booked] = []
+
+        def press(books: Books) -> Outcome:
+            before = books.ledger.head().seq
+            told = book(books, self._desk.plant, moves.fresh(books, visit.visit), self._press(capture, seen, by))
+            booked[:] = booked_since(books, before)
+            return told
+
+        outcome = await self._commit(press)
+        for each in booked:
+            self.scale.watch.booked(each)
         if self._desk.snapshot.captured_on(self.setup.lane) == visit.visit:
             self.scale.monitor.captured()
         crashpoint("press.after_commit")

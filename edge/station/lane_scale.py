@@ -1,17 +1,20 @@
 """The scale's side of a lane: readings and health in, on the loop; out come the weights to show and to book."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from drivers.ports import Scale
+from drivers.ports import Loops, Scale
 from drivers.readings import DeviceStatus, Health, WeightReading
 from drivers.worker import ReaderWorker
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import Capture, ScaleMonitor, ScaleRules, ScaleState
+from edge.domain.scale_watch import WatchRules
 from edge.domain.visit import Visit
 from edge.station.desk import Desk
+from edge.station.lane_watch import LaneWatch
 from edge.station.views import ScaleView
 
 _CURVE_POINTS = 60
@@ -34,15 +37,25 @@ class LaneSetup:
     indicator: str
     rules: ScaleRules
     verified_until: date | None
+    watch: WatchRules | None = None
+    """What the scale watch looks for; None: nothing."""
 
 
 class LaneScale:
     """One lane's weighing indicator. `reading` is called after each reading, `changed` when its health changed."""
 
     def __init__(
-        self, setup: LaneSetup, scale: Scale, desk: Desk, *, reading: Callable[[], None], changed: Callable[[], None]
+        self,
+        setup: LaneSetup,
+        scale: Scale,
+        loops: Loops | None,
+        desk: Desk,
+        *,
+        reading: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self.setup = setup
+        self.watch = LaneWatch(setup.lane, setup.indicator, setup.rules, setup.watch, loops, desk, changed)
         self.monitor = ScaleMonitor(setup.rules)
         self._desk = desk
         self._on_reading = reading
@@ -55,12 +68,17 @@ class LaneScale:
         )
 
     def start(self) -> None:
-        """Start the indicator's thread."""
+        """Start the threads of the indicator and the loops."""
         self._reader.start()
+        self.watch.start()
+
+    async def run(self) -> None:
+        """Watch the scale until cancelled."""
+        await self.watch.run()
 
     async def stop(self) -> None:
-        """Let go of the indicator."""
-        await self._reader.stop()
+        """Let go of the devices."""
+        await asyncio.gather(self._reader.stop(), self.watch.stop())
 
     def state(self) -> ScaleState:
         """What the scale is doing now."""
@@ -114,6 +132,7 @@ class LaneScale:
 
     def _reading(self, reading: WeightReading) -> None:
         self.monitor.feed(reading)
+        self.watch.feed(reading)
         self._arrivals.append(reading.received_ms)
         self._on_reading()
 

@@ -153,6 +153,24 @@ class AlarmView:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleAlarmView:
+    """What the scale watch found, with the weight curve about it; `seen_by` is '' while nobody has acknowledged it."""
+
+    alarm: int
+    """Its ledger row: what an acknowledgement names."""
+    at: str
+    kind: str
+    words: Words
+    visit: str
+    plate: str
+    curve_kg: tuple[int, ...]
+    curve_step_ms: int
+    seen_by: str
+    seen_at: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaneView:
     """All a lane page shows. `actions` names: call tare start_loading load_complete unload recheck cancel empty_exit
     park topup.
@@ -176,6 +194,9 @@ class LaneView:
     """The last success in words ("ticket HX01-01-0000001 printed, drive to the gate")."""
     barred: Words = Words("", "")
     """Why the plant books nothing new (fenced, closed); empty while it does."""
+    scale_alarms: tuple[ScaleAlarmView, ...] = ()
+    """The newest that nobody has acknowledged; `scale_alarm_count` are there in all."""
+    scale_alarm_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

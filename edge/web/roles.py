@@ -18,6 +18,7 @@ MAY: dict[str, frozenset[str]] = {
     "cancel": _LANE | {"biller"},
     "empty_exit": _LANE,
     "topup": _LANE | {"biller"},
+    "alarm_seen": _LANE,
     "scan": _GATE,
     "override": _GATE,
     "arrive": _GATE | _DESK,

@@ -124,6 +124,15 @@ _LABELS: dict[str, tuple[str, str]] = {
     "empty_title": ("空车出门？预留的款将释放", "Leave empty? The money held is released"),
     "confirm": ("确定", "Confirm"),
     "keep": ("不，返回", "No, go back"),
+    # the scale watch
+    "scale_alarm": ("称重报警", "Scale alarm"),
+    "alarm_look": ("查看", "Look"),
+    "alarm_title": ("称重报警：请看现场，再确认", "Scale alarm: look at the scale, then acknowledge"),
+    "alarm_note": ("看到了什么", "What did you see"),
+    "alarm_r1": ("车辆正常移动", "The truck moved, all is well"),
+    "alarm_r2": ("已复称，重量一致", "Weighed again, same weight"),
+    "alarm_r3": ("已报告班长", "Reported to the supervisor"),
+    "alarm_seen": ("确认报警", "Acknowledge"),
     # the hold
     "hold": ("扣留，未放行", "Held"),
     "hold_over_balance": ("超预付款，未放行", "Over the paid balance"),

@@ -60,8 +60,8 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something a person should look at: override, void, odd_void, reprint, print, refused, alarm, notice_refused,
-    order_differs, unreadable.
+    """Something a person should look at: override, void, odd_void, reprint, print, refused, alarm, scale_alarm,
+    notice_refused, order_differs, unreadable.
     """
 
     seq: int
@@ -102,6 +102,10 @@ class Effects:
     notices: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Notice number → its new state and reason."""
     lacks: list[Lack] = field(default_factory=list)
+    alarms: dict[int, wire.ScaleAlarmed] = field(default_factory=dict)
+    """Alarms of the scale watch by their rows."""
+    seen: dict[int, wire.ScaleAlarmSeen] = field(default_factory=dict)
+    """Who first acknowledged the alarm of a row, which may have come long before."""
     issued: Mapping[str, Sequence[Notice]] | None = None
     """Every version of the notices that the rows name, as issued to this instance; None: not to be compared."""
 
@@ -262,9 +266,18 @@ class Effects:
     def _alarm(self, seq: int, record: wire.Alarm, _at: str) -> None:
         self.incidents.append(Incident(seq, "alarm", time_text(record.at), f"{record.source}: {record.what}"))
 
+    def _scale_alarmed(self, seq: int, record: wire.ScaleAlarmed, _at: str) -> None:
+        self.alarms[seq] = record
+        said = " ".join(part for part in (record.plate, record.zh, record.en) if part)
+        self.incidents.append(Incident(seq, "scale_alarm", time_text(record.at), said))
+
+    def _scale_alarm_seen(self, _seq: int, record: wire.ScaleAlarmSeen, _at: str) -> None:
+        self.seen.setdefault(record.alarm, record)
+
     _HANDLERS: ClassVar[dict[type[wire.Record], Callable[["Effects", int, Any, str], None]]] = {
         wire.NoticeTaken: _notice_taken, wire.NoticeRefused: _notice_refused, wire.HoldChanged: _hold,
         wire.VisitMoved: _moved, wire.Weighing: _weighed, wire.Held: _held, wire.Ticketed: _ticketed,
         wire.SlipIssued: _slip_issued, wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided,
         wire.Printed: _printed, wire.Returned: _returned, wire.Alarm: _alarm,
+        wire.ScaleAlarmed: _scale_alarmed, wire.ScaleAlarmSeen: _scale_alarm_seen,
     }  # fmt: skip

@@ -17,6 +17,7 @@ from edge.station.views import (
     MoneyView,
     PassageView,
     QueueEntry,
+    ScaleAlarmView,
     ScaleView,
     TicketView,
     VerdictView,
@@ -178,3 +179,13 @@ GATE = GateView(
     ), 86, (),
 )  # fmt: skip
 ALARM = AlarmView("2026-11-23 14:12:00", "打印机", Words("缺纸,请装纸", "Out of paper: load paper"))
+SCALE_ALARM = ScaleAlarmView(
+    41, "2026-11-23 14:31:07", "step",
+    Words("车未动,重量 0.4 秒内减少 2 060 kg", "The truck did not move and became 2 060 kg lighter within 0.4 s"),
+    "V7", "浙A5K326", (14_520,) * 25 + (14_480, 13_100, 12_460) + (12_460,) * 22, 600, "", "", "",
+)  # fmt: skip
+
+
+def watched_view(count: int = 1) -> LaneView:
+    """The scale watch found something about the truck on the lane."""
+    return loading_view(scale_alarms=(SCALE_ALARM,), scale_alarm_count=count)

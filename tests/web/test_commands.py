@@ -24,6 +24,7 @@ COMMANDS = [
     ("D01", "/lane/2/park", {}, ("park", "D01", "")),
     ("D01", "/lane/1/cancel", {"visit": "V7", "reason": "司机放弃"}, ("cancel", "D01", "司机放弃", "V7")),
     ("D01", "/lane/1/empty_exit", {"visit": "V7"}, ("empty_exit", "D01", "V7")),
+    ("D01", "/lane/1/alarm_seen", {"alarm": "41", "note": "看过"}, ("see_alarm", "D01", "41", "看过")),
     ("G02", "/arrive", {"plate": "浙a·5k326 "}, ("arrive", "浙A5K326", "G02")),
     ("D01", f"{TICKET}/reprint", {}, ("reprint", "HX01-03-0001234", "D01")),
     ("D01", f"{TICKET}/confirm_print", {"paper_out": "yes"}, ("confirm_print", "HX01-03-0001234", "True", "D01")),
@@ -74,6 +75,7 @@ def test_a_refusal_keeps_its_numbers(client: Client, stage: Stage) -> None:
 NOT_YOURS = [
     ("G02", "/lane/1/load_complete", {"visit": "V7"}),
     ("G02", "/lane/1/tare", {}),
+    ("G02", "/lane/1/alarm_seen", {"alarm": "41", "note": "x"}),
     ("D01", "/gate/south/scan", {"code": "X"}),
     ("D01", "/gate/south/override", {"name": "a", "reason": "b", "paper": "c"}),
     ("F04", "/arrive", {"plate": "浙A5K326"}),

@@ -1,5 +1,6 @@
 // The dispatcher's page: one stream in, one command out.
 import { ask, asking, boot, byId, fillFrom, follow, inBoth, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
+import { askSeen, showWatch } from "./alarm.js";
 import { mainAction, paint } from "./lane_paint.js";
 import { askCode } from "./topup.js";
 
@@ -18,6 +19,7 @@ function why(action) {
 
 function show() {
   paint(view, stale, why, busy, call);
+  showWatch(view, mayNotSee());
   const action = mainAction(view);
   const name = action.name + action.visit;
   if (name !== mainName) {
@@ -105,6 +107,15 @@ async function pressOther(name) {
   return send(name, { visit });
 }
 
+const mayNotSee = () => (stale ? inBoth("stale") : boot.may.alarm_seen ? null : boot.not_allowed);
+
+async function seeAlarm() {
+  const [alarm] = view.scale_alarms, no = mayNotSee();
+  if (no || !alarm) return no ? refuse(no) : undefined;
+  const fields = await askSeen(alarm);
+  return fields ? send("alarm_seen", fields) : undefined;
+}
+
 // The pedal is a keyboard with one key, F9 or Enter. A key held down is one press.
 function key(event) {
   if (event.repeat || asking() || !["F9", "Enter"].includes(event.key)) return;
@@ -129,7 +140,9 @@ for (const button of document.querySelectorAll("[data-paper]")) {
   });
 }
 byId("alarms").addEventListener("click", () => ask("alarm-list"));
+byId("watch-see").addEventListener("click", () => { byId("watch-see").blur(); seeAlarm(); });
 fillFrom("ask-cancel", "cancel-reason");
+fillFrom("ask-alarm", "alarm-note");
 
 show();
 showClock();

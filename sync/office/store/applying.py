@@ -19,6 +19,7 @@ from sync.office.reading import orders_named, read_row, visits_named
 from sync.office.store.bulk import among, change, fetch, insert_new, put
 from sync.office.store.lacks import note_lacks
 from sync.office.store.money import grant_wanted
+from sync.office.store.scale_alarms import save_alarms
 from sync.office.store.schema import accounts, allotments, documents, incidents, notices, shipments
 from sync.units import format_fen
 
@@ -40,6 +41,7 @@ def apply_rows(tx: Connection, plant: str, instance: str, ready: Sequence[WireRe
     touched = [effects.shipments[visit] for visit in sorted(effects.touched)]
     _add_notice_facts(tx, touched)
     put(tx, shipments, [_shipment_row(plant, instance, shipment) for shipment in touched])
+    save_alarms(tx, plant, instance, effects)
     note_lacks(tx, plant, instance, effects.lacks)
     granted = False
     for account in sorted(account for account, sums in effects.sums.items() if sums.returned_fen):

@@ -3,6 +3,7 @@
 from sqlalchemy import Column, Connection, inspect, text, update
 from sqlalchemy.schema import CreateColumn
 
+from sync.office.store.scale_alarms import alarms_of_older_books
 from sync.office.store.schema import SCHEMA_VERSION, accounts, instances, meta
 from sync.office.store.terms import begin_term
 from sync.terms import first_term
@@ -17,12 +18,14 @@ _ADDED: dict[int, tuple["Column[object]", ...]] = {
 def migrate(tx: Connection, found: int) -> None:
     """Add what the books of version `found` lack. New tables are there already, empty."""
     for version in range(found + 1, SCHEMA_VERSION + 1):
-        for column in _ADDED[version]:
+        for column in _ADDED.get(version, ()):
             _add_column(tx, column)
         if version == 2:
             begin_term(tx, first_term(), "books of schema 1")
             if tx.dialect.name == "postgresql":  # in SQLite it costs next to nothing, and cannot be taken away
                 tx.execute(text("ALTER TABLE inbox DROP CONSTRAINT IF EXISTS inbox_instance_fkey"))
+        if version == 3:
+            alarms_of_older_books(tx)
     tx.execute(update(meta).where(meta.c.name == "schema").values(number=SCHEMA_VERSION))
 
 

@@ -1,7 +1,7 @@
 """The tables, one schema for SQLite and PostgreSQL. Money int fen, mass int kg, times ISO 8601 text in UTC.
 
-`inbox` is the truth that came from the plants and is never changed; `shipments`, `incidents` and the spent and voided
-sums of `allotments` follow from it, and are changed in the commit that advances `instances.last_seq`.
+`inbox` is the truth that came from the plants and is never changed; `shipments`, `incidents`, `scale_alarms` and the
+spent and voided sums of `allotments` follow from it, and are changed in the commit that advances `instances.last_seq`.
 `payments`, `credits`, `allotments.granted_fen`, `notices` and `documents` are head office's own words.
 `topups`, `outages`, `shortages` and `policy_marks` serve the grant policy and its figures; nothing else reads them.
 """
@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 metadata = MetaData()
 
 
@@ -320,6 +320,21 @@ incidents = Table(
     Column("what", Text, nullable=False),
     _text("details"),
     Index("incidents_by_time", "at"),
+)
+
+scale_alarms = Table(
+    "scale_alarms",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),  # the row in `inbox` has words and curve
+    Column("plant", Text, nullable=False),
+    Column("visit", Text, nullable=False),
+    Column("business_date", Text, nullable=False),
+    _text("seen_by"),
+    _text("seen_at"),
+    _text("note"),
+    Index("scale_alarms_by_visit", "visit"),
+    Index("scale_alarms_by_date", "business_date"),
 )
 
 dropped = Table(

@@ -11,6 +11,7 @@ from sync.chain import GENESIS_HASH, ChainBroken, verify_row
 from sync.messages import WireRecord
 from sync.office.effects import Effects, Shipment
 from sync.office.store.money import read_accounts
+from sync.office.store.scale_alarms import odd_alarms
 from sync.office.store.schema import (
     allotments,
     credits,
@@ -57,12 +58,13 @@ def verify_books(tx: Connection) -> Findings:
     """Recompute everything that can be recomputed. Reads all rows once."""
     findings = Findings()
     findings.note("database", _database(tx))
-    for check in ("chains", "shipments", "counters", "documents"):
+    for check in ("chains", "shipments", "alarms", "counters", "documents"):
         findings.note(check, [])
     for row in tx.execute(select(instances).order_by(instances.c.instance)).mappings():
         effects, problems = _replay(tx, row, findings)
         findings.note("chains", problems)
         findings.note("shipments", _shipments(tx, row["instance"], effects))
+        findings.note("alarms", odd_alarms(tx, row["plant"], row["instance"], effects))
         findings.note("counters", _counters(tx, row, effects))
         findings.note("documents", _documents(tx, row))
     findings.note("epochs", check_epochs(tx))

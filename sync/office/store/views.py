@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, select, tuple_
 
+from sync.office.store.scale_alarms import alarms_told, rows_of_visit
 from sync.office.store.schema import (
     accounts,
     credits,
@@ -23,6 +24,7 @@ from sync.office.store.schema import (
     shipments,
     undone,
 )
+from sync.records import ScaleAlarmed
 
 Row = Mapping[str, Any]
 STANDS = shipments.c.state.in_(("ticketed", "released", "returned"))
@@ -175,9 +177,20 @@ _PLANT_NAMES = (
 )  # fmt: skip
 
 
-def list_incidents(tx: Connection, limit: int = 200) -> list[Row]:
-    """What a person should look at, newest first."""
-    return [dict(row) for row in tx.execute(select(incidents).order_by(incidents.c.at.desc()).limit(limit)).mappings()]
+def list_incidents(tx: Connection, limit: int = 200, visit: str = "") -> list[Row]:
+    """What a person should look at, newest first; with `visit` only what the scale watch found about it. `alarm` has
+    the words and the curve of such a row, None of all others.
+    """
+    query = select(incidents).order_by(incidents.c.at.desc()).limit(limit)
+    if visit:
+        of_it = tuple_(incidents.c.instance, incidents.c.seq).in_(rows_of_visit(tx, visit))
+        query = query.where(incidents.c.kind == ScaleAlarmed.KIND, of_it)
+    rows = [dict(row) for row in tx.execute(query).mappings()]
+    told = alarms_told(tx, [(row["instance"], row["seq"]) for row in rows if row["kind"] == ScaleAlarmed.KIND])
+    return [
+        {**row, "alarm": told.get((row["instance"], row["seq"])) if row["kind"] == ScaleAlarmed.KIND else None}
+        for row in rows
+    ]
 
 
 def list_forks(tx: Connection) -> list[Row]:

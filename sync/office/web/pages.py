@@ -16,6 +16,7 @@ from sync.office.store.epochs import list_suspense
 from sync.office.store.figures import read_figures
 from sync.office.store.policy_inputs import open_plants
 from sync.office.store.reconcile import Mode, mode_of, standing
+from sync.office.store.scale_alarms import alarms_of_day, alarms_of_visits
 from sync.office.store.topups import list_accounts, list_grants, waiting_trucks
 from sync.office.web.views import Words, plant_rows
 
@@ -55,6 +56,8 @@ def _shipments(ask: Ask) -> dict[str, Any]:
     tx, query, words = ask.tx, ask.query, ask.words
     day = ask.date if query.get("date") else ""
     rows = store_views.list_shipments(tx, query.get("plant", ""), day, query.get("q", ""), _MOST_SHIPMENTS + 1)
+    counted = alarms_of_visits(tx, [row["visit"] for row in rows])
+    rows = [{**row, "alarms": counted.get((row["instance"], row["visit"]), 0)} for row in rows]
     return {
         "rows": rows[:_MOST_SHIPMENTS], "cut": _MOST_SHIPMENTS if len(rows) > _MOST_SHIPMENTS else 0, "day": day,
         "today": store_views.totals(tx, words.today()), "yard": store_views.yard_counts(tx),
@@ -84,7 +87,7 @@ def _day(ask: Ask) -> dict[str, Any]:
     typed = ask.query.get("date", "")
     return {
         "day": day_of(ask.tx, ask.date), "before": before, "after": after,
-        "wrong_day": "" if not typed or _is_date(typed) else typed[:20],
+        "wrong_day": "" if not typed or _is_date(typed) else typed[:20], "alarms": alarms_of_day(ask.tx, ask.date),
     }  # fmt: skip
 
 
@@ -121,14 +124,16 @@ def _code(_ask: Ask) -> dict[str, Any]:
 def _plants(ask: Ask) -> dict[str, Any]:
     rows = plant_rows(store_views.list_plants(ask.tx), ask.link, ask.words)
     short = [row for row in balances(ask.tx) if row["free_fen"] < 0] if mode_of(ask.tx) is not Mode.NORMAL else []
-    return {"rows": rows, "open": [row for row in rows if row["state"] == "open"], "short": short}
+    alarms = alarms_of_day(ask.tx, ask.words.today())
+    return {"alarms": alarms, "rows": rows, "open": [row for row in rows if row["state"] == "open"], "short": short}
 
 
 def _exceptions(ask: Ask) -> dict[str, Any]:
     tx = ask.tx
+    visit = ask.query.get("visit", "")[:120]
     late = sorted(list_suspense(tx, all_states=True), key=lambda row: bool(row["state"] != "open"))
     return {
-        "rows": store_views.list_incidents(tx), "forks": store_views.list_forks(tx),
+        "rows": store_views.list_incidents(tx, visit=visit), "visit": visit, "forks": store_views.list_forks(tx),
         "dropped": store_views.list_dropped(tx), "suspense": late[:_MOST_SUSPENSE],
     }  # fmt: skip
 

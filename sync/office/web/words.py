@@ -135,6 +135,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "second": ("秒", "s"),
     "ago": ("前", "ago"),
     "rows": ("行", "rows"),
+    "scale_alarms": ("称重报警", "Scale alarms"),
+    "scale_alarms_today": ("今日称重报警", "Scale alarms today"),
+    "unseen": ("厂未确认", "not acknowledged"),
+    "seen_by": ("已确认", "acknowledged by"),
+    "curve": ("称重曲线", "Weight curve"),
+    "lane": ("磅", "Lane"),
+    "of_visit": ("车次", "Visit"),
+    "all_exceptions": ("全部异常", "All exceptions"),
     **MONEY_WORDS,
 }
 
@@ -189,6 +197,7 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "print": ("打印未完成", "Print not finished", "amber"),
     "refused": ("门岗拒绝", "Gate refused", "grey"),
     "alarm": ("报警", "Alarm", "red"),
+    "scale_alarm": ("称重报警", "Scale alarm", "red"),
     "notice_refused": ("通知单未接收", "Notice refused", "amber"),
     "order_differs": ("与通知单不符", "Differs from the notice", "red"),
     "unreadable": ("记录无法读取", "Unreadable record", "red"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge.domain.refusal import Reason, Refusal
+from edge.domain.scale_watch import WatchKind
 from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
 from edge.station.epoch import finish_closing
@@ -15,6 +16,7 @@ from edge.station.eyes import NOT_SEEN
 from edge.station.notices import end_visit, take_grant
 from edge.station.passage import Scan
 from edge.station.printing import set_job_state, settle_after_crash
+from edge.station.scale_alarms import see
 from edge.station.yard import arrive
 from edge.store.books import Books
 from edge.store.clock import Clock
@@ -22,7 +24,7 @@ from edge.store.database import Database
 from edge.store.verify import verify
 from sync.records import RECORDS
 from tests.edge.station.rig import TARE_KG, make_plant, notice
-from tests.edge.store.books import document, press
+from tests.edge.store.books import alarm, document, press
 
 PLANT = make_plant()
 STEPS, PLATES = 200, 12
@@ -87,6 +89,14 @@ class Day:
     def do_stock(self, books: Books) -> None:
         if self.dice.random() < 0.3:
             document(books, "stock", {"product": "焦炭", "received_kg": (books.stock_kg("焦炭") or 0) + 900_000})
+
+    def do_alarm(self, books: Books) -> None:
+        visit = self.visit(books)
+        alarm(books, PLANT, visit.visit if visit else "", self.dice.choice(list(WatchKind)))
+
+    def do_see_alarm(self, books: Books) -> object:
+        standing = books.scale_alarms.standing("1", 5)
+        return see(books, "1", self.dice.choice(standing).seq, "调度", "看过") if standing else None
 
     def do_arrive(self, books: Books) -> object:
         return arrive(books, PLANT.local, f"浙A{self.dice.randrange(PLATES):05}", "调度")

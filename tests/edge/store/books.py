@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from edge.domain.refusal import Reason
+from edge.domain.refusal import Reason, Words
 from edge.domain.scale_monitor import Capture
+from edge.domain.scale_watch import Finding, WatchKind
 from edge.domain.visit import VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
 from edge.station.eyes import NOT_SEEN
@@ -12,6 +13,7 @@ from edge.station.notices import take_grant
 from edge.station.passage import Scan
 from edge.station.plant import Plant
 from edge.station.printing import set_job_state
+from edge.station.scale_alarms import Found, see, tell
 from edge.station.views import Done
 from edge.station.yard import arrive
 from edge.store.books import Books
@@ -78,6 +80,13 @@ def leave(books: Books, plant: Plant, ticket: str) -> None:
     assert passage.pass_gate(books, plant, scan).decision.why is None
 
 
+def alarm(books: Books, plant: Plant, visit: str, kind: WatchKind = WatchKind.STEP) -> None:
+    """The scale watch found something while this visit stood on lane 1."""
+    words = Words("重量突跳 2 000 kg", "the weight jumped by 2 000 kg")
+    finding = Finding(kind, words, (("step_kg", -2_000),), (14_500, 14_500, 12_500, 12_500))
+    tell(books, plant, [Found(finding, "1", "toledo", visit, "", books.clock.now())])
+
+
 def print_all(books: Books) -> None:
     """Every queued job is printed."""
     for job in books.print_jobs.in_state("queued"):
@@ -92,7 +101,7 @@ def done(outcome: object) -> Done:
 
 def make_books(path: Path) -> None:
     """A little of everything: four exits, one of them empty, an unused slip, a void, a reprint, stock, a held load, an
-    open notice, an ACK.
+    open notice, two alarms of the scale watch (one of them seen), an ACK.
     """
     database = Database(path, Clock())
     plant = make_plant()
@@ -115,6 +124,9 @@ def make_books(path: Path) -> None:
         done(weighing.weigh_tare(books, plant, moves.fresh(books, held), press(TARE_KG)))
         done(moves.step(books, "1", held, VisitEvent.START_LOADING, "调度"))
         weighing.load_complete(books, plant, moves.fresh(books, held), press(60_000))
+        for visit in ("N1", held):
+            alarm(books, plant, visit)
+        done(see(books, "1", books.scale_alarms.of_visit("N1")[0].seq, "调度", "司机下车"))
         books.keep("acked_seq", 10)
 
     database.transact_now(fill)

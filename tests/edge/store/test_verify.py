@@ -163,6 +163,11 @@ TAMPERED = {
     "a slip used twice, chain recomputed": (("UPDATE ledger SET body = replace(body, 'HX01-03-0000003', 'N7') WHERE kind = 'exit'", "UPDATE ledger SET body = json_replace(body, '$.visit', 'N7') WHERE kind = 'exit' AND body LIKE '%\"N7\"%'"), True, "exits"),
     "a slip's print forgotten": (("DELETE FROM print_jobs WHERE ticket = 'N8'",), False, "slips"),
     "stock changed": (("UPDATE stock SET sold_kg = 0",), False, "stock"),
+    "an alarm forgotten": (("DELETE FROM scale_alarms WHERE visit = 'N6'",), False, "alarms"),
+    "an alarm silenced without a person": (("UPDATE scale_alarms SET seen_seq = 1 WHERE visit = 'N6'",), False, "alarms"),
+    "an alarm left out, chain recomputed": (("UPDATE ledger SET kind = 'scale?' WHERE seq = (SELECT MAX(seq) FROM ledger WHERE kind = 'scale_alarm')",), True, "alarms"),
+    "an alarm of another truck, chain recomputed": ((IN_BODY.format(field="visit", value="'N2'", pick="MAX") + " WHERE kind = 'scale_alarm')",), True, "alarms"),
+    "an alarm seen twice, chain recomputed": (("UPDATE ledger SET kind = 'scale_alarm_seen', body = (SELECT body FROM ledger WHERE kind = 'scale_alarm_seen') WHERE kind = 'stock'",), True, "alarms"),
     "an ACK beyond the end": (("UPDATE meta SET value = '99999' WHERE key = 'acked_seq'",), False, "outbox"),
 }  # fmt: skip
 
