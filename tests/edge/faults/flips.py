@@ -14,8 +14,8 @@ records, numbers, tickets, amounts, accounts, visits, weighments, slips, voids, 
 outbox |
 
 Nothing answers for: free pages and the space between cells, counters in the file's header that SQLite keeps for caches,
-frames of the log that were folded in already, when a migration was applied, and the words in which sqlite_utils made its
-own table of migrations. No row of the books is there.
+frames of the log that were folded in already, when a migration was applied, and the words in which sqlite_utils made
+its own table of migrations. No row of the books is there.
 """
 
 import contextlib
