@@ -1,11 +1,13 @@
 """One line that several indicators share (RS-485): they are asked in turn, and each has the line for its answer."""
 
 import threading
-from collections import deque
 from contextlib import suppress
 
 from drivers.scale.links import LINK_ERRORS, Link, open_link
 from drivers.scale.profile import SerialDefaults
+from drivers.worker import monotonic_ms
+
+DEAD_WAITS_MS = 1_000
 
 
 class BusError(OSError):
@@ -13,14 +15,16 @@ class BusError(OSError):
 
 
 class Place:
-    """One indicator's place at a bus; `take` a turn, use `link`, and `give` it back."""
+    """One indicator's place at a bus; `take` a turn, use the link, and `give` it back. `dead` is set by its owner."""
 
     def __init__(self, bus: "Bus", address: int | None) -> None:
         self._bus = bus
         self.address = address
+        self.dead = False
+        """It does not answer: others go first, as long as it has not waited for `DEAD_WAITS_MS`."""
 
     def take(self, wait_s: float) -> Link | None:
-        """The line when it is this indicator's turn; None when it did not come in time, the place in the row stays.
+        """The line when it is this indicator's turn; None when it did not come in time, and its wait goes on.
 
         First come, first served, so that nobody who asks seldom waits for one who asks often. Raises BusError when the
         line was lost.
@@ -43,12 +47,14 @@ class Place:
 class Bus:
     """The one link of a port, and who is waiting for it. Safe for any thread."""
 
-    def __init__(self, port: str, line: SerialDefaults) -> None:
+    def __init__(self, port: str) -> None:
         self.port = port
-        self.line = line
+        self._line: SerialDefaults | None = None
         self._link: Link | None = None
         self._places: list[Place] = []
-        self._row: deque[Place] = deque()
+        self._holder: Place | None = None
+        self._waiting: dict[Place, int] = {}
+        """Since when, in monotonic ms; later for the dead."""
         self._changed = threading.Condition()
 
     def join(self, line: SerialDefaults, address: int | None) -> Place:
@@ -56,36 +62,40 @@ class Bus:
         with self._changed:
             if self._places and (address is None or any(each.address in (None, address) for each in self._places)):
                 raise BusError("another scale has it open; on a shared line each needs an address of its own")
-            if line != self.line and self._places:
+            if self._places and line != self._line:
                 raise BusError("another scale on this line has other line settings")
-            self.line = line
             if self._link is None:
                 self._link = open_link(self.port, line)
+            self._line = line
             place = Place(self, address)
             self._places.append(place)
             return place
 
     def leave(self, place: Place) -> None:
+        self.give(place)
         with self._changed:
             self._places.remove(place)
-            self._step_back(place)
-            if not self._places:
-                self.close_link()
+            if self._places:
+                return
+        self.close_link()
 
     def take(self, place: Place, wait_s: float) -> Link | None:
         with self._changed:
-            if place not in self._row:
-                self._row.append(place)
-            if not self._changed.wait_for(lambda: self._row[0] is place or self._link is None, wait_s):
+            self._waiting.setdefault(place, monotonic_ms() + (DEAD_WAITS_MS if place.dead else 0))
+            if not self._changed.wait_for(lambda: self._link is None or self._is_next(place), wait_s):
                 return None
+            del self._waiting[place]
             if self._link is None:
-                self._step_back(place)
                 raise BusError("another scale on this line lost it")
+            self._holder = place
             return self._link
 
     def give(self, place: Place) -> None:
         with self._changed:
-            self._step_back(place)
+            self._waiting.pop(place, None)
+            if self._holder is place:
+                self._holder = None
+            self._changed.notify_all()
 
     def close_link(self) -> None:
         with self._changed:
@@ -95,14 +105,8 @@ class Bus:
             with suppress(*LINK_ERRORS):
                 link.close()
 
-    def _step_back(self, place: Place) -> None:
-        with suppress(ValueError):
-            self._row.remove(place)
-        self._changed.notify_all()
-
-    @property
-    def empty(self) -> bool:
-        return not self._places
+    def _is_next(self, place: Place) -> bool:
+        return self._holder is None and min(self._waiting, key=self._waiting.__getitem__) is place
 
 
 _buses: dict[str, Bus] = {}
@@ -112,7 +116,5 @@ _lock = threading.Lock()
 def join(port: str, line: SerialDefaults, address: int | None) -> Place:
     """A place at the bus of this port. Raises BusError, or one of LINK_ERRORS."""
     with _lock:
-        for name in [name for name, bus in _buses.items() if bus.empty]:
-            del _buses[name]
-        bus = _buses.setdefault(port, Bus(port, line))
+        bus = _buses.setdefault(port, Bus(port))
     return bus.join(line, address)

@@ -70,7 +70,9 @@ class _Judge:
 def _shows(command: ScaleCommand, weight: WireWeight) -> bool:
     match command:
         case ScaleCommand.ZERO:
-            return weight.weight is not None and not weight.weight and weight.mode in (None, "gross") and not weight.tare
+            return (
+                weight.weight is not None and not weight.weight and weight.mode in (None, "gross") and not weight.tare
+            )
         case ScaleCommand.TARE:
             return weight.mode == "net" or bool(weight.tare)
         case ScaleCommand.CLEAR_TARE:
@@ -120,6 +122,7 @@ class Listening:
             any_byte = any_byte or bool(data)
             verdict = judge.text(data) or judge.weights(decoder.feed(data))
         self._read_ms = monotonic_ms()
+        self._begin()  # some send on and on only until they are told something else
         return Told(verdict, any_byte)
 
     def close(self) -> None:
@@ -136,7 +139,7 @@ class Polling:
     """An indicator that is asked, alone or with others on its line.
 
     A request that is not answered in time gives no weight. An address that does not answer three times in a row is
-    asked once a second, so that it costs the others little.
+    asked once a second and after the others, so that it costs them little.
     """
 
     def __init__(self, place: Place, profile: IndicatorProfile, line: SerialDefaults) -> None:
@@ -163,8 +166,10 @@ class Polling:
         if turn is None:
             return NOTHING
         self._missed = 0 if turn.heard.weights else self._missed + 1
-        wait_ms = self._every_ms if self._missed < MISSED_IN_A_ROW else max(self._every_ms, DEAD_EVERY_MS)
-        self._due_ms = max(turn.asked_ms + wait_ms, monotonic_ms())
+        self._place.dead = self._missed >= MISSED_IN_A_ROW
+        wait_ms = max(self._every_ms, DEAD_EVERY_MS) if self._place.dead else self._every_ms
+        # From when it was due, not from when its turn came: a wait for others costs no rate.
+        self._due_ms = max(self._due_ms + wait_ms, monotonic_ms())
         return turn.heard
 
     def tell(self, command: Command) -> Told:
@@ -216,16 +221,15 @@ class Polling:
             weights = [weight for weight in decoder.feed(data) if self._is_ours(weight)]
             verdict = judge.text(data) if judge else None
             if verdict or (weights and not (judge and judge.has_text)):
-                return _Turn(asked_ms, Heard(any_byte, weights), verdict)
-        return _Turn(asked_ms, Heard(any_byte, ()), None)
+                return _Turn(Heard(any_byte, weights), verdict)
+        return _Turn(Heard(any_byte, ()), None)
 
     def _is_ours(self, weight: WireWeight) -> bool:
         return weight.raw.translate(_LOWER_7_BITS).startswith(self._prefix)
 
 
 class _Turn(NamedTuple):
-    """One request and what came: when it was sent (monotonic ms), what was heard, and the verdict on a command."""
+    """What one request brought: what was heard, and the verdict on a command."""
 
-    asked_ms: int
     heard: Heard
     verdict: Verdict | None
