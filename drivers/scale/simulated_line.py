@@ -37,6 +37,13 @@ class Station:
     def sends(self) -> bool:
         return self.streaming or (self.answers is not None and self.answers.streaming)
 
+    def frame(self) -> bytes:
+        """What it sends now; nothing for a number that has no place in its frames."""
+        try:
+            return self.encode(self.load.shown())
+        except ValueError:
+            return b""
+
 
 class SimulatedLine:
     """A line with a thread that sends what its indicators have to say.
@@ -142,9 +149,7 @@ class SimulatedLine:
                     self._listen()
                 now_s = time.monotonic()
                 if now_s >= due_s and not self._waiting and not self._going.left:
-                    self._waiting.extend(
-                        station.encode(station.load.shown()) for station in self._stations if station.sends
-                    )
+                    self._waiting.extend(station.frame() for station in self._stations if station.sends)
                     due_s = max(due_s + self._period_s, now_s)
                 self._pour(now_s)
                 going = bool(self._waiting or self._going.left)

@@ -345,7 +345,7 @@ class Rlws(Answers):
                 no = self.desk.zero()
             case b"KTARE":
                 no = self.desk.tare()
-            case b"KCLRTARE":
+            case b"KCLRTAR":
                 no = self.desk.clear_tare()
             case _:
                 return b"??\r\n"

@@ -62,8 +62,8 @@ def gw_paren(shown: Shown) -> bytes:
 
 
 def dingsong_c(shown: Shown, address: int = 1) -> bytes:
-    """DS822-X: the one frame captured, with other digits. Below zero, and what its last two characters count, is not
-    known: dashes, and those of the capture."""
-    digits = b"-----" if shown.minus else whole(shown.digits(shown.displayed_kg), 5)
+    """DS822-X: the one frame captured, with other digits. What it sends below zero and out of range, and what its last
+    two characters count, is not known: dashes, and those of the capture."""
+    digits = b"-----" if shown.minus or shown.out_of_range else whole(shown.digits(shown.displayed_kg), 5)
     spaced = b"".join(b"%c " % digit for digit in digits)
     return b"\x02" + bytes([ord("A") - 1 + address]) + b"c" + spaced + b"<0t\x03"
