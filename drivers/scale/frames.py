@@ -37,6 +37,7 @@ class FrameDecoder:
         self._clear_parity_bit = frame.clear_parity_bit
         self._learner = _Learner(profile.check) if profile.check and profile.check.use == "learn" else None
         self._neighbours = _Neighbours()
+        self._widest = len(self._start) + max(reader.widest for reader in self._readers)
         self._raw = bytearray()
         self._seen = bytearray()
         """The same bytes as `_raw`, without the parity bit."""
@@ -127,7 +128,8 @@ class FrameDecoder:
         for reader in self._readers:
             if match := reader.pattern.match(self._seen, at, after):
                 if weight := reader.read(match, bytes(self._raw[at : match.end()])):
-                    found += self._neighbours.both(weight)
+                    rest = self._seen[match.end() : after].strip()
+                    found += self._neighbours.both(weight, whole=not rest or len(weight.raw) == self._widest)
                 return
 
     def _read(self, begin: int, after: int) -> WireWeight | None:
@@ -157,18 +159,20 @@ class _Neighbours:
     def __init__(self) -> None:
         self._length = 0
         self._first: WireWeight | None = None
+        self._first_is_whole = False
 
-    def both(self, weight: WireWeight) -> list[WireWeight]:
-        """What may pass now that this frame is there."""
+    def both(self, weight: WireWeight, *, whole: bool) -> list[WireWeight]:
+        """What may pass now that this frame is there. It is `whole` when no noise behind it can hide more of it."""
         length, self._length = self._length, len(weight.raw)
         first, self._first = self._first, None if length else weight
+        self._first_is_whole = whole
         if length != self._length:
             return []
         return [first, weight] if first else [weight]
 
     def alone(self) -> WireWeight | None:
         """The first frame, when no second came."""
-        return self._first
+        return self._first if self._first_is_whole else None
 
 
 class _Learner:

@@ -239,6 +239,8 @@ class LayoutReader:
         self._check_group, self._check_width = next(
             ((group, field.width) for group, field in speaking if isinstance(field, CheckChars)), (0, 0)
         )
+        self.widest = max((max(field.width, default=0) for field in fields if isinstance(field, Number)), default=0)
+        """The greatest width its number may have; 0 where any will do."""
         self._adds_tare = layout.gross == "weight_plus_tare"
 
     def read(self, found: re.Match[bytes], raw: bytes) -> WireWeight | None:
