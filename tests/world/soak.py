@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -62,10 +63,10 @@ class Soak:
         self._say = say
         self._began = time.monotonic()
 
-    def run(self, seconds: float) -> None:
-        """Until the time is over, then fair weather and every check there is."""
+    def run(self, seconds: float, least_steps: int) -> None:
+        """Until the time is over and so many steps are done, then fair weather and every check there is."""
         told = self._began
-        while (now := time.monotonic()) - self._began < seconds:
+        while (now := time.monotonic()) - self._began < seconds or self.steps < least_steps:
             self._step()
             if self.steps % _HEAL_EVERY == 0:
                 self.world.heal(verified=False)
@@ -93,14 +94,13 @@ class Soak:
         )
 
     def slope(self) -> float:
-        """KiB per minute of resident memory over the second half: least squares."""
+        """KiB per minute of resident memory over the second half: the median of the slopes between its two halves, which
+        one leap of the allocator does not move.
+        """
         points = self.rss[len(self.rss) // 2 :]
-        if len(points) < 2:
-            return 0.0
-        mean_t = sum(t for t, _ in points) / len(points)
-        mean_m = sum(m for _, m in points) / len(points)
-        below = sum((t - mean_t) ** 2 for t, _ in points)
-        return 60 * sum((t - mean_t) * (m - mean_m) for t, m in points) / below if below else 0.0
+        half = len(points) // 2
+        slopes = [60 * (m - m0) / (t - t0) for (t0, m0), (t, m) in zip(points, points[-half:], strict=False) if t > t0]
+        return statistics.median(slopes) if slopes else 0.0
 
 
 def _sell(world: World, dice: Random) -> None:
@@ -215,7 +215,7 @@ def _rss_kib() -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-def soak(seconds: float, seed: int, say: Callable[[str], None]) -> Result:
+def soak(seconds: float, seed: int, say: Callable[[str], None], least_steps: int = 0) -> Result:
     """One soak; what broke stands in `problem`."""
     folder = Path(tempfile.mkdtemp(prefix="weighgate-soak-", dir=_MEMORY if _MEMORY.is_dir() else None))
     loop = asyncio.new_event_loop()
@@ -226,7 +226,7 @@ def soak(seconds: float, seed: int, say: Callable[[str], None]) -> Result:
             running = Soak(world, seed, say)
             problem = ""
             try:
-                running.run(seconds)
+                running.run(seconds, least_steps)
             except AssertionError as error:
                 problem = f"step {running.steps}: {error}"
             finally:
