@@ -74,7 +74,7 @@ class ModbusLine:
     def read(self, function: int, address: int, count: int, device_id: int) -> list[int]:
         """`count` registers from `address` on, all from one answer."""
         ask = self._client.read_holding_registers if function == 3 else self._client.read_input_registers
-        registers = self._request(lambda: ask(address, count=count, device_id=device_id)).registers
+        registers = self._request(function, lambda: ask(address, count=count, device_id=device_id)).registers
         if len(registers) != count:
             raise NoAnswerError(heard=True)
         return list(registers)
@@ -82,16 +82,18 @@ class ModbusLine:
     def write(self, function: int, address: int, values: list[int], device_id: int) -> None:
         """One register with function 6, or some with 16."""
         if function == 6:
-            self._request(lambda: self._client.write_register(address, values[0], device_id=device_id))
+            self._request(function, lambda: self._client.write_register(address, values[0], device_id=device_id))
         else:
-            self._request(lambda: self._client.write_registers(address, values, device_id=device_id))
+            self._request(function, lambda: self._client.write_registers(address, values, device_id=device_id))
 
-    def _request(self, send: Callable[[], ModbusPDU]) -> ModbusPDU:
+    def _request(self, function: int, send: Callable[[], ModbusPDU]) -> ModbusPDU:
         with _Turn(self._lock):
             time.sleep(max(0.0, self._free_s - time.monotonic()))
             answer = self._ask(send)
         if answer.isError():
             raise ExceptionAnswerError(answer.exception_code)
+        if answer.function_code != function:
+            raise NoAnswerError(heard=True)  # pymodbus takes the answer to another function for ours
         return answer
 
     def _ask(self, send: Callable[[], ModbusPDU]) -> ModbusPDU:

@@ -57,13 +57,21 @@ def test_a_witness_inside_the_data_would_be_copied_with_it(tmp_path: Path, insid
 @pytest.mark.parametrize(
     ("old", "new", "path", "allowed"),
     [
+        ("off = []", 'off = ["stepp"]', "lane[0].watch.off[0]", "'zero_drift', 'step', 'slope'"),
+        ("step_kg = 250", "step_kg = 3", "lane[0].watch.step_kg", "20"),
+        ("inputs = [0, 1]", "inputs = [0, 99]", "lane[0].loops", "inputs 99: relay_generic has 0 to"),
         ("minimum_net_kg", "minimum_kg", "plant.minimum_kg", "unknown key — allowed here: code, data,"),
         ("number = 1\n", 'number = "one"\n', "plant.number", "'one' — "),
         ('code = "HX01"', 'code = "hx 1"', "plant.code", "'hx 1' — "),
         ('"Asia/Shanghai"', '"Asia/Shanghia"', "plant.timezone", "a time zone name such as Asia/Shanghai"),
         ('finance = "rule"', 'finance = "nobody"', "seals.finance", "'rule' or 'person'"),
-        ('type = "serial"', 'type = "serail"', "lane[0].indicator", "type = 'serail' — allowed: 'serial', 'simulated'"),
-        ('type = "serial"', 'type = "serial"\nbuad = 9600', "lane[0].indicator.buad", "allowed here: accept_net, baud"),
+        (
+            'type = "serial"',
+            'type = "serail"',
+            "lane[0].indicator",
+            "type = 'serail' — allowed: 'serial', 'modbus', 'simulated'",
+        ),
+        ('type = "serial"', 'type = "serial"\nbuad = 9600', "lane[0].indicator.buad", "allowed here: accept_net, "),
         ("division_kg = 20", "division_kg = 0", "lane[0].scale.division_kg", "greater than or equal to 1"),
         (
             "division_kg = 20",
@@ -90,6 +98,30 @@ def test_an_unknown_indicator_names_the_known_ones(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, '\nindicator = "toledo"', '\nindicator = "toleda"')
     assert "unknown indicator 'toleda'; valid: " in line
     assert "yaohua_tf0" in line
+
+
+MODBUS = 'type = "modbus"\ntarget = "tcp://10.0.0.5"\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('registers = "hbm_wtz"', "unknown registers 'hbm_wtz'; valid: cas_ci600d, dini_dgt4x, flintec_ft112,"),
+        ('registers = "kpr"\ndecimals = 0', 'registers \'kpr\': set word_order to "big" or "little"; `weighgate'),
+        ('registers = "hbm_wtx"\nport = 5', "allowed here: accept_net, decimals, device_id,"),
+    ],
+)
+def test_what_is_wrong_with_a_scale_on_modbus(tmp_path: Path, settings: str, said: str) -> None:
+    old = 'type = "serial"\nport = "socket://192.168.1.42:4001"\nindicator = "toledo"'
+    (line,) = problems(tmp_path, old, MODBUS + settings)
+    assert line.startswith("lane[1].indicator") and said in line
+
+
+def test_a_scale_on_modbus_is_taken(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    old = 'type = "serial"\nport = "socket://192.168.1.42:4001"\nindicator = "toledo"'
+    (tmp_path / "plant.toml").write_text(text.replace(old, MODBUS + 'registers = "hbm_wtx"'), encoding="utf-8")
+    assert load_settings(tmp_path / "plant.toml").lane[1].indicator.type == "modbus"
 
 
 def test_two_lanes_of_one_name(tmp_path: Path) -> None:
