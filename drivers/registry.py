@@ -7,8 +7,9 @@ from pydantic import Field
 
 from drivers.camera.simulated import SimulatedCamera, SimulatedCameraConfig
 from drivers.gate.modbus_barrier import ModbusBarrier, ModbusRelayConfig
+from drivers.gate.modbus_loops import ModbusLoops, ModbusLoopsConfig, SimulatedLoops, SimulatedLoopsConfig
 from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
-from drivers.ports import Camera, Gate, Printer, Scale
+from drivers.ports import Camera, Gate, Loops, Printer, Scale
 from drivers.printer.escpos_printer import EscposConfig, EscposPrinter
 from drivers.printer.simulated import SimulatedPrinter, SimulatedPrinterConfig
 from drivers.scale.modbus_indicator import ModbusIndicator, ModbusIndicatorConfig
@@ -18,6 +19,7 @@ from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
 AnyScaleConfig = SerialIndicatorConfig | ModbusIndicatorConfig | SimulatedScaleConfig
 ScaleConfig = Annotated[AnyScaleConfig, Field(discriminator="type")]
 PrinterConfig = Annotated[EscposConfig | SimulatedPrinterConfig, Field(discriminator="type")]
+LoopsConfig = Annotated[ModbusLoopsConfig | SimulatedLoopsConfig, Field(discriminator="type")]
 GateConfig = Annotated[ModbusRelayConfig | SimulatedGateConfig, Field(discriminator="type")]
 CameraConfig = Annotated[SimulatedCameraConfig, Field(discriminator="type")]
 
@@ -53,6 +55,15 @@ def build_gate(name: str, config: ModbusRelayConfig | SimulatedGateConfig) -> Ga
             return ModbusBarrier(name, config)
         case SimulatedGateConfig():
             return SimulatedGate(name, config)
+
+
+def build_loops(name: str, config: ModbusLoopsConfig | SimulatedLoopsConfig) -> Loops:
+    """The deck's loops of a configuration; they connect with the first call."""
+    match config:
+        case ModbusLoopsConfig():
+            return ModbusLoops(name, config)
+        case SimulatedLoopsConfig():
+            return SimulatedLoops(config)
 
 
 def build_camera(name: str, config: SimulatedCameraConfig) -> Camera:

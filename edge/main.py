@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 import uvicorn
 
-from drivers.registry import build_camera, build_gate, build_printer, build_scale
+from drivers.registry import build_camera, build_gate, build_loops, build_printer, build_scale
 from edge.domain.refusal import Words
 from edge.domain.scale_monitor import ScaleRules
 from edge.settings import HeadOfficeSection, LaneSection, PlantSettings
@@ -127,7 +127,8 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
     for lane in settings.lane:
         camera = build_camera(f"camera {lane.id}", lane.camera) if lane.camera else None
         scale = build_scale(f"scale {lane.id}", lane.indicator)
-        station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link)
+        loops = build_loops(f"loops {lane.id}", lane.loops) if lane.loops else None
+        station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link, loops)
         printer = build_printer(f"printer {lane.id}", lane.printer)
         station.printers.append(PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,), names), printer, desk))
     for gate in settings.gate:
@@ -143,7 +144,8 @@ def lane_setup(lane: LaneSection) -> LaneSetup:
     scale = lane.scale
     rules = ScaleRules(scale.division_kg, scale.maximum_kg, scale.truck_kg, scale.frames_in_a_row)
     indicator = getattr(lane.indicator, "indicator", lane.indicator.type)
-    return LaneSetup(lane.id, Words(lane.name, lane.name_en), indicator, rules, scale.verified_until)
+    name = Words(lane.name, lane.name_en)
+    return LaneSetup(lane.id, name, indicator, rules, scale.verified_until, lane.watch.rules())
 
 
 def _claim(books: Books, instance: Instance) -> None:

@@ -3,6 +3,7 @@
 Secrets are not in it: keys are files in `keys.directory`, PINs are scrypt hashes.
 """
 
+from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -10,12 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
-from drivers.registry import CameraConfig, GateConfig, PrinterConfig, ScaleConfig
+from drivers.registry import CameraConfig, GateConfig, LoopsConfig, PrinterConfig, ScaleConfig
+from edge.domain.scale_watch import WatchKind, WatchRules
 from sync.keys import PLANT_CODE
 from sync.secrets import SecretFormat
 from sync.settings_errors import SettingsError, load_model
 
 Role = Literal["dispatcher", "guard", "biller", "finance", "enterprise", "supervisor", "admin"]
+_WATCH = WatchRules()
 _DIVISIONS_KG = (1, 2, 5, 10, 20, 50, 100, 200)
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 
@@ -104,6 +107,31 @@ class ScaleSection(_Section):
         return value
 
 
+Threshold = Annotated[int, Strict(), Field(ge=20, le=100_000)]
+
+
+class WatchSection(_Section):
+    """What of the scale watch a site may set (kg); the other thresholds are physics (`WatchRules`)."""
+
+    on: bool = True
+    off: tuple[WatchKind, ...] = ()
+    """Kinds that are not looked for."""
+    step_kg: Threshold = _WATCH.step_kg
+    fall_kg: Threshold = _WATCH.fall_kg
+    zero_fall_kg: Threshold = _WATCH.zero_fall_kg
+    zero_rise_kg: Threshold = _WATCH.zero_rise_kg
+    drift_kg: Threshold = _WATCH.drift_kg
+    tare_kg: Threshold = _WATCH.tare_kg
+    unseen_kg: Threshold = _WATCH.unseen_kg
+
+    def rules(self) -> WatchRules | None:
+        """For the watch; None when it is off."""
+        if not self.on:
+            return None
+        kg = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("_kg")}
+        return replace(_WATCH, off=frozenset(self.off), **kg)
+
+
 class LaneSection(_Section):
     """One weighbridge lane with its devices."""
 
@@ -111,7 +139,9 @@ class LaneSection(_Section):
     name: str
     name_en: str
     scale: ScaleSection
+    watch: WatchSection = WatchSection()
     indicator: ScaleConfig
+    loops: LoopsConfig | None = None
     printer: PrinterConfig
     camera: CameraConfig | None = None
 

@@ -1,30 +1,20 @@
 """type = "modbus_relay": barrier, lamp and loop behind a Modbus relay module, over TCP or a serial line.
 
-Blocking code for one thread (`drivers.worker.CommandWorker`). Each request has one time limit and no hidden repeats: a
-module that hangs is noticed, its connection dropped and opened afresh by the next call.
+Blocking code for one thread (`drivers.worker.CommandWorker`).
 """
 
 import time
-from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.pdu import ModbusPDU
 
-from drivers.gate.relay_module import FlashOn, RelayModule, relay_module
-from drivers.modbus import exception_text, modbus_client, parse_modbus_target
-from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable, DriverError
+from drivers.gate.relay_link import NeverSentError, RelayLink
+from drivers.gate.relay_module import Bit, FlashOn, RelayModule, check_bit, relay_module
+from drivers.modbus import parse_modbus_target
+from drivers.ports import DeviceRefused, DeviceTimeout, DriverError
 from drivers.readings import GateInputs
 
-Bit = Annotated[int, Field(ge=0, le=255)]
-
 _RELEASE_TRIES = 2
-_CHECK_MODULE = "Check the relay module's power and cable 检查继电器模块电源和网线"
-
-
-class _NeverSentError(DeviceUnavailable):
-    """No connection, so nothing can have reached the module."""
 
 
 class ModbusRelayConfig(BaseModel):
@@ -54,19 +44,14 @@ class ModbusRelayConfig(BaseModel):
         parse_modbus_target(self.target)
         module = relay_module(self.module)
         for name in ("open_coil", "green_coil", "red_coil"):
-            _in_range(name, getattr(self, name), module.coils, self.module)
+            check_bit(name, getattr(self, name), module.coils, self.module)
         for name in ("loop_input", "boom_input"):
-            _in_range(name, getattr(self, name), module.inputs, self.module)
+            check_bit(name, getattr(self, name), module.inputs, self.module)
         if self.pulse == "module" and module.flash_on is None:
             raise ValueError(f'pulse = "module": {self.module} has no flash_on; allowed: pulse = "software"')
         if self.pulse == "module" and module.flash_on and self.pulse_ms % module.flash_on.unit_ms:
             raise ValueError(f"pulse_ms {self.pulse_ms}: {self.module} counts in steps of {module.flash_on.unit_ms} ms")
         return self
-
-
-def _in_range(name: str, bit: int | None, count: int, module: str) -> None:
-    if bit is not None and bit >= count:
-        raise ValueError(f"{name} {bit}: {module} has 0 to {count - 1}")
 
 
 class ModbusBarrier:
@@ -76,7 +61,7 @@ class ModbusBarrier:
         self._config = config
         self._name = name
         self._module: RelayModule = relay_module(config.module)
-        self._client = modbus_client(parse_modbus_target(config.target), config.timeout_ms / 1000)
+        self._link = RelayLink(name, config.target, config.device_id, self._module, config.timeout_ms)
 
     def open_once(self) -> None:
         """Press the barrier's open input once. Raises DriverError when the module did not confirm the press, or when
@@ -87,7 +72,7 @@ class ModbusBarrier:
         try:
             self._write_coil(self._config.open_coil, True)
             time.sleep(self._config.pulse_ms / 1000)
-        except (DeviceRefused, _NeverSentError):
+        except (DeviceRefused, NeverSentError):
             raise
         except BaseException:
             self._release()  # the press was not confirmed, but may have arrived all the same
@@ -96,12 +81,7 @@ class ModbusBarrier:
 
     def inputs(self) -> GateInputs:
         """The loop and the limit switch now."""
-        count = max(self._config.loop_input, self._config.boom_input or 0) + 1
-        base, device_id = self._module.input_base, self._config.device_id
-        if self._module.input_function == 1:
-            bits = self._request(lambda: self._client.read_coils(base, count=count, device_id=device_id)).bits
-        else:
-            bits = self._request(lambda: self._client.read_discrete_inputs(base, count=count, device_id=device_id)).bits
+        bits = self._link.inputs(max(self._config.loop_input, self._config.boom_input or 0) + 1)
         boom = self._config.boom_input
         return GateInputs(bits[self._config.loop_input], boom is not None and bits[boom])
 
@@ -114,15 +94,12 @@ class ModbusBarrier:
 
     def close(self) -> None:
         """Close the line to the module; the next call opens it again."""
-        self._close()
-
-    def _close(self) -> None:
-        self._client.close()  # type: ignore[no-untyped-call]
+        self._link.close()
 
     def _flash(self, flash: FlashOn) -> None:
         address = flash.base + flash.step * self._config.open_coil
         values = [flash.mode, self._config.pulse_ms // flash.unit_ms]
-        self._request(lambda: self._client.write_registers(address, values, device_id=self._config.device_id))
+        self._link.write_registers(address, values)
 
     def _release(self) -> None:
         for attempt in range(_RELEASE_TRIES):
@@ -140,36 +117,4 @@ class ModbusBarrier:
                 return
 
     def _write_coil(self, coil: int, on: bool) -> None:
-        self._request(lambda: self._client.write_coil(coil, on, device_id=self._config.device_id))
-
-    def _request(self, send: Callable[[], ModbusPDU]) -> ModbusPDU:
-        """One request. Repeated once when the connection turns out to be dead, as modules drop idle ones: the same
-        coil set or the same timed pulse started again within it is still one press."""
-        try:
-            answer = self._once(send)
-        except (ConnectionException, OSError):
-            self._close()
-            try:
-                answer = self._once(send)
-            except (ConnectionException, OSError, _NeverSentError) as error:
-                self._close()
-                what = f"{self._config.target} cannot be reached"
-                raise DeviceUnavailable(self._name, what, _CHECK_MODULE) from error
-        if answer.isError():
-            what = f"the relay module refused ({exception_text(answer.exception_code)})"
-            raise DeviceRefused(self._name, what, "Check device_id, module and the coil and input numbers")
-        return answer
-
-    def _once(self, send: Callable[[], ModbusPDU]) -> ModbusPDU:
-        try:
-            if not self._client.connect():
-                what = f"{self._config.target} cannot be reached"
-                raise _NeverSentError(self._name, what, _CHECK_MODULE)
-            return send()
-        except ConnectionException:
-            raise
-        except ModbusException as error:
-            # an answer that comes too late must not be taken for the next one
-            self._close()
-            what = f"{self._config.target} did not answer for {self._config.timeout_ms} ms"
-            raise DeviceTimeout(self._name, what, _CHECK_MODULE) from error
+        self._link.write_coil(coil, on)

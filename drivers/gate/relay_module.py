@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from drivers.modbus import registers_folder
 
 Address = Annotated[int, Field(ge=0, le=65535)]
+Bit = Annotated[int, Field(ge=0, le=255)]
+"""The number of a coil or an input; it counts from 0, as on the wire."""
 
 
 class FlashOn(BaseModel):
@@ -51,3 +53,9 @@ def relay_module(name: str) -> RelayModule:
     if name not in names:
         raise ValueError(f"{name!r} is no relay module; allowed: {', '.join(names)} (files of {folder.name}/)")
     return load_relay_module(folder / f"{name}.toml")
+
+
+def check_bit(name: str, bit: int | None, count: int, module: str) -> None:
+    """ValueError when a module has no such coil or input."""
+    if bit is not None and bit >= count:
+        raise ValueError(f"{name} {bit}: {module} has 0 to {count - 1}")

@@ -257,7 +257,7 @@ class LaneRunner:
         def press(books: Books) -> Outcome:
             before = books.ledger.head().seq
             told = book(books, self._desk.plant, moves.fresh(books, visit.visit), self._press(capture, seen, by))
-            booked[:] = booked_since(books, before)
+            booked[:] = booked_since(books, before) if self.scale.watch.on else []
             return told
 
         outcome = await self._commit(press)

@@ -67,6 +67,11 @@ class LaneWatch:
         self._unloading: str | None = None
         """The visit whose goods may go off again; None before the first reading, for we may have restarted in it."""
 
+    @property
+    def on(self) -> bool:
+        """Whether anything is watched."""
+        return self._rules is not None
+
     def start(self) -> None:
         """Start the loops' thread."""
         if self._loops is not None:

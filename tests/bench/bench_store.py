@@ -60,6 +60,8 @@ name_en = "lane 1"
 [lane.scale]
 division_kg = 20
 maximum_kg = 100000
+[lane.watch]
+on = false
 [lane.indicator]
 type = "simulated"
 rate_hz = 50

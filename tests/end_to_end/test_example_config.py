@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from drivers.gate.modbus_barrier import ModbusRelayConfig
+from drivers.gate.modbus_loops import ModbusLoopsConfig
 from drivers.printer.escpos_printer import EscposConfig
 from drivers.scale.serial_indicator import SerialIndicatorConfig
 from edge import settings
@@ -28,6 +29,8 @@ def test_it_can_be_read() -> None:
         (settings.WebSection, ("web",)),
         (settings.LaneSection, ("lane", 0)),
         (settings.ScaleSection, ("lane", 0, "scale")),
+        (settings.WatchSection, ("lane", 0, "watch")),
+        (ModbusLoopsConfig, ("lane", 0, "loops")),
         (SerialIndicatorConfig, ("lane", 0, "indicator")),
         (EscposConfig, ("lane", 0, "printer")),
         (settings.GateSection, ("gate", 0)),

@@ -44,6 +44,8 @@ name_en = "lane 1"
 division_kg = 20
 maximum_kg = 100000
 frames_in_a_row = 3
+[lane.watch]
+on = false
 [lane.indicator]
 type = "serial"
 port = "{scale}"
