@@ -94,7 +94,7 @@ class Soak:
         )
 
     def slope(self) -> float:
-        """KiB per minute of resident memory over the second half: the median of the slopes between its two halves, which
+        """KiB per minute of resident memory over the second half: the median slope from its first half to its last, which
         one leap of the allocator does not move.
         """
         points = self.rss[len(self.rss) // 2 :]
