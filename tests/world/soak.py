@@ -94,8 +94,8 @@ class Soak:
         )
 
     def slope(self) -> float:
-        """KiB per minute of resident memory over the second half: the median slope from its first half to its last, which
-        one leap of the allocator does not move.
+        """KiB per minute of resident memory over the second half: the median slope between its halves. One leap of the
+        allocator does not move it.
         """
         points = self.rss[len(self.rss) // 2 :]
         half = len(points) // 2

@@ -70,8 +70,8 @@ def test_the_press_lasts_as_long_as_configured(virtual: VirtualBarrier, make: Ca
 
 def test_the_module_can_time_the_pulse_itself(virtual: VirtualBarrier, make: Callable[..., ModbusBarrier]) -> None:
     started_s = time.monotonic()
-    make(pulse="module", module="relay_flash", pulse_ms=500).open_once()
-    assert time.monotonic() - started_s < 0.4, "the driver does not wait for the module's pulse"
+    make(pulse="module", module="relay_flash", pulse_ms=2000).open_once()
+    assert time.monotonic() - started_s < 1.5, "the driver does not wait for the module's pulse"
     assert virtual.pulses == 1
 
 
