@@ -190,12 +190,19 @@ class _Quantity:
         return -abs(value) if self.of == "weight" and said.get("minus") else value
 
 
+def _crc16_step(value: int) -> int:
+    for _ in range(8):
+        value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return value
+
+
+_CRC16_STEPS = [_crc16_step(value) for value in range(256)]
+
+
 def _crc16(data: bytes) -> int:
     value = 0xFFFF
     for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+        value = value >> 8 ^ _CRC16_STEPS[(value ^ byte) & 0xFF]
     return value
 
 
@@ -205,7 +212,7 @@ def check_of(check: Checksum, data: bytes, width: int = 1) -> bytes:
         case "xor":
             value = reduce(xor, data, 0)
         case "toledo":
-            value = -sum(byte & 0x7F for byte in data) & 0x7F
+            value = -sum(data) & 0x7F
         case "crc16":
             value = _crc16(data)
     match check.written:

@@ -56,6 +56,12 @@ class Framing(_Data):
     clear_parity_bit: bool = True
     """For ASCII protocols: look at the lower 7 bits only, so that a 7E1 line read as 8N1 decodes."""
 
+    @model_validator(mode="after")
+    def _can_be_found(self) -> "Framing":
+        if not self.start and (self.length or not self.end):
+            raise ValueError("a frame is found by its end, or by its start and its length, or by the next start")
+        return self
+
 
 class Literally(_Data):
     kind: Literal["literal"]

@@ -38,7 +38,7 @@ def _microseconds_a_frame(work: Callable[[], int]) -> float:
 def run() -> list[Row]:
     """Microseconds a frame for each protocol, fed as a serial port feeds it: in short reads."""
     rows = []
-    for indicator in sorted(ENCODERS):
+    for indicator in sorted(BARE):
         stream = _stream(indicator)
         pieces = [stream[at : at + READ_SIZE] for at in range(0, len(stream), READ_SIZE)]
 

@@ -7,12 +7,18 @@ import pytest
 from drivers.scale.frames import indicator_names, load_profile
 from drivers.scale.profile import default_directory
 
+NAMES = """
+    yaohua_tf0 yaohua_command yaohua_w eq_reversed eq_plain eq_kg gw_paren toledo ad_std cas22 mt_sics dini_std dini_ext
+    rinstrum_net rinstrum_fmt1 rinstrum_fmt2 sma rlws cardinal weightronix bilanciai systec prot_f
+"""
+
 
 def test_the_indicators_of_this_program() -> None:
-    assert {"ad_std", "toledo", "yaohua_tf0"} <= set(indicator_names())
+    assert set(NAMES.split()) <= set(indicator_names())
     for name in indicator_names():
         profile = load_profile(name)
         assert profile.manual and profile.certain and profile.uncertain
+        assert profile.unit == "kg", "what a site does not set is kilograms"
 
 
 def test_an_unknown_name_is_answered_with_the_valid_ones() -> None:
@@ -36,6 +42,7 @@ def test_a_site_may_keep_its_own_folder(tmp_path: Path) -> None:
         (('kind = "number"', 'kind = "nummer"'), "nummer"),
         (('["stable"]', '["standing"]'), "standing"),
         (('title = "', "title = "), r"bad\.toml"),
+        (('end = "0D0A"\nlongest', "longest"), "found by its end, or by its start"),
     ],
 )
 def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, change: tuple[str, str], words: str) -> None:
