@@ -12,8 +12,8 @@ demo: ## a running plant: broker, head office, simulated devices, trucks arrivin
 	@.ci/setup demo
 	@exec .venv/bin/weighgate demo $(ARGS)
 
-test: check ## check, then every test but the long fault runs
-	@$(PYTHON) -m pytest -q $(ARGS)
+test: check ## check, then every test but the long fault runs; with ARGS in one process, as -x, -s and --pdb need it
+	@$(PYTHON) -m pytest -q $(or $(ARGS),-n auto --maxprocesses 4 --dist loadfile)
 
 check: ## format, lint, types, import contracts
 	@.ci/setup test
