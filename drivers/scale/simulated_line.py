@@ -174,28 +174,24 @@ class SimulatedLine:
             if not self._going.left:
                 if not self._waiting:
                     return
-                self._going = self._on_the_wire(self._waiting.popleft(), now_s)
-            if piece := self._going.take(now_s):
+                message = self._spoilt(self._waiting.popleft())
+                self._going = _Going(message, now_s, len(message) * self._byte_s)
+            if piece := self._going.take(now_s, self._line, self._far.line()):
                 self._far.write(piece)
             if self._going.left:
                 return
 
-    def _on_the_wire(self, message: bytes, now_s: float) -> "_Going":
-        takes_s = len(message) * self._byte_s
-        return _Going(self._as_heard(message), now_s, takes_s)
-
-    def _as_heard(self, message: bytes) -> bytes:
-        """What the reader gets of a message: nothing, noise, a part, or what its own settings make of it."""
+    def _spoilt(self, message: bytes) -> bytes:
+        """What goes wrong with a message: it is lost, noise, cut off, or behind junk."""
         if self._silent:
             return b""
         if self._wrong_baud:
             return bytes(self._chance.choice(WRONG_BAUD_BYTES) for _ in message)
         if self._cut_one_in and self._chance.randrange(self._cut_one_in) == 0:
-            message = message[: self._chance.randrange(len(message))]
+            message = message[: self._chance.randrange(len(message) or 1)]
         if self._junk_bytes:
             message = self._chance.randbytes(self._chance.randint(0, self._junk_bytes)) + message
-        reader = self._far.line()
-        return heard(message, self._line, reader) if self._line and reader else message
+        return message
 
     def _drop_all(self) -> None:
         self._waiting.clear()
@@ -205,18 +201,22 @@ class SimulatedLine:
 class _Going:
     """A message that is being sent since `since_s` and takes `takes_s`."""
 
-    def __init__(self, data: bytes = b"", since_s: float = 0.0, takes_s: float = 0.0) -> None:
-        self._data = data
+    def __init__(self, message: bytes = b"", since_s: float = 0.0, takes_s: float = 0.0) -> None:
+        self._message = self._heard = message
+        self._reader: SerialDefaults | None = None
         self._since_s = since_s
         self._takes_s = takes_s
         self._sent = 0
-        self.left = bool(data) or takes_s > 0
+        self.left = bool(message)
 
-    def take(self, now_s: float) -> bytes:
-        """The bytes that are due and were not taken yet."""
+    def take(self, now_s: float, line: SerialDefaults | None, reader: SerialDefaults | None) -> bytes:
+        """What the reader hears, with the settings it has now, of the part that is due and was not taken yet."""
+        if line and reader and reader != self._reader:
+            done = self._sent / (len(self._heard) or 1)
+            self._reader, self._heard = reader, heard(self._message, line, reader)
+            self._sent = int(len(self._heard) * done)
         gone_s = now_s - self._since_s
-        over = gone_s >= self._takes_s
-        upto = len(self._data) if over else int(len(self._data) * gone_s / self._takes_s)
-        piece, self._sent = self._data[self._sent : upto], upto
-        self.left = not over
+        self.left = gone_s < self._takes_s
+        upto = int(len(self._heard) * gone_s / self._takes_s) if self.left else len(self._heard)
+        piece, self._sent = self._heard[self._sent : upto], max(self._sent, upto)
         return piece

@@ -7,50 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from drivers.readings import Health, WeightReading
+from drivers.ports import CommandNo, CommandRefused, ScaleCommand
+from drivers.readings import WeightReading
 from drivers.registry import ScaleConfig, build_scale
 from drivers.scale.encoders import ENCODERS
-from drivers.scale.frames import indicator_names
 from drivers.scale.serial_indicator import SerialIndicator
-from drivers.scale.simulated import SimulatedIndicator, SimulatedLoad, SimulatedScale
+from drivers.scale.simulated import SimulatedIndicator, SimulatedScale
 from drivers.scale.simulated_links import PtyFarEnd
-from drivers.worker import ReaderWorker
-from tests.drivers.test_worker import Heard
 
 CONFIG: TypeAdapter[ScaleConfig] = TypeAdapter(ScaleConfig)
-
-
-def _shown_kg(load: SimulatedLoad) -> int:
-    return load.shown().weight_kg
-
-
-def test_a_ramp_goes_straight_to_its_end_and_moves_meanwhile() -> None:
-    load = SimulatedLoad(1_000)
-    load.ramp_to(3_000, 0.6)
-    assert load.shown().moving
-    time.sleep(0.2)
-    assert 1_500 < _shown_kg(load) < 3_000
-    time.sleep(0.41)
-    assert _shown_kg(load) == 3_000
-    assert not load.shown().moving
-    load.set_moving(True)
-    assert load.shown().moving
-    load.set_weight_kg(-40)
-    assert _shown_kg(load) == -40
-
-
-def test_the_display_rounds_to_its_division() -> None:
-    load = SimulatedLoad(division_kg=20)
-    for true_kg, shown_kg in ((9, 0), (10, 20), (14_529, 14_520), (14_530, 14_540), (-9, 0), (-11, -20)):
-        load.set_weight_kg(true_kg)
-        assert _shown_kg(load) == shown_kg
-
-
-def test_noise_stays_within_its_bound_and_is_there() -> None:
-    load = SimulatedLoad(500)
-    load.set_noise_kg(3)
-    seen = {_shown_kg(load) for _ in range(300)}
-    assert seen == set(range(497, 504))
 
 
 @pytest.mark.parametrize("rate_hz", [0, -1, 201])
@@ -62,10 +27,6 @@ def test_an_impossible_rate_is_refused(rate_hz: float) -> None:
 def test_an_indicator_without_an_encoder_is_refused_with_the_names() -> None:
     with pytest.raises(ValueError, match="valid: ad_std, bilanciai, "):
         SimulatedIndicator("abacus")
-
-
-def test_every_encoder_has_a_profile() -> None:
-    assert set(ENCODERS) <= set(indicator_names())
 
 
 def test_200_frames_a_second_are_kept_up_with(tmp_path: Path) -> None:
@@ -104,30 +65,6 @@ def _serial(simulated: SimulatedIndicator) -> ScaleConfig:
     return CONFIG.validate_python({"type": "serial", "port": simulated.port, "indicator": simulated.indicator} | line)
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("wire", ["pty", "tcp"])
-@pytest.mark.parametrize("indicator", sorted(ENCODERS))
-async def test_the_whole_way_through_the_worker(indicator: str, wire: str, tmp_path: Path) -> None:
-    link = tmp_path / "scale-1" if wire == "pty" else None
-    heard = Heard()
-    with SimulatedIndicator(indicator, link, rate_hz=50, weight_kg=14_520) as simulated:
-        scale = build_scale("lane 1 scale", _serial(simulated))
-        worker = ReaderWorker("lane 1 scale", scale, on_reading=heard, on_status=heard, on_crash=heard)
-        worker.start()
-        await heard.until(lambda: 14_520 in heard.kg)
-        simulated.unplug()
-        begin = time.monotonic()
-        await heard.until(lambda: heard.health[-1] == Health.DOWN)
-        assert time.monotonic() - begin < 1.0
-        heard.news.clear()
-        simulated.set_weight_kg(46_960)
-        simulated.replug()
-        await heard.until(lambda: bool(heard.kg))
-        assert heard.kg[0] == 46_960
-        assert heard.health == [Health.UP]
-        assert await worker.stop()
-
-
 def test_the_scale_without_a_line() -> None:
     config = CONFIG.validate_python({"type": "simulated", "weight_kg": 1_560, "rate_hz": 100})
     scale = build_scale("demo", config)
@@ -139,6 +76,27 @@ def test_the_scale_without_a_line() -> None:
     assert not scale.garbled
     assert scale.last_byte_ms is not None
     scale.close()
+
+
+@pytest.mark.parametrize("indicator", sorted(ENCODERS))
+def test_the_scale_without_a_line_works_for_every_name(indicator: str) -> None:
+    config = CONFIG.validate_python({"type": "simulated", "indicator": indicator, "weight_kg": 1_560, "rate_hz": 200})
+    scale = build_scale("demo", config)
+    scale.open()
+    readings = [reading for _ in range(4) for reading in scale.read()]
+    assert {reading.gross_kg for reading in readings} == {1_560}
+
+
+def test_the_scale_without_a_line_takes_commands_and_refuses_them() -> None:
+    config = CONFIG.validate_python({"type": "simulated", "weight_kg": 1_560, "rate_hz": 200})
+    scale = build_scale("demo", config)
+    assert isinstance(scale, SimulatedScale)
+    scale.command(ScaleCommand.ZERO)
+    assert [reading.gross_kg for reading in scale.read()] == [0]
+    scale.set_moving(True)
+    with pytest.raises(CommandRefused) as refused:
+        scale.command(ScaleCommand.TARE)
+    assert refused.value.why is CommandNo.MOVING
 
 
 def test_the_registry_builds_what_the_type_says() -> None:
