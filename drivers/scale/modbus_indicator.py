@@ -143,11 +143,13 @@ class ModbusIndicator:
 
     @property
     def commands(self) -> frozenset[ScaleCommand]:
-        return frozenset(self._telling)
+        """Without tare where the weight is what the display shows and nothing tells that it became net."""
+        hides_net = self._map.weight.of == "display" and "net" not in self._map.meanings
+        return frozenset(self._telling) - ({ScaleCommand.TARE} if hides_net else set())
 
     def command(self, command: ScaleCommand) -> None:
         """Tell it and look whether it took effect, as far as its registers show that."""
-        if command not in self._telling:
+        if command not in self.commands:
             raise CommandRefused(self.name, command, CommandNo.NOT_KNOWN)
         try:
             for step in self._telling[command]:

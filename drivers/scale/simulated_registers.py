@@ -7,6 +7,7 @@ in the tests, so that a fault in the map does not hide on both sides.
 import asyncio
 import os
 import pty
+import random
 import threading
 import tty
 from collections.abc import Sequence
@@ -185,6 +186,9 @@ class SimulatedModbus(Simulator):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._thread: DeviceThread | None = None
+        self.noisy = False
+        """Spoils frames on a serial line."""
+        self._noise = random.Random(len(devices))
         self.requests = 0
         """How many requests came, answered or not."""
         self.switch_on()
@@ -237,18 +241,29 @@ class SimulatedModbus(Simulator):
     def _server(self, port: str | None) -> ModbusTcpServer | ModbusSerialServer:
         devices = [self._device(device) for device in self._devices]
         if port:
-            return ModbusSerialServer(devices, port=port, baudrate=115200, trace_packet=self._ours_only)
+            return ModbusSerialServer(devices, port=port, baudrate=115200, trace_packet=self._on_line)
         framer = FramerType.RTU if self._rtu else FramerType.SOCKET
         return ModbusTcpServer(
             devices,
             framer=framer,
             address=("127.0.0.1", self._port),
-            trace_packet=self._ours_only if self._rtu else None,
+            trace_packet=self._on_line if self._rtu else None,
         )
 
-    def _ours_only(self, sending: bool, data: bytes) -> bytes:
-        """Send nothing for a device that is not there: pymodbus answers exception 4, a serial line is silent."""
-        return b"" if sending and data[0] not in {device.device_id for device in self._devices} else data
+    def _on_line(self, sending: bool, data: bytes) -> bytes:
+        """What becomes of a frame on a serial line. Nothing for a device that is not there: pymodbus would answer
+        exception 4, a real line is silent."""
+        if not sending:
+            return data
+        if data[0] not in {device.device_id for device in self._devices}:
+            return b""
+        return self._spoilt(data) if self.noisy else data
+
+    def _spoilt(self, data: bytes) -> bytes:
+        """Junk before it, a byte changed, its end cut off, or as it was."""
+        at = self._noise.randrange(len(data))
+        flipped = data[:at] + bytes([data[at] ^ 1 << self._noise.randrange(8)]) + data[at + 1 :]
+        return self._noise.choice([self._noise.randbytes(3) + data, flipped, data[:-2], data])
 
     def _device(self, device: SimulatedRegisters) -> SimDevice:
         last = max([device.map.first + device.map.count, *(step.address + 2 for step in _addressed(device.map))])

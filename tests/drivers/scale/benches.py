@@ -3,6 +3,7 @@
 A new kind of device adds its rows to `BENCHES`; the tests know nothing of protocols.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,11 +17,14 @@ from drivers.readings import Health
 from drivers.registry import ScaleConfig
 from drivers.scale.encoders import ENCODERS
 from drivers.scale.profile import load_profile
+from drivers.scale.registers import RegisterMap, load_register_map, register_map_names
 from drivers.scale.simulated import SimulatedIndicator, SimulatedLoad
+from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
 
 CONFIG: TypeAdapter[ScaleConfig] = TypeAdapter(ScaleConfig)
 DIVISION_KG = 20
 RATE_HZ = 100
+MODBUS_TIMEOUT_MS = 200
 
 NO_MOTION = {
     "yaohua_tf0", "yaohua_command", "yaohua_w", "eq_reversed", "eq_plain", "eq_kg", "gw_paren", "dingsong_c",
@@ -99,7 +103,59 @@ def indicator_wire(indicator: str, on_pty: bool, folder: Path) -> Iterator[Wire]
         yield IndicatorWire(simulated)
 
 
-BENCHES = [
+class ModbusWire:
+    """A Modbus device on TCP, or RTU on a pty."""
+
+    def __init__(self, device: SimulatedRegisters, server: SimulatedModbus, site: dict[str, str | int]) -> None:
+        self.load = device
+        self._server = server
+        raw = {"type": "modbus", "target": server.target, "registers": device.map.name, "poll_ms": 20}
+        self.config = CONFIG.validate_python(raw | {"timeout_ms": MODBUS_TIMEOUT_MS} | site)
+
+    def unplug(self) -> None:
+        self._server.switch_off()
+
+    def replug(self) -> None:
+        self._server.switch_on()
+
+    def set_silent(self, silent: bool) -> None:
+        self.load.hung = silent
+
+    def set_noisy(self, noisy: bool) -> None:
+        self._server.noisy = noisy
+        if not noisy:
+            time.sleep(MODBUS_TIMEOUT_MS / 1000)  # an answer was spoilt, and nothing is asked before it is given up
+
+
+@contextmanager
+def modbus_wire(found: RegisterMap, on_pty: bool, folder: Path) -> Iterator[Wire]:
+    """A simulated Modbus device, answering."""
+    complete = found.for_site(word_order=found.word_order or "little", decimals=_decimals_of_site(found))
+    site: dict[str, str | int] = {"word_order": complete.word_order or "little"}
+    if isinstance(complete.decimals, int):
+        site["decimals"] = complete.decimals
+    device = SimulatedRegisters(complete, division_kg=DIVISION_KG, seed=4)
+    with SimulatedModbus(device, link=folder / found.name if on_pty else None) as server:
+        yield ModbusWire(device, server, site)
+
+
+def _decimals_of_site(found: RegisterMap) -> int | None:
+    return 0 if found.decimals is None else None
+
+
+def _register_bench(number: int, found: RegisterMap) -> Bench:
+    says = found.meanings
+    return Bench(
+        found.name,
+        partial(modbus_wire, found, number % 2 == 0),
+        tells_motion="moving" in says,
+        tells_range={"overload", "underload"} <= says,
+        tells_net=found.weight.of == "gross" or "net" in says,
+        when_silent=frozenset({Health.DOWN}),
+    )
+
+
+INDICATOR_BENCHES = [
     Bench(
         name,
         partial(indicator_wire, name, number % 2 == 0),
@@ -110,3 +166,7 @@ BENCHES = [
     )
     for number, name in enumerate(sorted(ENCODERS))
 ]
+REGISTER_BENCHES = [
+    _register_bench(number, load_register_map(name)) for number, name in enumerate(register_map_names())
+]
+BENCHES = INDICATOR_BENCHES + REGISTER_BENCHES

@@ -6,7 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
+from drivers.ports import DriverError
 from drivers.readings import WeightReading
+from drivers.scale import modbus_indicator
 from drivers.scale.modbus_indicator import ModbusIndicator, ModbusIndicatorConfig
 from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
 
@@ -57,3 +61,19 @@ def until(scale: ModbusIndicator, condition: Callable[[WeightReading], bool], wi
 
 def shows(scale: ModbusIndicator, kg: int) -> WeightReading:
     return until(scale, lambda reading: reading.gross_kg == kg)
+
+
+def fails(scale: ModbusIndicator, kind: type[DriverError], match: str, within_s: float = 2.0) -> DriverError:
+    """It must raise this, and say no weight before."""
+    ends_s = time.monotonic() + within_s
+    with pytest.raises(kind, match=match) as error:
+        while time.monotonic() < ends_s:
+            assert not scale.read()
+    assert error.value.try_this
+    return error.value
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up after less, where not the time but the words are tested."""
+    monkeypatch.setattr(modbus_indicator, "GIVE_UP_MS", 150)

@@ -1,4 +1,4 @@
-"""Every register map through a real Modbus server: what any Modbus scale must do.
+"""Every register map through a real Modbus server: what is Modbus' own and not in `test_scale_contract.py`.
 
 A new map needs no new test; where its file leaves things to the site, `SITE` of `test_registers.py` says them.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.modbus import registers_folder
-from drivers.ports import CommandNo, CommandRefused, DriverError, ScaleCommand
+from drivers.ports import CommandNo, CommandRefused, ScaleCommand
 from drivers.readings import WeightFault
 from drivers.scale import modbus_indicator
 from drivers.scale.registers import load_register_map, register_map_names
@@ -61,34 +61,22 @@ def test_out_of_range_and_broken_are_no_weight(tcp: Rig) -> None:
         shows(tcp.scale, 5_000)
 
 
-def test_switched_off_is_an_error_and_on_again_the_new_weight(tcp: Rig) -> None:
-    tcp.device.set_weight_kg(5_000)
-    shows(tcp.scale, 5_000)
-    tcp.server.switch_off()
-    tcp.device.set_weight_kg(7_000)
-    with pytest.raises(DriverError):
-        until(tcp.scale, lambda reading: reading.gross_kg is not None)
-    tcp.scale.close()
-    tcp.server.switch_on()
-    tcp.scale.open()
-    assert until(tcp.scale, lambda _: True).gross_kg == 7_000, "the first reading is a new one"
-
-
 def test_its_commands_act_on_the_load(tcp: Rig) -> None:
-    assert tcp.scale.commands == {telling.command for telling in tcp.device.map.command}
+    told = {telling.command for telling in tcp.device.map.command}
+    hides_net = tcp.device.map.weight.of == "display"
+    assert tcp.scale.commands == told - ({ScaleCommand.TARE} if hides_net else set())
     if ScaleCommand.ZERO in tcp.scale.commands:
         tcp.device.set_weight_kg(120)
         shows(tcp.scale, 120)
         tcp.scale.command(ScaleCommand.ZERO)
         shows(tcp.scale, 0)
-        tcp.device.set_weight_kg(6_000)
-    net = tcp.device.map.weight.of == "display"
+    tcp.device.set_weight_kg(6_120 if ScaleCommand.ZERO in tcp.scale.commands else 6_000)
+    shows(tcp.scale, 6_000)
     if ScaleCommand.TARE in tcp.scale.commands:
-        tcp.device.set_weight_kg(6_120)
-        shows(tcp.scale, 6_000)
         tcp.scale.command(ScaleCommand.TARE)
-        shows(tcp.scale, 0 if net and not says(tcp, "net") else 6_000)
+        assert until(tcp.scale, lambda _: True).gross_kg == 6_000, "gross is not touched by a tare"
     if ScaleCommand.CLEAR_TARE in tcp.scale.commands:
+        tcp.device.tare()
         tcp.scale.command(ScaleCommand.CLEAR_TARE)
         shows(tcp.scale, 6_000)
     for command in set(ScaleCommand) - tcp.scale.commands:

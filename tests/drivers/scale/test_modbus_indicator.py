@@ -5,33 +5,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
 from pymodbus.constants import ExcCodes
 
 from drivers.modbus import modbus_client, parse_modbus_target, registers_folder
 from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable, DriverError, ScaleCommand
 from drivers.readings import DeviceStatus, Health, WeightReading
-from drivers.registry import ScaleConfig, build_scale
+from drivers.registry import build_scale
 from drivers.scale import modbus_indicator
-from drivers.scale.modbus_indicator import ModbusIndicator, ModbusIndicatorConfig
+from drivers.scale.modbus_indicator import ModbusIndicator
 from drivers.scale.registers import load_register_map
 from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
 from drivers.worker import DeviceThread, ReaderWorker, monotonic_ms
-from tests.drivers.scale.modbus_rig import FAST, WIRES, Rig, config, on_wire, rig, shows, until
+from tests.drivers.scale.modbus_rig import WIRES, Rig, config, fails, impatient, on_wire, rig, shows, until
 
-CONFIG: TypeAdapter[ScaleConfig] = TypeAdapter(ScaleConfig)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up after less, where not the time but the words are tested."""
-    monkeypatch.setattr(modbus_indicator, "GIVE_UP_MS", 150)
+__all__ = ["impatient"]
 
 
 @pytest.fixture(params=WIRES)
@@ -40,16 +30,6 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
         made.device.set_weight_kg(14_560)
         shows(made.scale, 14_560)
         yield made
-
-
-def fails(scale: ModbusIndicator, kind: type[DriverError], match: str, within_s: float = 2.0) -> DriverError:
-    """It must raise this, and say no weight before."""
-    ends_s = time.monotonic() + within_s
-    with pytest.raises(kind, match=match) as error:
-        while time.monotonic() < ends_s:
-            assert not scale.read()
-    assert error.value.try_this
-    return error.value
 
 
 def test_a_hung_device_is_noticed_with_words_and_found_again(made: Rig) -> None:
@@ -150,83 +130,6 @@ def test_nothing_there(tmp_path: Path) -> None:
     for target in (f"tcp://127.0.0.1:{free}", f"serial://{tmp_path / 'nothing'}"):
         with pytest.raises(DeviceUnavailable, match="cannot be reached"):
             ModbusIndicator("lane 1 scale", config(target)).open()
-
-
-@contextmanager
-def answering(answer: Callable[[bytes], bytes]) -> Iterator[str]:
-    """A TCP peer that answers each request with whatever `answer` makes of it."""
-
-    def serve(stopping: threading.Event) -> None:
-        while not stopping.is_set():
-            try:
-                client, _ = server.accept()
-            except TimeoutError:
-                continue
-            with client:
-                client.settimeout(0.05)
-                while not stopping.is_set():
-                    try:
-                        asked = client.recv(512)
-                    except TimeoutError:
-                        continue
-                    except OSError:
-                        break
-                    if not asked:
-                        break
-                    client.sendall(answer(asked))
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.05)
-        thread = DeviceThread("a peer that lies", serve)
-        thread.start()
-        try:
-            yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            thread.stop()
-
-
-def tcp_answer(asked: bytes, pdu: bytes, *, transaction: bytes | None = None, unit: int | None = None) -> bytes:
-    head = (transaction or asked[:2]) + b"\0\0" + (len(pdu) + 1).to_bytes(2, "big")
-    return head + bytes([asked[6] if unit is None else unit]) + pdu
-
-
-GOOD = b"\x03\x08" + bytes.fromhex("0000 38E0 0000 0000")
-LIES: dict[str, Callable[[bytes], bytes]] = {
-    "half the registers": lambda asked: tcp_answer(asked, b"\x03\x04" + GOOD[2:6]),
-    "too many registers": lambda asked: tcp_answer(asked, b"\x03\x0a" + GOOD[2:] + b"\0\0"),
-    "an odd number of bytes": lambda asked: tcp_answer(asked, b"\x03\x07" + GOOD[2:-1]),
-    "no registers": lambda asked: tcp_answer(asked, b"\x03\x00"),
-    "a function byte and no more": lambda asked: tcp_answer(asked, b"\x03"),
-    "a count and no registers": lambda asked: tcp_answer(asked, b"\x03\x08"),
-    "an unknown function": lambda asked: tcp_answer(asked, b"\x63\x08" + GOOD[2:]),
-    "the answer of another function": lambda asked: tcp_answer(asked, b"\x04" + GOOD[1:]),
-    "the answer to a write": lambda asked: tcp_answer(asked, b"\x06\x00\x00\x00\x05"),
-    "the answer to an older question": lambda asked: tcp_answer(asked, GOOD, transaction=b"\xee\xee"),
-    "the answer of another device": lambda asked: tcp_answer(asked, GOOD, unit=7),
-    "half an answer": lambda asked: tcp_answer(asked, GOOD)[:11],
-    "junk": lambda _: bytes(range(40)),
-    "silence of zeros": lambda _: bytes(12),
-    "a web page": lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("lie", LIES)
-@pytest.mark.usefixtures("impatient")
-def test_an_answer_that_is_none_is_no_weight(lie: str) -> None:
-    with answering(LIES[lie]) as target:
-        scale = ModbusIndicator("lane 1 scale", config(target, timeout_ms=50))
-        scale.open()
-        fails(scale, DeviceTimeout, "sends bytes but no answer of device_id 1|has not answered")
-        scale.close()
-
-
-def test_the_peer_that_tells_the_truth_is_believed() -> None:
-    """The control of the lies: the same peer with a true answer."""
-    with answering(lambda asked: tcp_answer(asked, GOOD)) as target:
-        scale = ModbusIndicator("lane 1 scale", config(target))
-        scale.open()
-        assert shows(scale, 14_560).stable
-        scale.close()
 
 
 def test_a_heartbeat_that_stands_still_is_no_weight(tmp_path: Path) -> None:
@@ -374,45 +277,6 @@ def test_a_command_to_a_hung_device_may_have_been_done(made: Rig) -> None:
     made.device.hung = True
     with pytest.raises(DeviceTimeout, match="did not answer to zero; it may have been done"):
         made.scale.command(ScaleCommand.ZERO)
-
-
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"registers": "nothing"}, "unknown registers 'nothing'; valid: cas_ci600d, dini_dgt4x, "),
-        ({"registers": "relay_generic"}, "unknown registers 'relay_generic'; valid: "),
-        (
-            {"registers": "kpr", "decimals": 0},
-            '\'kpr\': set word_order to "big" or "little"; `weighgate scale commission',
-        ),
-        ({"registers": "generic_transmitter"}, "'generic_transmitter': set decimals"),
-        ({"target": "udp://10.0.0.1"}, "is no Modbus target; allowed: tcp://host:502, rtu"),
-        ({"target": "serial:///dev/ttyS1?baud=1"}, "baud 1 is not 300 to 921600"),
-        ({"decimals": 0, "division": "0.1"}, "exclude each other"),
-        ({"device_id": 256}, "less than or equal to 255"),
-        ({"word_oder": "big"}, "Extra inputs"),
-    ],
-)
-def test_what_a_site_may_not_say(settings: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValidationError) as error:
-        CONFIG.validate_python({"type": "modbus", "target": "tcp://10.0.0.1", "registers": "hbm_wtx"} | settings)
-    assert says in str(error.value)
-
-
-def test_a_serial_line_takes_the_maps_own_speed_and_a_site_may_say_another() -> None:
-    wired = ModbusIndicatorConfig(
-        type="modbus",
-        target="serial:///dev/ttyS1",
-        registers="zsg4",
-        decimals=0,
-        **FAST,  # type: ignore[arg-type]
-    )
-    assert wired.line(wired.map())[:4] == ("serial", "/dev/ttyS1", 38_400, "N")
-    remote = parse_modbus_target("rtu+rfc2217://10.0.0.5:4001?baud=19200&parity=E&stopbits=2")
-    assert remote == ("serial", "rfc2217://10.0.0.5:4001", 19_200, "E", 2)
-    assert ModbusIndicatorConfig(
-        type="modbus", target="tcp://10.0.0.1", registers="generic_transmitter", division=Decimal("0.01")
-    ).map().division == Decimal("0.01")
 
 
 def test_nothing_waits_longer_than_a_read_may(tmp_path: Path) -> None:
