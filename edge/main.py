@@ -142,7 +142,13 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
 def lane_setup(lane: LaneSection) -> LaneSetup:
     """A lane's fixed facts from its section."""
     scale = lane.scale
-    rules = ScaleRules(scale.division_kg, scale.maximum_kg, scale.truck_kg, scale.frames_in_a_row)
+    rules = ScaleRules(
+        scale.division_kg,
+        scale.maximum_kg,
+        scale.truck_kg,
+        scale.frames_in_a_row,
+        zero_range_permille=scale.zero_range_permille,
+    )
     indicator = getattr(lane.indicator, "indicator", lane.indicator.type)
     name = Words(lane.name, lane.name_en)
     return LaneSetup(lane.id, name, indicator, rules, scale.verified_until, lane.watch.rules())

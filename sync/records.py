@@ -338,11 +338,39 @@ class ScaleAlarmSeen(Record):
     at: AwareDatetime
 
 
+class ScaleCommanded(Record):
+    """仪表命令: what a person tells a weighing indicator (`zero`), written before it is sent. What became of it stands
+    in the `ScaleCommandEnded` that names this row; where that is missing it may or may not have been done."""
+
+    KIND = "scale_command"
+    lane: Name
+    command: Name
+    indicator: Name
+    weight_kg: int
+    """As shown before."""
+    person: Name
+    business_date: str
+    at: AwareDatetime
+
+
+class ScaleCommandEnded(Record):
+    """What became of the command that ledger row `commanded` told: `done`, `refused`, or `unknown` (no answer)."""
+
+    KIND = "scale_command_ended"
+    commanded: int
+    lane: Name
+    result: Name
+    what: Annotated[str, Field(max_length=300)]
+    weight_kg: int | None
+    """As shown afterwards; None when no weight came."""
+    at: AwareDatetime
+
+
 RECORDS: dict[str, type[Record]] = {
     record.KIND: record
     for record in (
         NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, SlipIssued, Sealed, Exited,
         GateRefused, Voided, Printed, Granted, Returned, TermAdopted, EpochClosed, StockSeen, Alarm,
-        ScaleAlarmed, ScaleAlarmSeen,
+        ScaleAlarmed, ScaleAlarmSeen, ScaleCommanded, ScaleCommandEnded,
     )
 }  # fmt: skip

@@ -40,6 +40,12 @@ class Reason(StrEnum):
     SCALE_NEGATIVE = "scale_negative"
     NOT_ZEROED = "not_zeroed"
     SCALE_UNVERIFIED = "scale_unverified"
+    ZERO_NOT_OFFERED = "zero_not_offered"
+    ZERO_OCCUPIED = "zero_occupied"
+    ZERO_RANGE = "zero_range"
+    ZERO_CHANGED = "zero_changed"
+    ZERO_REFUSED = "zero_refused"
+    ZERO_UNKNOWN = "zero_unknown"
     PLATE_DIFFERS = "plate_differs"
     PLATE_NOT_READ = "plate_not_read"
     OVERLOAD = "overload"
@@ -121,6 +127,23 @@ _WORDS: dict[Reason, Words] = {
     ),
     Reason.SCALE_UNVERIFIED: Words(
         "秤的检定已于 {verified_until} 到期,不得用于结算", "The scale's verification ended on {verified_until}"
+    ),
+    Reason.ZERO_NOT_OFFERED: Words(
+        "此仪表不接受置零命令,请在仪表上按置零键", "This indicator takes no zero command: use its own key"
+    ),
+    Reason.ZERO_OCCUPIED: Words(
+        "秤上有 {gross_kg} kg,像是有车,不得置零", "{gross_kg} kg on the scale looks like a vehicle: not zeroed"
+    ),
+    Reason.ZERO_RANGE: Words(
+        "秤上 {gross_kg} kg,超出置零范围 {range_kg} kg,请清扫秤台或报修",
+        "{gross_kg} kg is more than {range_kg} kg from zero, the zero-setting range: clean the deck or call service",
+    ),
+    Reason.ZERO_CHANGED: Words(
+        "重量已不是确认时的数值,请看清再按", "The weight is no longer the one you confirmed; look, then press again"
+    ),
+    Reason.ZERO_REFUSED: Words("仪表没有置零:{what}", "The indicator did not zero: {what_en}"),
+    Reason.ZERO_UNKNOWN: Words(
+        "仪表没有回答置零,可能已置零,请看仪表", "No answer to zero; it may have been done: look at the indicator"
     ),
     Reason.PLATE_DIFFERS: Words("车牌不符:摄像 {seen},单据 {plate}", "Plate differs: camera {seen}, document {plate}"),
     Reason.PLATE_NOT_READ: Words("没有看到车牌,请核对 {plate}", "No plate was read; compare it with {plate}"),

@@ -30,13 +30,20 @@ class ScaleState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScaleRules:
-    """One scale's numbers: division d and maximum in kg, the least weight that is a truck, and what stable means."""
+    """One scale's numbers: division d and maximum in kg, the least weight that is a truck, what stable means, and how
+    far from zero it may be zeroed (of the maximum; 40 per mille in OIML R 76-1, 4.5.1)."""
 
     division_kg: int
     maximum_kg: int
     truck_kg: int = 1000
     frames_in_a_row: int = 5
     fresh_ms: int = 900
+    zero_range_permille: int = 40
+
+    @property
+    def zero_range_kg(self) -> int:
+        """The zero-setting range either way."""
+        return self.maximum_kg * self.zero_range_permille // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,21 @@ class ScaleMonitor:
         gross_kg = self._row[-1].gross_kg
         assert gross_kg is not None  # STABLE means a full row of numbers
         return Capture(gross_kg, tuple(reading.raw for reading in self._row), self.curve_kg())
+
+    def resting_kg(self, now_ms: int) -> int | Refusal:
+        """The stable weight near zero that may be set to zero, or why there is none. A negative one may."""
+        state, latest = self.state(now_ms), self._latest
+        if latest is None or latest.gross_kg is None or state in (ScaleState.LOST, ScaleState.OVERLOAD):
+            found = self.capture(now_ms, same_truck=True)
+            return found if isinstance(found, Refusal) else refuse(Reason.SCALE_MOVING)
+        if not self._settled():
+            return refuse(Reason.SCALE_MOVING)
+        gross_kg, range_kg = latest.gross_kg, self.rules.zero_range_kg
+        if abs(gross_kg) > range_kg:
+            return refuse(Reason.ZERO_RANGE, gross_kg=gross_kg, range_kg=range_kg)
+        if gross_kg >= self.rules.truck_kg:
+            return refuse(Reason.ZERO_OCCUPIED, gross_kg=gross_kg)
+        return gross_kg
 
     def _settled(self) -> bool:
         if len(self._row) < self.rules.frames_in_a_row:

@@ -21,6 +21,7 @@ from edge.station.lane_view import (
     barred_words,
     hold_view,
     limit_and_money,
+    may_zero,
     occupied,
     queue_entries,
     visit_view,
@@ -30,6 +31,7 @@ from edge.station.plant import Plant
 from edge.station.scale_alarms import Booked, booked_since
 from edge.station.topup import read_code, take_code
 from edge.station.views import Done, LaneView, LinkView, Why, as_json
+from edge.station.zeroing import zero
 from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 
@@ -39,6 +41,12 @@ Weighing = Callable[[Books, Plant, Visit, weighing.Press], Outcome]
 _PUBLISH_EVERY_MS = 25
 _TICK_S = 0.1
 _HEARTBEAT_TICKS = 8
+
+
+def _near(confirmed_kg: str, weight_kg: int, division_kg: int) -> bool:
+    """Whether the weight is still the one that a person confirmed."""
+    digits = confirmed_kg.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and abs(int(confirmed_kg) - weight_kg) <= division_kg
 
 
 class LaneRunner:
@@ -158,6 +166,19 @@ class LaneRunner:
             return await self._commit(lambda books: moves.park(books, standing))
 
         return await self._command(lambda: self._with_visit(leave), visit)
+
+    async def zero(self, by: str, confirmed_kg: str) -> Outcome:
+        """置零: tell the indicator to set the empty deck to zero, if it still shows what the person confirmed."""
+
+        async def tell() -> Outcome:
+            weight_kg = may_zero(self._desk, self.scale)
+            if isinstance(weight_kg, Refusal):
+                return weight_kg
+            if not _near(confirmed_kg, weight_kg, self.setup.rules.division_kg):
+                return refuse(Reason.ZERO_CHANGED)
+            return await zero(self._desk, self.scale, weight_kg, by)
+
+        return await self._command(tell)
 
     async def see_alarm(self, by: str, alarm: str, note: str) -> Outcome:
         """确认报警: a person has looked at an alarm of the scale watch, and says what it was."""

@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
-from drivers.ports import Loops, Scale
+from drivers.ports import Loops, Scale, ScaleCommand
 from drivers.readings import DeviceStatus, Health, WeightReading
 from drivers.worker import ReaderWorker
 from edge.domain.refusal import Reason, Refusal, Words, refuse
@@ -17,6 +18,7 @@ from edge.station.desk import Desk
 from edge.station.lane_watch import LaneWatch
 from edge.station.views import ScaleView
 
+T = TypeVar("T")
 _CURVE_POINTS = 60
 _DEVICE_WORDS = {
     Health.STARTING: Words("正在连接仪表", "connecting to the indicator"),
@@ -61,6 +63,7 @@ class LaneScale:
         self._on_reading = reading
         self._on_change = changed
         self._source = f"scale {setup.lane}"
+        self._came = asyncio.Event()
         self._status = DeviceStatus(setup.lane, Health.STARTING)
         self._arrivals: deque[int] = deque(maxlen=50)
         self._reader = ReaderWorker(
@@ -95,11 +98,27 @@ class LaneScale:
     def capture(self, visit: Visit | None) -> Capture | Refusal:
         """The stable weight to book for the visit that stands here, or why there is none."""
         same_truck = visit is not None and self._desk.snapshot.captured_on(self.setup.lane) == visit.visit
-        capture = self.monitor.capture(self._now_ms(), same_truck=same_truck)
-        words = self._device_words()
-        if isinstance(capture, Refusal) and capture.reason is Reason.SCALE_LOST and words.zh:
-            return refuse(Reason.SCALE_LOST, what=words.zh, what_en=words.en)
-        return capture
+        return self._with_device_words(self.monitor.capture(self._now_ms(), same_truck=same_truck))
+
+    def may_zero(self) -> int | Refusal:
+        """The weight that the indicator may be told to set to zero, or why it may not."""
+        if ScaleCommand.ZERO not in self._reader.commands:
+            return refuse(Reason.ZERO_NOT_OFFERED)
+        return self._with_device_words(self.monitor.resting_kg(self._now_ms()))
+
+    async def tell(self, command: ScaleCommand, timeout_s: float) -> None:
+        """Tell the indicator; see `ReaderWorker.command`."""
+        await self._reader.command(command, timeout_s)
+
+    async def seen_again(self, timeout_s: float) -> int | None:
+        """The weight of the next reading; None when none comes in time."""
+        self._came.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._came.wait()
+        except TimeoutError:
+            return None
+        return self.shown_kg()
 
     def unverified(self) -> Refusal | None:
         """Why this scale may not weigh for settlement today: its legal verification has run out."""
@@ -133,6 +152,7 @@ class LaneScale:
     def _reading(self, reading: WeightReading) -> None:
         self.monitor.feed(reading)
         self.watch.feed(reading)
+        self._came.set()
         self._arrivals.append(reading.received_ms)
         self._on_reading()
 
@@ -145,6 +165,12 @@ class LaneScale:
             if status.health is not Health.STARTING:
                 self._desk.raise_alarm(self._source, self._device_words())
         self._on_change()
+
+    def _with_device_words(self, answer: T | Refusal) -> T | Refusal:
+        words = self._device_words()
+        if isinstance(answer, Refusal) and answer.reason is Reason.SCALE_LOST and words.zh:
+            return refuse(Reason.SCALE_LOST, what=words.zh, what_en=words.en)
+        return answer
 
     def _device_words(self) -> Words:
         return _DEVICE_WORDS.get(self._status.health, Words("", ""))

@@ -136,6 +136,7 @@ def actions(desk: Desk, scale: LaneScale) -> tuple[ActionView, ...]:
         "cancel": _may(visit, VisitEvent.CANCEL),
         "empty_exit": _may(visit, VisitEvent.LEAVE_EMPTY) or weight,
         "park": _may_park(visit),
+        "zero": _refusal(may_zero(desk, scale)),
         "topup": barred or (None if desk.plant.office_key else refuse(Reason.TOPUP_NO_OFFICE)),
     }
     return tuple(ActionView(name, why is None, why.words if why else NOTHING) for name, why in answers.items())
@@ -162,6 +163,15 @@ def occupied(scale: LaneScale, visit: Visit | None) -> Refusal | None:
     weight_kg = scale.shown_kg()
     gone = visit.state not in _SERVED and weight_kg is not None and weight_kg < scale.setup.rules.truck_kg
     return None if gone else refuse(Reason.LANE_BUSY, plate=visit.plate)
+
+
+def may_zero(desk: Desk, scale: LaneScale) -> int | Refusal:
+    """The weight that may be set to zero now, or why it may not: a truck is served here, or the scale says why."""
+    return occupied(scale, desk.snapshot.on_lane(scale.setup.lane)) or scale.may_zero()
+
+
+def _refusal(answer: object) -> Refusal | None:
+    return answer if isinstance(answer, Refusal) else None
 
 
 def _may(visit: Visit | None, event: VisitEvent) -> Refusal | None:

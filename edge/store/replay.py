@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from edge.domain.visit import HOLD_OPEN
 from edge.store.findings import Findings
 from edge.store.replay_alarms import AlarmReplay
+from edge.store.replay_commands import CommandReplay
 from edge.store.replay_epoch import EpochReplay
 from edge.store.replay_orders import check_order
 from edge.store.replay_tickets import TicketReplay
@@ -29,6 +30,8 @@ from sync.records import (
     Returned,
     ScaleAlarmed,
     ScaleAlarmSeen,
+    ScaleCommanded,
+    ScaleCommandEnded,
     Sealed,
     SlipIssued,
     StockSeen,
@@ -79,6 +82,7 @@ class Replay:
         self._sold: defaultdict[str, int] = defaultdict(int)
         self._epoch = EpochReplay(connection, findings)
         self._alarms = AlarmReplay(connection, findings)
+        self._commands = CommandReplay(findings)
         self.tickets = TicketReplay(connection, findings)
 
     def feed(self, seq: int, kind: str, body: str, row_hash: str) -> None:
@@ -138,10 +142,16 @@ class Replay:
                 self.tickets.printed(seq, record)
             case StockSeen():
                 self._received[record.product] = max(self._received.get(record.product, 0), record.received_kg)
-            case ScaleAlarmed() | ScaleAlarmSeen():
-                self._alarms.feed(seq, record)
+            case ScaleAlarmed() | ScaleAlarmSeen() | ScaleCommanded() | ScaleCommandEnded():
+                self._scale(seq, record)
             case _:
                 self._epoch_changed(seq, record)
+
+    def _scale(self, seq: int, record: ScaleAlarmed | ScaleAlarmSeen | ScaleCommanded | ScaleCommandEnded) -> None:
+        if isinstance(record, ScaleAlarmed | ScaleAlarmSeen):
+            self._alarms.feed(seq, record)
+        else:
+            self._commands.feed(seq, record)
 
     def _epoch_changed(self, seq: int, record: Record) -> None:
         """Records about the epoch itself."""

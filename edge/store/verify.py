@@ -23,7 +23,7 @@ from sync.wal_check import TORN, lost_commits
 
 CHECKS = (
     "database", "log", "witness", "rows", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits",
-    "weighments", "slips", "voids", "exits", "prints", "seals", "stock", "alarms", "epoch",
+    "weighments", "slips", "voids", "exits", "prints", "seals", "stock", "alarms", "commands", "epoch",
     "outbox",
 )  # fmt: skip
 """The names of the checks, in the order of the report."""

@@ -27,6 +27,7 @@ LIMITS: dict[str, dict[str, int]] = {
     "empty_exit": {"visit": 80},
     "topup": {"visit": 80, "code": 1500},
     "alarm_seen": {"alarm": 20, "note": 200},
+    "zero": {"kg": 10},
 }
 """The commands of a lane, each with its form fields and their most characters."""
 
@@ -116,6 +117,7 @@ def _doing(lane: Lane, command: str) -> Do:
         "cancel": lambda by, form: lane.cancel(by, form["reason"], form["visit"]),
         "empty_exit": lambda by, form: lane.empty_exit(by, form["visit"]),
         "topup": lambda by, form: lane.topup(form["code"], by, form["visit"]),
+        "zero": lambda by, form: lane.zero(by, form["kg"]),
         "alarm_seen": lambda by, form: lane.see_alarm(by, form["alarm"], form["note"]),
     }
     return table[command]

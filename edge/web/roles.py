@@ -19,6 +19,7 @@ MAY: dict[str, frozenset[str]] = {
     "empty_exit": _LANE,
     "topup": _LANE | {"biller"},
     "alarm_seen": _LANE,
+    "zero": _LANE,
     "scan": _GATE,
     "override": _GATE,
     "arrive": _GATE | _DESK,

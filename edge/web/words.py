@@ -121,6 +121,13 @@ _LABELS: dict[str, tuple[str, str]] = {
     "cancel_r1": ("司机放弃", "Driver gave up"),
     "cancel_r2": ("车辆故障", "Truck broke down"),
     "cancel_r3": ("单据错误", "Wrong notice"),
+    "zero": ("置零", "Zero"),
+    "zero_title": ("把空秤置零？", "Set the empty scale to zero?"),
+    "zero_now": ("现在显示", "It shows now"),
+    "zero_look": (
+        "请先看秤台：没有车、没有人、没有杂物。此操作记入账本并报总部",
+        "Look at the deck first: no vehicle, nobody, nothing on it. This is kept in the ledger and told to head office",
+    ),
     "empty_title": ("空车出门？预留的款将释放", "Leave empty? The money held is released"),
     "confirm": ("确定", "Confirm"),
     "keep": ("不，返回", "No, go back"),

@@ -271,6 +271,15 @@ class Effects:
         said = " ".join(part for part in (record.plate, record.zh, record.en) if part)
         self.incidents.append(Incident(seq, "scale_alarm", time_text(record.at), said))
 
+    def _scale_commanded(self, seq: int, record: wire.ScaleCommanded, _at: str) -> None:
+        said = f"{record.lane}: {record.command} {record.weight_kg} kg, {record.person}"
+        self.incidents.append(Incident(seq, "scale_command", time_text(record.at), said))
+
+    def _scale_command_ended(self, seq: int, record: wire.ScaleCommandEnded, _at: str) -> None:
+        weight = "—" if record.weight_kg is None else f"{record.weight_kg} kg"
+        said = f"{record.lane}: {record.result}, {weight} ({record.what})"
+        self.incidents.append(Incident(seq, "scale_command", time_text(record.at), said))
+
     def _scale_alarm_seen(self, _seq: int, record: wire.ScaleAlarmSeen, _at: str) -> None:
         self.seen.setdefault(record.alarm, record)
 
@@ -280,4 +289,5 @@ class Effects:
         wire.SlipIssued: _slip_issued, wire.Exited: _exited, wire.GateRefused: _gate_refused, wire.Voided: _voided,
         wire.Printed: _printed, wire.Returned: _returned, wire.Alarm: _alarm,
         wire.ScaleAlarmed: _scale_alarmed, wire.ScaleAlarmSeen: _scale_alarm_seen,
+        wire.ScaleCommanded: _scale_commanded, wire.ScaleCommandEnded: _scale_command_ended,
     }  # fmt: skip

@@ -144,6 +144,9 @@ class StageLane:
     async def topup(self, code: str, by: str, visit: str = "") -> Done | Refusal:
         return self.stage.hear("topup", code, by, visit)
 
+    async def zero(self, by: str, confirmed_kg: str) -> Done | Refusal:
+        return self.stage.hear("zero", by, confirmed_kg)
+
     async def see_alarm(self, by: str, alarm: str, note: str) -> Done | Refusal:
         return self.stage.hear("see_alarm", by, alarm, note)
 

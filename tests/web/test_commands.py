@@ -24,6 +24,7 @@ COMMANDS = [
     ("D01", "/lane/2/park", {}, ("park", "D01", "")),
     ("D01", "/lane/1/cancel", {"visit": "V7", "reason": "司机放弃"}, ("cancel", "D01", "司机放弃", "V7")),
     ("D01", "/lane/1/empty_exit", {"visit": "V7"}, ("empty_exit", "D01", "V7")),
+    ("D01", "/lane/1/zero", {"kg": "-40"}, ("zero", "D01", "-40")),
     ("D01", "/lane/1/alarm_seen", {"alarm": "41", "note": "看过"}, ("see_alarm", "D01", "41", "看过")),
     ("G02", "/arrive", {"plate": "浙a·5k326 "}, ("arrive", "浙A5K326", "G02")),
     ("D01", f"{TICKET}/reprint", {}, ("reprint", "HX01-03-0001234", "D01")),

@@ -1,5 +1,5 @@
 // The dispatcher's page: one stream in, one command out.
-import { ask, asking, boot, byId, fillFrom, follow, inBoth, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
+import { ask, asking, boot, byId, fillFrom, follow, inBoth, kg, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
 import { askSeen, showWatch } from "./alarm.js";
 import { mainAction, paint } from "./lane_paint.js";
 import { askCode } from "./topup.js";
@@ -102,6 +102,11 @@ async function pressOther(name) {
   if (name === "topup") {
     const taken = await askCode((code) => post(`/lane/${lane}/topup`, { visit, code }));
     return taken ? answered(taken) : undefined;
+  }
+  if (name === "zero") {
+    const shown = view.scale.gross_kg;
+    setText("zero-kg", kg(shown));
+    return (await ask("ask-zero")) ? send(name, { kg: String(shown) }) : undefined;
   }
   if (name === "empty_exit") return (await ask("ask-empty")) ? send(name, { visit }) : undefined;
   return send(name, { visit });

@@ -198,6 +198,7 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "refused": ("门岗拒绝", "Gate refused", "grey"),
     "alarm": ("报警", "Alarm", "red"),
     "scale_alarm": ("称重报警", "Scale alarm", "red"),
+    "scale_command": ("仪表置零", "Indicator zeroed", "grey"),
     "notice_refused": ("通知单未接收", "Notice refused", "amber"),
     "order_differs": ("与通知单不符", "Differs from the notice", "red"),
     "unreadable": ("记录无法读取", "Unreadable record", "red"),
