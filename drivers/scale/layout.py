@@ -248,6 +248,7 @@ class LayoutReader:
         )
         self.widest = max((max(field.width, default=0) for field in fields if isinstance(field, Number)), default=0)
         """The greatest width its number may have; 0 where any will do."""
+        self._says = _said(layout.says)
         self._adds_tare = layout.gross == "weight_plus_tare"
 
     def read(self, found: re.Match[bytes], raw: bytes) -> WireWeight | None:
@@ -255,7 +256,7 @@ class LayoutReader:
         came."""
         if self._check and self._check_group and not self._check_fits(self._check, found):
             return None
-        said: Said = {}
+        said = self._says.copy()
         for group, read in self._readers:
             if (text := found[group]) is not None:
                 read(said, text)

@@ -182,9 +182,10 @@ LayoutField = Annotated[
 
 
 class Layout(_Data):
-    """One form of frame, from left to right."""
+    """One form of frame, from left to right. `says`: what every frame of this form means, whatever its characters."""
 
     fields: tuple[LayoutField, ...]
+    says: Meanings = ()
     gross: Literal["", "weight_plus_tare"] = ""
     """`weight_plus_tare`: the weight is net and the tare stands beside it, so their sum is the gross."""
 
