@@ -76,4 +76,4 @@ def fails(scale: ModbusIndicator, kind: type[DriverError], match: str, within_s:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up after less, where not the time but the words are tested."""
-    monkeypatch.setattr(modbus_indicator, "GIVE_UP_MS", 150)
+    monkeypatch.setattr(modbus_indicator, "GIVE_UP_MS", 80)
