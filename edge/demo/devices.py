@@ -16,6 +16,8 @@ from edge.demo.plan import DIVISION_KG
 
 LANES = {"1": "yaohua_tf0", "2": "toledo"}
 """The indicator of each lane."""
+LOOPED = "1"
+"""The lane whose deck has loops."""
 GATE = "south"
 _RECENT = 40
 
@@ -45,6 +47,7 @@ class Devices:
             model = BarrierModel(
                 rise_ms=max(20, round(800 / speed)), pass_ms=max(20, round(2500 / speed)), vehicle_waits=False
             )
+            self.loops = self._stack.enter_context(VirtualBarrier(BarrierModel(vehicle_waits=True)))
             self.barrier = self._stack.enter_context(VirtualBarrier(model))
         except BaseException:
             self._stack.close()
@@ -61,6 +64,11 @@ class Devices:
     def close(self) -> None:
         """Let go of every wire."""
         self._stack.close()
+
+    def drive(self, lane: str, *, on: bool) -> None:
+        """A truck drives onto a deck, or off it: what its loops see."""
+        if lane == LOOPED:
+            self.loops.vehicle(on)
 
     def paper(self, notice: str) -> "Paper | None":
         """The exit pass that a printer gave out for this notice; None while none did."""

@@ -91,6 +91,7 @@ async def watch(wish: Wish, write: Callable[[str], object]) -> None:
     async with Stage(wish.folder, wish.pace(watched=True)) as stage:
         write(banner(stage, wish))
         async with open_traffic(stage, say, _PATIENCE_S / wish.speed, wish.manual) as traffic:
+            traffic.world.cheats = stage.watches_scales
             await _trucks_arrive(traffic, wish)
 
 

@@ -22,6 +22,8 @@ from sync.secrets import hash_secret
 PLANT = "HX01"
 _PLANT_PORT, _OFFICE_PORT = 8080, 8700
 _HURRY_S = 1.2
+_LIFE = 1.0
+"""Faster than life trucks are no trucks to the scale watch."""
 PEOPLE = {
     "D01": ("李调度", "dispatcher"),
     "G01": ("赵门卫", "guard"),
@@ -77,6 +79,11 @@ class Stage:
         """The MQTT broker; there once the stage is entered."""
         assert self._broker is not None
         return self._broker
+
+    @property
+    def watches_scales(self) -> bool:
+        """Whether the plant's scale watch is on."""
+        return self.pace.speed <= _LIFE
 
     @property
     def books(self) -> Path:
@@ -158,6 +165,8 @@ class Stage:
             "barrier": devices.barrier.target,
             "camera_gate": devices.cameras[GATE].url,
             "pulse_ms": max(50, min(500, round(500 / self.pace.speed))),
+            "watch": "true" if self.watches_scales else "false",
+            "loops_1": devices.loops.target,
             "people": "\n".join(_person(person, self.pins[person]) for person in PEOPLE),
         }
         for lane, indicator in LANES.items():

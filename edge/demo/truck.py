@@ -14,6 +14,7 @@ from edge.domain.pass_code import base45_decode, base45_encode
 from sync.units import format_fen, format_kg
 
 _BUCKET_KG = 4_000
+_CHEAT_KG = 800
 _PAPER_S = 60.0
 _STANDS = ("admitted", "tared", "loading", "held")
 _MARGIN_KG = 3 * DIVISION_KG
@@ -68,6 +69,7 @@ class Truck:
         clear = await world.pages.until(lambda: self._gone(lane) or self._deck_is_clear(lane))
         if clear == "clear":
             world.devices.cameras[lane].set_scene(self.order.plate)
+            world.devices.drive(lane, on=True)
             await world.scale_to(lane, self._weight_kg, 5)
             while (visit := self._visit(lane)) is not None and visit["state"] in _STANDS:
                 await self._obey(lane, visit)
@@ -75,6 +77,7 @@ class Truck:
             if visit is not None:
                 self._ticket = visit["ticket"] or ""
             await world.scale_to(lane, 0, 4)
+            world.devices.drive(lane, on=False)
             world.devices.cameras[lane].set_scene(None)
 
     async def _obey(self, lane: str, visit: dict[str, Any]) -> None:
@@ -88,12 +91,22 @@ class Truck:
             self._said_tare = True
             left_kg = view["limit"]["gross_max_kg"] - visit["tare_kg"]
             self._say(f"tared {format_kg(visit['tare_kg'])} kg, may load {format_kg(left_kg)} kg")
+            if self._world.cheats and self.order.part is Part.PLAIN:
+                await self._cheat(lane)
         elif self._state == "loading" and not self.loaded and view["limit"] is not None:
             await self._load(lane, view["limit"]["gross_max_kg"])
         elif self._state == "held" and changed and view["hold"] is not None:
             await self._on_hold(lane, view["hold"])
         elif self._state == "held" and view["hold"] is None:
             self._state = ""  # a view between two others: look again
+
+    async def _cheat(self, lane: str) -> None:
+        """A remote control in the junction box: from here on the scale shows less, and less is paid for."""
+        self._world.cheats = False
+        await self._world.wait(3)
+        self._weight_kg -= _CHEAT_KG
+        await self._world.scale_to(lane, self._weight_kg, 0.1)
+        self._say(f"has a remote control for the scale: {format_kg(_CHEAT_KG)} kg are gone. Look at lane {lane}")
 
     async def _load(self, lane: str, limit_kg: int) -> None:
         self.wants_unload = False

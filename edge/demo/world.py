@@ -40,6 +40,8 @@ class World:
         """What everybody in the plant can see: the lanes' displays, the board, the gate."""
         self.say = say
         self.tally = Tally()
+        self.cheats = False
+        """One of the trucks has somebody with a remote control for the scale."""
         self.trucks: dict[str, Truck] = {}
         """By notice."""
         self.decks = {lane: asyncio.Lock() for lane in LANES}

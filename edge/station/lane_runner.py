@@ -41,6 +41,7 @@ Weighing = Callable[[Books, Plant, Visit, weighing.Press], Outcome]
 _PUBLISH_EVERY_MS = 25
 _TICK_S = 0.1
 _HEARTBEAT_TICKS = 8
+_MOST_DIGITS = 15
 
 
 def _near(confirmed_kg: str, weight_kg: int, division_kg: int) -> bool:
@@ -182,7 +183,7 @@ class LaneRunner:
 
     async def see_alarm(self, by: str, alarm: str, note: str) -> Outcome:
         """确认报警: a person has looked at an alarm of the scale watch, and says what it was."""
-        number = int(alarm) if alarm.isdecimal() else 0
+        number = int(alarm) if alarm.isdecimal() and len(alarm) <= _MOST_DIGITS else 0
         return await self._command(lambda: self.scale.watch.see(number, by, note))
 
     def view(self) -> LaneView:

@@ -11,7 +11,7 @@ from edge.domain.scale_watch import Finding, Signature, WatchKind
 from edge.station.plant import Plant
 from edge.station.views import Done, ScaleAlarmView
 from edge.store.books import Books
-from edge.store.scale_alarms import StoredScaleAlarm
+from edge.store.scale_alarms import SIGNATURE, StoredScaleAlarm
 from sync.canonical import canonical, parse
 from sync.records import MOST_CURVE_POINTS, ScaleAlarmed, ScaleAlarmSeen, Weighed
 
@@ -129,4 +129,4 @@ def keep_signature(books: Books, lane: str, signature: Signature) -> None:
 
 
 def _key(lane: str) -> str:
-    return f"scale_signature {lane}"
+    return f"{SIGNATURE} {lane}"

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from edge.store.findings import Findings
+from edge.store.scale_alarms import SIGNATURE
 from sync.allotment import PlantCounters
 from sync.records import EpochClosed, TermAdopted
 
@@ -53,7 +54,7 @@ class EpochReplay:
         """Compare the kept numbers with where the replay ended; a key that nobody knows was damaged."""
         kept = {row["key"]: row["value"] for row in self._connection.execute("SELECT key, value FROM meta")}
         for key, value in kept.items():
-            if key not in _NUMBERS | _TEXTS:
+            if key.partition(" ")[0] not in _NUMBERS | _TEXTS | {SIGNATURE}:
                 self._findings.say("epoch", f"the kept name {key!r} is unknown")
             elif key in _NUMBERS and not value.isdecimal():
                 self._findings.say("epoch", f"{key} is {value!r}, not a number")

@@ -7,6 +7,8 @@ from functools import lru_cache
 from edge.store.row_sums import Rows
 from sync.records import ScaleAlarmed, ScaleAlarmSeen
 
+SIGNATURE = "scale_signature"
+"""The kept text that says how a lane's indicator spoke before the restart; the lane's name follows."""
 _SELECT = """
 SELECT a.seq, told.body AS told, seen.body AS seen FROM scale_alarms a
 JOIN ledger told ON told.seq = a.seq LEFT JOIN ledger seen ON seen.seq = a.seen_seq

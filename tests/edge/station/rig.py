@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from drivers.gate.modbus_loops import SimulatedLoops, SimulatedLoopsConfig
 from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
 from drivers.ports import DriverError
 from drivers.printer.document import Document, Text
@@ -21,6 +22,7 @@ from drivers.readings import Picture, PlateReading
 from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
 from edge.domain.refusal import Reason, Refusal, Words
 from edge.domain.scale_monitor import ScaleRules, ScaleState
+from edge.domain.scale_watch import WatchRules
 from edge.domain.visit import Visit
 from edge.signing import OfficeKey, PassKey
 from edge.station.desk import Desk
@@ -146,12 +148,16 @@ class PullableScale(SimulatedScale):
 class Lane:
     """One lane with the devices that the test moves."""
 
-    def __init__(self, name: str, desk: Desk, station: Station, pictures: PictureStore) -> None:
+    def __init__(
+        self, name: str, desk: Desk, station: Station, pictures: PictureStore, watch: WatchRules | None = None
+    ) -> None:
         self.deck = PullableScale(f"scale {name}", SimulatedScaleConfig(type="simulated", rate_hz=200))
         self.camera = SeenCamera()
         self.printer = PaperPrinter()
-        setup = LaneSetup(name, Words(f"{name} 号磅", f"lane {name}"), "toledo", RULES, None)
-        self.runner = LaneRunner(setup, self.deck, self.camera, desk, pictures, station.link)
+        self.loops = SimulatedLoops(SimulatedLoopsConfig(type="simulated"))
+        setup = LaneSetup(name, Words(f"{name} 号磅", f"lane {name}"), "toledo", RULES, None, watch)
+        loops = self.loops if watch is not None else None
+        self.runner = LaneRunner(setup, self.deck, self.camera, desk, pictures, station.link, loops)
         station.lanes[name] = self.runner
         station.printers.append(PrintRunner(PrinterSetup(f"printer {name}", (name,)), self.printer, desk))
 
@@ -176,13 +182,15 @@ class Lane:
 class PlantRig:
     """The running plant."""
 
-    def __init__(self, folder: Path, plant: Plant, clock: Clock, lanes: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, plant: Plant, clock: Clock, lanes: tuple[str, ...], watch: WatchRules | None = None
+    ) -> None:
         self.path = folder / "plant.db"
         self.database = Database(self.path, clock)
         self.desk = Desk(plant, self.database, LiveHub())
         self.station = Station(self.desk)
         pictures = PictureStore(folder / "pictures")
-        self.lanes = {name: Lane(name, self.desk, self.station, pictures) for name in lanes}
+        self.lanes = {name: Lane(name, self.desk, self.station, pictures, watch) for name in lanes}
         self.barrier = SimulatedGate("barrier", SimulatedGateConfig(type="simulated", rise_ms=0, pass_ms=0))
         self.gate_camera = SeenCamera()
         setup = GateSetup("south", Words("南门", "south gate"))
@@ -254,10 +262,17 @@ class PlantRig:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, *, plant: Plant | None = None, clock: Clock | None = None, lanes: tuple[str, ...] = ("1",)
+    folder: Path,
+    *,
+    plant: Plant | None = None,
+    clock: Clock | None = None,
+    lanes: tuple[str, ...] = ("1",),
+    watch: WatchRules | None = None,
 ) -> AsyncIterator[PlantRig]:
-    """The plant from start to clean stop; leave it with an exception to stop without ceremony."""
-    rig = PlantRig(folder, plant or make_plant(), clock or Clock(), lanes)
+    """The plant from start to clean stop; leave it with an exception to stop without ceremony. No scale is watched
+    unless there are rules: here trucks come from nowhere.
+    """
+    rig = PlantRig(folder, plant or make_plant(), clock or Clock(), lanes, watch)
     started = asyncio.Event()
     task = asyncio.create_task(rig.station.run(started.set))
     try:

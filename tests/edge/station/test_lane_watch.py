@@ -1,0 +1,178 @@
+"""The scale watch on a running lane: what it finds is told once, with its weighing, and stands until seen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from drivers.ports import DeviceTimeout
+from edge.domain.refusal import Reason
+from edge.domain.scale_watch import WatchKind, WatchRules
+from edge.station import lane_watch
+from edge.station.views import ScaleAlarmView
+from edge.store.scale_alarms import StoredScaleAlarm
+from edge.store.verify import verify
+from sync.records import Weighed
+from tests.edge.station.rig import (
+    PLATE,
+    TARE_KG,
+    Lane,
+    PlantRig,
+    done,
+    notice,
+    refused,
+    running,
+    until,
+    until_async,
+)  # fmt: skip
+
+pytestmark = pytest.mark.anyio
+OTHERS = frozenset(WatchKind) - {WatchKind.STEP, WatchKind.TARE_HISTORY}
+QUICK = WatchRules(off=OTHERS, rest_ms=60, stood_ms=100, quick_ms=2_000)
+"""Trucks here come from nowhere and wait for no one, so only what they do on the deck is looked at."""
+
+
+@asynccontextmanager
+async def watched(folder: Path, rules: WatchRules = QUICK) -> AsyncIterator[PlantRig]:
+    """A plant whose scale is watched; its books hold afterwards."""
+    async with running(folder, watch=rules) as rig:
+        await rig.grant(10_000_000)
+        yield rig
+    report = verify(folder / "plant.db")
+    assert report.ok, [check for check in report.checks if not check.ok]
+
+
+async def told(rig: PlantRig, visit: str = "N1") -> list[StoredScaleAlarm]:
+    """The alarms of a visit, from the books."""
+    return await rig.database.read(lambda books: books.scale_alarms.of_visit(visit))
+
+
+def shown(rig: PlantRig) -> tuple[ScaleAlarmView, ...]:
+    """What stands on the lane's page."""
+    return rig.lane.runner.view().scale_alarms
+
+
+async def rest(rig: PlantRig) -> None:
+    """The truck stands for long enough to have stood."""
+    since = rig.desk.clock.monotonic_ms()
+    await until(lambda: rig.desk.clock.monotonic_ms() - since > 400)
+
+
+async def tared(rig: PlantRig, name: str = "N1", tare_kg: int = TARE_KG) -> Lane:
+    """Bring a truck to its tare, at the pace of life."""
+    lane = rig.lane
+    await rig.send(notice(name))
+    await lane.drive_off()
+    done(await rig.station.yard.arrive(PLATE, "调度"))
+    done(await lane.runner.call(name, "调度"))
+    await lane.stand(tare_kg)
+    await rest(rig)
+    done(await lane.runner.tare("调度"))
+    return lane
+
+
+async def test_a_step_of_a_standing_truck_is_told_once_and_refuses_nothing(tmp_path: Path) -> None:
+    async with watched(tmp_path) as rig:
+        lane = await tared(rig)
+        await rest(rig)
+        await lane.stand(TARE_KG - 800)
+        await until(lambda: bool(shown(rig)))
+        (alarm,) = shown(rig)
+        assert (alarm.kind, alarm.visit, alarm.plate, alarm.seen_by) == ("step", "N1", PLATE, "")
+        assert {TARE_KG, TARE_KG - 800} <= set(alarm.curve_kg)
+        done(await lane.runner.start_loading("调度"))
+        await lane.stand(TARE_KG + 17_000)
+        ticket = done(await lane.runner.load_complete("调度", "N1")).ticket
+        assert ticket is not None, "an alarm is for people to judge"
+        (stored,) = await told(rig)
+        assert (stored.told.lane, stored.told.indicator, stored.told.curve_step_ms) == ("1", "toledo", 200)
+        (tare,) = await rig.database.read(lambda books: books.ledger.bodies(Weighed.KIND, 2)[1:])
+        assert stored.told.weighment == Weighed.model_validate_json(tare[1]).weighment
+
+
+async def test_a_tare_outside_the_plates_own_history_is_kept_with_its_weighing(tmp_path: Path) -> None:
+    async with watched(tmp_path) as rig:
+        for number in range(1, 5):
+            lane = await tared(rig, f"N{number}", TARE_KG + 3_000 * (number == 4))
+            assert not await told(rig, f"N{number - 1}"), "four of the same are no news"
+            if number < 4:
+                done(await lane.runner.empty_exit("调度"))
+                await lane.drive_off()
+        await until(lambda: bool(shown(rig)))
+        (stored,) = await told(rig, "N4")
+        assert stored.told.kind == "tare_history" and stored.told.numbers["tare_kg"] == TARE_KG + 3_000
+        assert stored.told.weighment.startswith("N4#")
+
+
+async def test_a_person_says_what_it_was_and_it_stands_no_more(tmp_path: Path) -> None:
+    async with watched(tmp_path) as rig:
+        lane = await tared(rig)
+        await rest(rig)
+        await lane.stand(TARE_KG - 800)
+        await until(lambda: bool(shown(rig)))
+        (alarm,) = shown(rig)
+        runner = lane.runner
+        refused(await runner.see_alarm("调度", str(alarm.alarm), "  "), Reason.REASON_MISSING)
+        for wrong in ("", "-1", "x", str(alarm.alarm + 1), "9" * 19):
+            refused(await runner.see_alarm("调度", wrong, "看过"), Reason.ALARM_UNKNOWN)
+        done(await runner.see_alarm("调度", str(alarm.alarm), "司机下车"))
+        assert (shown(rig), runner.view().scale_alarm_count) == ((), 0)
+        refused(await runner.see_alarm("班长", str(alarm.alarm), "看过"), Reason.ALARM_UNKNOWN)
+        (stored,) = await told(rig)
+        assert stored.seen is not None and (stored.seen.person, stored.seen.note) == ("调度", "司机下车")
+
+
+async def test_an_alarm_stands_through_a_restart_and_what_was_known_of_the_indicator_stays(tmp_path: Path) -> None:
+    async with watched(tmp_path, replace(QUICK, block=10)) as rig:
+        lane = await tared(rig)
+        await rest(rig)
+        await lane.stand(TARE_KG - 800)
+        await until(lambda: bool(shown(rig)))
+        done(await lane.runner.start_loading("调度"))
+        await lane.stand(TARE_KG + 17_000)
+        done(await lane.runner.load_complete("调度", "N1"))
+        key = "scale_signature 1"
+        await until_async(lambda: rig.database.read(lambda books: books.text(key) != ""))
+    async with running(tmp_path) as again:
+        await until(lambda: bool(shown(again)))
+        done(await again.lane.runner.see_alarm("调度", str(shown(again)[0].alarm), "已复称"))
+
+
+async def test_loops_that_do_not_answer_are_an_alarm_and_no_more(tmp_path: Path) -> None:
+    async with watched(tmp_path) as rig:
+
+        def hang() -> NoReturn:
+            raise DeviceTimeout("loops 1", "no answer", "Look")
+
+        vehicle, rig.lane.loops.vehicle = rig.lane.loops.vehicle, hang  # type: ignore[method-assign]
+        await until(lambda: any(alarm.source == "loops 1" for alarm in rig.desk.alarms))
+        await rig.send(notice())
+        await rig.ticketed(net_kg=17_000)
+        rig.lane.loops.vehicle = vehicle  # type: ignore[method-assign]
+        await until(lambda: all(alarm.source != "loops 1" for alarm in rig.desk.alarms))
+
+
+async def test_weight_without_a_vehicle_on_the_loops(tmp_path: Path) -> None:
+    rules = WatchRules(off=frozenset(WatchKind) - {WatchKind.NO_VEHICLE}, rest_ms=60, unseen_ms=300)
+    async with watched(tmp_path, rules) as rig:
+        await rig.lane.drive_off()
+        await rest(rig)
+        rig.lane.loops.there = True
+        await rest(rig)
+        await rig.lane.stand(TARE_KG)
+        await rest(rig)
+        await rig.lane.drive_off()
+        rig.lane.loops.there = False
+        await rest(rig)
+        await rest(rig)
+        assert not shown(rig), "it was on the loops"
+        await rig.lane.stand(TARE_KG)
+        await until(lambda: bool(shown(rig)))
+        assert [alarm.kind for alarm in shown(rig)] == ["no_vehicle"]
+
+
+def test_the_page_gets_few_alarms_however_many_stand() -> None:
+    assert lane_watch.SHOWN_ALARMS <= 5
