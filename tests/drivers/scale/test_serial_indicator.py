@@ -231,7 +231,7 @@ def test_line_settings_come_from_the_profile_unless_the_site_has_its_own() -> No
         ({"bytesize": 6}, "7 or 8"),
         ({"bauds": 9600}, "Extra inputs are not permitted"),
         ({"indicator": "yaohua_tf0", "checksum": "ignore"}, "no checksum option"),
-        ({"checksum": "maybe"}, "'verify', 'ignore' or 'absent'"),
+        ({"checksum": "maybe"}, "'verify', 'learn', 'ignore' or 'absent'"),
     ],
 )
 def test_a_wrong_configuration_says_what_is_allowed(change: dict[str, object], words: str) -> None:
