@@ -35,6 +35,7 @@ ACTIONS = (
     "recheck",
     "cancel",
     "empty_exit",
+    "zero",
     "park",
     "topup",
 )

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from edge.domain.refusal import Reason, Words, refuse
 from edge.domain.visit import VisitState
 from edge.station.views import Done, LaneView, PassageView
-from tests.web.scenes import ALARM, SCALE, actions, hold_view, idle_view, loading_view, queue, slip, verdict, visit
+from tests.web.scenes import ALARM, EMPTY, SCALE, actions, hold_view, idle_view, loading_view, queue, slip, verdict, visit
 from tests.web.stage import Served, Stage
 from tests.web.talk import session_of
 
@@ -62,6 +62,24 @@ def test_load_complete_by_touch_shows_the_ticket(screen: Page, served: Served, s
     expect(screen.locator("#ticketed")).to_contain_text("HX01-03-0001234")
     expect(screen.locator("#said")).to_contain_text("出库单 HX01-03-0001234 已出")
     assert stage.heard == [("load_complete", "D01", "V7")]
+
+
+def test_zero_is_asked_first_and_sends_the_weight_that_was_confirmed(
+    screen: Page, served: Served, stage: Stage
+) -> None:
+    """The dialog names the weight; going back sends nothing, and what came meanwhile is not what was confirmed."""
+    put(served, idle_view(scale=replace(EMPTY, gross_kg=-40), actions=actions("zero")))
+    stage.answer = Done(Words("已置零(原 -40 kg)", "Zeroed (was -40 kg)"))
+    enter(screen, served, "D01", "/lane/1")
+    screen.tap("[data-action=zero]")
+    expect(screen.locator("#ask-zero")).to_contain_text("\u221240 kg")
+    screen.tap("#ask-zero [value=no]")
+    screen.tap("[data-action=zero]")
+    put(served, idle_view(scale=replace(EMPTY, gross_kg=200), actions=actions("zero")))
+    screen.wait_for_timeout(300)
+    screen.tap("#ask-zero [value=yes]")
+    expect(screen.locator("#said")).to_contain_text("已置零")
+    assert stage.heard == [("zero", "D01", "-40")]
 
 
 @pytest.mark.parametrize("key", ["Enter", "F9"])
