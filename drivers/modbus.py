@@ -3,10 +3,12 @@
 import logging
 import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import serial
 from pymodbus import FramerType
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.constants import ExcCodes
@@ -62,6 +64,21 @@ def _serial(place: str, query: str, baud: int, parity: str) -> ModbusTarget:
     return ModbusTarget("serial", place, baud, parity, stopbits)
 
 
+class _RemoteSerialClient(ModbusSerialClient):
+    """A serial port behind a pyserial URL: RFC 2217 has neither a write time-out nor an exclusive lock, which pymodbus
+    asks for, and fails to open with them."""
+
+    def connect(self) -> bool:
+        if self.socket is None:
+            line = self.comm_params
+            with suppress(serial.SerialException, OSError, ValueError):
+                self.socket = serial.serial_for_url(
+                    line.host, baudrate=line.baudrate, parity=line.parity, stopbits=line.stopbits,
+                    timeout=line.timeout_connect,
+                )  # fmt: skip
+        return self.socket is not None
+
+
 def modbus_client(
     target: ModbusTarget, timeout_s: float, on_bytes: Callable[[bool, bytes], bytes] | None = None
 ) -> Client:
@@ -70,7 +87,8 @@ def modbus_client(
     `on_bytes(sending, data)` sees all that goes and comes, and returns it.
     """
     if target.scheme == "serial":
-        return ModbusSerialClient(
+        kind = _RemoteSerialClient if "://" in target.place else ModbusSerialClient
+        return kind(
             target.place, baudrate=target.number, parity=target.parity, stopbits=target.stopbits, timeout=timeout_s,
             retries=0, trace_packet=on_bytes,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from drivers.registry import build_scale
 from drivers.scale import modbus_indicator
 from drivers.scale.modbus_indicator import ModbusIndicator
 from drivers.scale.registers import load_register_map
+from drivers.scale.simulated_links import Rfc2217FarEnd
 from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
 from drivers.worker import DeviceThread, ReaderWorker, monotonic_ms
 from tests.drivers.scale.modbus_rig import Rig, config, fails, impatient, on_wire, rig, shows, until
@@ -224,6 +225,39 @@ def test_three_devices_on_one_line_and_one_of_them_dead(wire: str, tmp_path: Pat
     for number in (1, 3):
         times = [reading.received_ms for reading in seen[number]]
         assert max(after - before for before, after in zip(times, times[1:], strict=False)) < 400
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's own
+def test_rtu_through_a_converter_that_is_set_up_by_rfc_2217(tmp_path: Path) -> None:
+    """A peer without pymodbus, with the CRC written out: the manual's own frames on a line with parity."""
+    far = Rfc2217FarEnd()
+    far.plug()
+    asked: list[bytes] = []
+
+    def answer(stopping: threading.Event) -> None:
+        waiting = b""
+        while not stopping.is_set():
+            waiting += far.read()
+            if len(waiting) >= 8:
+                asked.append(waiting)
+                far.write(bytes.fromhex("01030402F800007A7A"))
+                waiting = b""
+            stopping.wait(0.002)
+
+    thread = DeviceThread("a converter", answer)
+    thread.start()
+    try:
+        target = far.port.replace("rfc2217:", "rtu+rfc2217:") + "?baud=19200&parity=E"
+        scale = ModbusIndicator("lane 1 scale", config(target, "generic_transmitter", decimals=0, timeout_ms=250))
+        scale.open()
+        shows(scale, 760)
+        line = far.line()
+        scale.close()
+    finally:
+        thread.stop()
+        far.unplug()
+    assert set(asked) == {bytes.fromhex("010300000002C40B")}
+    assert line and (line.baud, line.bytesize, line.parity, line.stopbits) == (19_200, 8, "E", 1)
 
 
 @pytest.mark.anyio
