@@ -55,6 +55,7 @@ Reader = Callable[[Said, bytes], None]
 
 _FREE = rb"(?:[0-9]{1,9}\.?[0-9]{0,6}|\.[0-9]{1,6})"
 _SIGNED, _UNSIGNED = re.compile(rb" *[+-]? *" + _FREE), re.compile(rb" *" + _FREE)
+_BLANK_FOR_POINT = re.compile(_SIGNED.pattern + rb"| *[+-]? *[0-9]{1,9} ")
 
 
 def _said(meanings: Iterable[Meaning]) -> Said:
@@ -167,7 +168,7 @@ class _Quantity:
         self._reversed = isinstance(field, Number) and field.reversed
         self._form = None
         if isinstance(field, Number) and field.width:
-            self._form = _SIGNED if field.signed else _UNSIGNED
+            self._form = _BLANK_FOR_POINT if field.blank_for_point else _SIGNED if field.signed else _UNSIGNED
             self._blanks = bytes.maketrans(field.blanks.encode("ascii"), b" " * len(field.blanks))
 
     def digits(self, text: bytes) -> bytes | None:

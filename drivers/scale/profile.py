@@ -110,6 +110,8 @@ class Number(_Data):
     """The last character is sent first."""
     blanks: str = " "
     """What counts as a blank; only where the width is given."""
+    blank_for_point: bool = False
+    """Where there is no point, a blank stands at the end in its place; only where the width is given."""
     of: Quantity = "weight"
 
 
