@@ -9,7 +9,19 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from edge.domain.refusal import Reason, Words, refuse
 from edge.domain.visit import VisitState
 from edge.station.views import Done, LaneView, PassageView
-from tests.web.scenes import ALARM, EMPTY, SCALE, actions, hold_view, idle_view, loading_view, queue, slip, verdict, visit
+from tests.web.scenes import (
+    ALARM,
+    EMPTY,
+    SCALE,
+    actions,
+    hold_view,
+    idle_view,
+    loading_view,
+    queue,
+    slip,
+    verdict,
+    visit,
+)
 from tests.web.stage import Served, Stage
 from tests.web.talk import session_of
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from drivers.ports import CommandNo, CommandRefused, DeviceTimeout, DeviceUnavailable, ScaleCommand
 from drivers.scale import conversation
 from drivers.scale.asking import written
+from drivers.scale.conversation import Heard, Polling
 from drivers.scale.encoders.answers import ANSWERS, Answers, MtSics, YaohuaClone
 from drivers.scale.profile import indicator_names, load_profile
 from drivers.scale.serial_indicator import SerialIndicatorConfig
@@ -60,6 +61,21 @@ def test_an_unanswered_request_is_no_weight(tmp_path: Path) -> None:
         far.set_weight_kg(900)
         far.set_silent(False)
         assert until(scale, lambda _: True).gross_kg == 900, "never the one before"
+
+
+def test_a_driver_that_keeps_the_last_weight_would_be_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the test above."""
+    hear = Polling.hear
+    kept: list[Heard] = []
+
+    def keep(polling: Polling) -> Heard:
+        heard = hear(polling)
+        kept[:] = [heard] if heard.weights else kept
+        return kept[0] if kept else heard
+
+    monkeypatch.setattr(Polling, "hear", keep)
+    with pytest.raises(AssertionError):
+        test_an_unanswered_request_is_no_weight(tmp_path)
 
 
 def test_an_answer_that_came_too_late_is_thrown_away(tmp_path: Path) -> None:
