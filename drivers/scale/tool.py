@@ -199,5 +199,5 @@ def replay(
         if speed > 0 and line["at_ms"] > at_ms:
             sleep((line["at_ms"] - at_ms) / 1000 / speed)
         at_ms = line["at_ms"]
-        for weight in decoder.feed(bytes.fromhex(line["hex"])):
-            yield decoded(weight)
+        yield from map(decoded, decoder.feed(bytes.fromhex(line["hex"])))
+    yield from map(decoded, decoder.finish())
