@@ -1,5 +1,6 @@
 """The one JSON text of a value, so that two programs sign and hash the same bytes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -18,10 +19,9 @@ def canonical(body: object) -> str:
 def parse(text: bytes) -> Any:
     """The value of a JSON text; ValueError if it is none, or holds a float."""
     value = from_json(text, allow_inf_nan=False, cache_strings="keys")
-    try:
-        _refuse_floats(value)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    for parts in _levels(value):
+        if any(type(part) is float for part in parts):
+            raise ValueError("a float has no place in a record")
     return value
 
 
@@ -37,17 +37,18 @@ def is_canonical(value: object, text: bytes) -> bool:
 
 
 def _keys_sorted(value: object) -> bool:
-    waiting: list[Any] = [[value]]
-    while waiting:
-        some = waiting.pop()
-        items: Any = some
-        if isinstance(some, dict):
-            keys = list(some)
-            if keys != sorted(keys):
-                return False
-            items = some.values()
-        waiting += [item for item in items if isinstance(item, dict | list)]
-    return True
+    # The rows of a message all have the same keys, so that few orders are to be looked at.
+    orders = {tuple(part) for parts in _levels(value) for part in parts if type(part) is dict}
+    return all(list(keys) == sorted(keys) for keys in orders)
+
+
+def _levels(value: object) -> Iterator[list[Any]]:
+    """What stands in a parsed value, depth by depth: its objects, lists and floats, the harmless left out."""
+    parts: list[Any] = [value] if type(value) not in _HARMLESS else []
+    while parts:
+        yield parts
+        inside = [part.values() if type(part) is dict else part for part in parts if type(part) is not float]
+        parts = [each for several in inside for each in several if type(each) not in _HARMLESS]
 
 
 def _ordered(value: object) -> object:
@@ -61,13 +62,3 @@ def _ordered(value: object) -> object:
     if isinstance(value, str | int):
         return value
     raise TypeError(f"a {type(value).__name__} has no place in a record: {value!r}")
-
-
-def _refuse_floats(value: object) -> None:
-    """TypeError for a float anywhere in what was parsed."""
-    if isinstance(value, float):
-        raise TypeError(f"a float has no place in a record: {value!r}")
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if not _HARMLESS.issuperset(map(type, items)):
-        for item in items:
-            _refuse_floats(item)

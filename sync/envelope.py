@@ -1,14 +1,12 @@
 """One message on the wire: canonical JSON, signed with Ed25519, compressed with zstd. The broker is not trusted.
 
     text     canonical JSON of {"v": 1, "kind": …, "instance": "HX01/1/9f86d081884c7d65", "body": …}
-    payload  zstd( JSON {"m": text, "s": base64 Ed25519 signature over b"weighgate-envelope1" + text as UTF-8} )
+    payload  zstd( the 64 bytes of the Ed25519 signature over b"weighgate-envelope1" + text, then text, as UTF-8 )
 
 `instance` is the plant epoch a message comes from (up) or is meant for (down). Nothing here refuses a replay: counters
 and records are cumulative and numbered, so an old message changes nothing.
 """
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +16,6 @@ import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from sync.canonical import canonical, is_canonical, parse
 from sync.keys import Instance
@@ -30,6 +27,7 @@ MAX_PAYLOAD_BYTES = 255 * 1024
 MAX_TEXT_BYTES = 1024 * 1024
 """Largest message unpacked: bounds what a hostile payload can make us allocate."""
 _DOMAIN = b"weighgate-envelope1"
+_SIGNATURE_BYTES = 64
 _LEVEL = 3
 _UNUSED_HEADER_BITS = 0x18
 
@@ -109,9 +107,8 @@ def seal(kind: Kind, instance: Instance, body: Message, private_key: Ed25519Priv
         raise ValueError(f"a {type(body).__name__} cannot travel as {kind}")
     text = canonical(
         {"v": VERSION, "kind": kind.value, "instance": instance.wire_id, "body": body.model_dump(mode="json")}
-    )
-    signature = base64.b64encode(private_key.sign(_DOMAIN + text.encode())).decode("ascii")
-    packed = to_json({"m": text, "s": signature})
+    ).encode()
+    packed = private_key.sign(_DOMAIN + text) + text
     payload = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(packed)
     if len(packed) > MAX_TEXT_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
         allowed = f"allowed are {MAX_TEXT_BYTES} and {MAX_PAYLOAD_BYTES}"
@@ -121,7 +118,8 @@ def seal(kind: Kind, instance: Instance, body: Message, private_key: Ed25519Priv
 
 def open_(payload: bytes, key_of: KeyOf, expected: Instance | None = None) -> Envelope:
     """Check and unpack one payload; EnvelopeError says why not. With `expected`, any other instance is refused."""
-    text, signature = _split(_unpack(payload))
+    packed = _unpack(payload)
+    signature, text = packed[:_SIGNATURE_BYTES], packed[_SIGNATURE_BYTES:]
     fields = _json_object(text)
     if fields.get("v") != VERSION or isinstance(fields["v"], bool):
         raise EnvelopeError(Fault.UNKNOWN_VERSION, f"{_short(fields.get('v'))}, expected {VERSION}")
@@ -161,21 +159,6 @@ def _unpack(payload: bytes) -> bytes:
         return zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_TEXT_BYTES, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise EnvelopeError(Fault.NOT_ZSTD, str(error)) from None
-
-
-def _split(packed: bytes) -> tuple[bytes, bytes]:
-    outer = _json_object(packed)
-    text, encoded = outer.get("m"), outer.get("s")
-    if set(outer) != {"m", "s"} or not isinstance(text, str) or not isinstance(encoded, str):
-        raise EnvelopeError(Fault.WRONG_SHAPE, "expected exactly the texts m and s")
-    try:
-        signature = base64.b64decode(encoded, validate=True)
-        text_bytes = text.encode()
-    except (binascii.Error, ValueError):
-        raise EnvelopeError(Fault.WRONG_SHAPE, "s is not base64, or m not text") from None
-    if base64.b64encode(signature).decode("ascii") != encoded:
-        raise EnvelopeError(Fault.WRONG_SHAPE, "s is not base64 in its one form")
-    return text_bytes, signature
 
 
 def _json_object(text: bytes) -> dict[str, Any]:

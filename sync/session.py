@@ -18,8 +18,8 @@ _ROW_OVERHEAD_BYTES = 150
 class Tuning:
     """Limits of a session. None of them can break safety."""
 
-    batch_records: int = 100
-    batch_bytes: int = 64 * 1024
+    batch_records: int = 200
+    batch_bytes: int = 128 * 1024
     """Raw, before compression. A single larger row travels alone."""
     window_batches: int = 20
     state_every_ms: int = 60_000

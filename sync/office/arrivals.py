@@ -8,8 +8,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-PLANT_MESSAGES, PLANT_BYTES = 64, 1024 * 1024
-"""A plant's share. Its window is ten batches of at most 64 KiB before compression."""
+PLANT_MESSAGES, PLANT_BYTES = 64, 3 * 1024 * 1024
+"""A plant's share. Its window is twenty batches of at most 128 KiB before compression."""
 ALL_BYTES = 32 * 1024 * 1024
 
 

@@ -1,8 +1,11 @@
 """The least that could carry rows to head office: paho, mosquitto, COPY, a plain answer. No signature, no chain,
 nothing understood, nothing checked. The floor of `bench_sync`.
 
-The same broker, TLS, batches, window and compression as the real pipe; the same table; the answer comes after the
-commit here too. `python -m tests.bench.bare_pipe` is the receiving end.
+The same broker, TLS, quality of service, batches, window and compression as the real pipe; rows of the same columns, in
+one COPY and one commit for at most as many messages as head office books together; the answer comes after the commit;
+the clock starts before the plant connects. Looser, it would measure what no pipe that answers for its rows could do;
+with a COPY or a commit for each message it would be slower than head office has a reason to be. `python -m
+tests.bench.bare_pipe` is the receiving end.
 """
 
 import json
@@ -22,11 +25,13 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from sync.certificates import TlsFiles, client_context
+from sync.office.clock import now_text
+from sync.office.link import TOGETHER
 from sync.session import Tuning
 
 TABLE = (
     "CREATE TABLE bare (instance text, seq bigint, kind text NOT NULL, body text NOT NULL, at text NOT NULL,"
-    " hash text NOT NULL, PRIMARY KEY (instance, seq))"
+    " hash text NOT NULL, received_at text NOT NULL, PRIMARY KEY (instance, seq))"
 )
 _INSTANCE = "HX01/1/0000000000000000"
 _UP, _DOWN = "up/HX01/rec", "down/HX01/ack"
@@ -46,7 +51,9 @@ def drain(plant_db: Path, broker: tuple[str, int], plant: TlsFiles, office: TlsF
         assert receiver.stdout is not None
         assert receiver.stdout.readline().strip() == _READY
         try:
-            return _Sender(plant_db, broker, plant).run()
+            begin = time.perf_counter()
+            _Sender(plant_db, broker, plant).run()
+            return time.perf_counter() - begin
         finally:
             receiver.kill()
 
@@ -59,16 +66,13 @@ class _Sender:
         self._done = threading.Event()
         self._client = _client("bare-plant", broker, tls, _DOWN, self._answered)
 
-    def run(self) -> float:
-        begin = time.perf_counter()
+    def run(self) -> None:
         for batch in self._rows:
             assert self._room.acquire(timeout=_PATIENCE_S)
             self._client.publish(_UP, zstandard.ZstdCompressor(level=3).compress(json.dumps(batch).encode()), qos=1)
         assert self._done.wait(_PATIENCE_S)
-        taken_s = time.perf_counter() - begin
         self._client.disconnect()
         self._client.loop_stop()
-        return taken_s
 
     def _answered(self, payload: bytes) -> None:
         answer = json.loads(payload)
@@ -98,13 +102,13 @@ def _receive(broker: tuple[str, int], tls: TlsFiles, database: str) -> None:
     sys.stdout.flush()
     while True:
         messages = [arrived.get()]
-        while not arrived.empty():
+        while len(messages) < TOGETHER and not arrived.empty():
             messages.append(arrived.get_nowait())
-        last_seq = 0
+        last_seq, received_at = 0, now_text()
         with connection.cursor() as cursor, cursor.copy("COPY bare FROM STDIN") as copy:
             for message in messages:
                 for row in json.loads(zstandard.ZstdDecompressor().decompress(message)):
-                    copy.write_row((_INSTANCE, *row))
+                    copy.write_row((_INSTANCE, *row, received_at))
                     last_seq = row[0]
         connection.commit()
         client.publish(_DOWN, json.dumps({"last_seq": last_seq, "batches": len(messages)}), qos=1)

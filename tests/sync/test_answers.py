@@ -90,11 +90,14 @@ def test_after_our_own_link_died_only_what_the_plant_told_counts() -> None:
 
 def test_documents_are_packed_in_order_within_limits() -> None:
     many = [WireDocument(number=n, kind="test", body={"text": "x" * (n % 7) * 1_000}) for n in range(1, 251)]
-    packs = pack_documents(many, TERM, Tuning())
+    tuning = Tuning()
+    packs = pack_documents(many, TERM, tuning)
+    assert len(packs) > 5
     assert [document for pack in packs for document in pack.documents] == many
-    assert all(len(pack.documents) <= 100 for pack in packs)
-    assert all(sum(len(document.body["text"]) for document in pack.documents) <= 64 * 1024 for pack in packs)
-    assert pack_documents([], TERM, Tuning()) == []
+    assert all(len(pack.documents) <= tuning.batch_records for pack in packs)
+    for pack in packs:
+        assert sum(len(document.body["text"]) for document in pack.documents) <= tuning.batch_bytes
+    assert pack_documents([], TERM, tuning) == []
 
 
 def test_a_state_that_tells_some_accounts_says_nothing_of_the_others() -> None:

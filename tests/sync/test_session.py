@@ -5,7 +5,7 @@ from sync.session import Acked, Fork, PlantSession, Tuning
 from tests.sync.support import TERM, make_rows
 
 ROWS = make_rows(3_000)
-TUNING = Tuning()
+TUNING = Tuning(batch_records=100)
 
 
 def connected(acked_seq: int = 0, jitter: float = 0.0) -> PlantSession:
@@ -97,8 +97,8 @@ def test_the_window_holds_twenty_batches() -> None:
     assert send_all(session, 50) == [(2_001, 2_100), (2_101, 2_200)]
 
 
-def test_a_batch_is_cut_at_64_kilobytes_but_a_giant_row_travels_alone() -> None:
-    big = [row.model_copy(update={"body": "x" * 30_000}) for row in ROWS[:4]]
+def test_a_batch_is_cut_at_128_kilobytes_but_a_giant_row_travels_alone() -> None:
+    big = [row.model_copy(update={"body": "x" * 60_000}) for row in ROWS[:4]]
     session = connected()
     batch = session.batch(big, 0)
     assert batch is not None

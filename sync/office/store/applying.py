@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -24,6 +25,7 @@ from sync.office.store.schema import accounts, allotments, documents, incidents,
 from sync.units import format_fen
 
 _SHIPMENT_FIELDS = tuple(Shipment.__dataclass_fields__)
+_values = attrgetter(*_SHIPMENT_FIELDS)
 
 
 def apply_rows(tx: Connection, plant: str, instance: str, ready: Sequence[WireRecord]) -> bool:
@@ -92,9 +94,7 @@ _NOTICE_FACTS = ("customer_id", "customer_name", "product", "mode", "price_fen_p
 
 
 def _shipment_row(plant: str, instance: str, shipment: Shipment) -> dict[str, Any]:
-    row = {name: getattr(shipment, name) for name in _SHIPMENT_FIELDS}
-    row["instance"], row["plant"] = instance, plant
-    return row
+    return {"instance": instance, "plant": plant, **dict(zip(_SHIPMENT_FIELDS, _values(shipment), strict=True))}
 
 
 def _save_sums(tx: Connection, instance: str, sums: dict[str, Sums]) -> list[tuple[str, str]]:

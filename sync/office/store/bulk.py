@@ -4,6 +4,7 @@ no round trips to save, takes them one by one. Rows are dicts with the same keys
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -26,8 +27,8 @@ def add_rows(tx: Connection, table: Table, rows: Sequence[Row]) -> None:
     cursor = tx.connection.driver_connection.cursor()  # type: ignore[union-attr]
     try:
         with cursor.copy(f"COPY {_quoted(tx, table.name)} ({_columns(tx, names)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row([row[name] for name in names])
+            for values in map(itemgetter(*names), rows):
+                copy.write_row(values)
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise OperationalError("COPY", None, error) from error  # as SQLAlchemy would have worded it
     finally:

@@ -51,10 +51,9 @@ async def test_a_share_is_counted_in_bytes_too_but_one_message_always_fits() -> 
 
 async def test_all_plants_together_are_bounded() -> None:
     arrivals = Arrivals()
-    kept: Counter[bool] = Counter(
-        arrivals.put(f"P{number:04}", "rec", b"x" * PLANT_BYTES) for number in range(2 * ALL_BYTES // PLANT_BYTES)
-    )
-    assert kept == {True: ALL_BYTES // PLANT_BYTES, False: ALL_BYTES // PLANT_BYTES}
+    room = ALL_BYTES // PLANT_BYTES
+    kept = Counter(arrivals.put(f"P{number:04}", "rec", b"x" * PLANT_BYTES) for number in range(2 * room))
+    assert kept == {True: room, False: room}
 
 
 async def test_taking_waits_for_the_next() -> None:
