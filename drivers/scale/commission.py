@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from drivers.readings import WeightReading
 from drivers.scale.register_words import RegisterBlock
 from drivers.scale.registers import DecimalsCode, Order, RegisterMap, UnitCode
 
@@ -33,6 +34,13 @@ class Observation:
     @property
     def expected_kg(self) -> int:
         return self.known_kg or 0
+
+
+def observed(known_kg: int | None, reading: WeightReading) -> Observation:
+    """One weighing from a reading of `ModbusIndicator`, whatever orders it was read with: the registers are in `raw`,
+    behind device id, function and length."""
+    data = reading.raw[3:]
+    return Observation(known_kg, tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,8 +130,7 @@ class ModbusIndicator:
         if not self._is_alive(words, asked_ms):
             return ()
         wire = read_registers(self._map, words, self._evidence(words))
-        unit: Unit = self._map.unit if isinstance(self._map.unit, str) else "kg"
-        return [to_reading(wire, asked_ms, unit, accept_net=self.config.accept_net)]
+        return [to_reading(wire, asked_ms, accept_net=self.config.accept_net)]
 
     def close(self) -> None:
         line, self._line = self._line, None
@@ -182,7 +181,7 @@ class ModbusIndicator:
             raise self._unavailable("is lost") from error
 
     def _evidence(self, words: Sequence[int]) -> bytes:
-        """The answer as it stands in an RTU frame, without the CRC."""
+        """The answer as it stands in an RTU frame, without the CRC; `commission.observed` takes it apart again."""
         data = b"".join(word.to_bytes(2, "big") for word in words)
         return bytes([self._device_id, self._map.function, len(data)]) + data
 

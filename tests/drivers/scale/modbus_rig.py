@@ -36,11 +36,16 @@ def on_wire(wire: str, folder: Path, *devices: SimulatedRegisters) -> SimulatedM
 
 @contextmanager
 def rig(
-    wire: str, folder: Path, registers: str = "hbm_wtx", registers_folder: Path | None = None, **site: Any
+    wire: str,
+    folder: Path,
+    registers: str = "hbm_wtx",
+    registers_folder: Path | None = None,
+    decimals_shown: int = 0,
+    **site: Any,
 ) -> Iterator[Rig]:
     """A device of this map on a wire, and its driver, opened."""
     found = config("tcp://127.0.0.1:1", registers, **site).map(registers_folder)
-    device = SimulatedRegisters(found)
+    device = SimulatedRegisters(found, decimals=decimals_shown)
     with on_wire(wire, folder, device) as server:
         scale = ModbusIndicator("lane 1 scale", config(server.target, registers, **site), registers_folder)
         scale.open()

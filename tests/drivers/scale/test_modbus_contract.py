@@ -12,8 +12,11 @@ from drivers.modbus import registers_folder
 from drivers.ports import CommandNo, CommandRefused, ScaleCommand
 from drivers.readings import WeightFault
 from drivers.scale import modbus_indicator
+from drivers.scale.commission import observed, word_order_evidence
+from drivers.scale.modbus_indicator import ModbusIndicator
 from drivers.scale.registers import load_register_map, register_map_names
-from tests.drivers.scale.modbus_rig import WIRES, Rig, rig, shows, until
+from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
+from tests.drivers.scale.modbus_rig import WIRES, Rig, config, rig, shows, until
 from tests.drivers.scale.test_registers import SITE
 
 
@@ -82,6 +85,33 @@ def test_its_commands_act_on_the_load(tcp: Rig) -> None:
     for command in set(ScaleCommand) - tcp.scale.commands:
         with pytest.raises(CommandRefused, match="does not know"):
             tcp.scale.command(command)
+
+
+@pytest.mark.parametrize("name", ["hbm_wtx", "flintec_ft112"])
+def test_decimals_come_from_the_registers(name: str, tmp_path: Path) -> None:
+    with rig("tcp", tmp_path, name, decimals_shown=3, word_order="little") as made:
+        made.device.set_weight_kg(14_560)
+        reading = shows(made.scale, 14_560)
+    words = observed(None, reading).registers
+    at = made.device.map.weight.address - made.device.map.first
+    assert words[at + 1] << 16 | words[at] == 14_560_000, "three decimals of a kilogram"
+
+
+def test_commissioning_of_a_simulated_device(tmp_path: Path) -> None:
+    """As `weighgate scale commission` does it: the map's own word order is set wrongly, and it does not matter."""
+    found = load_register_map("generic_transmitter").for_site(decimals=0)
+    device = SimulatedRegisters(found)
+    observations = []
+    with SimulatedModbus(device) as server:
+        scale = ModbusIndicator("x", config(server.target, "generic_transmitter", decimals=0, word_order="big"))
+        scale.open()
+        for known_kg in (None, 2_000, 70_520):
+            device.set_weight_kg(known_kg or 0)
+            scale.read()
+            observations.append(observed(known_kg, until(scale, lambda _: True)))
+        scale.close()
+    verdict = word_order_evidence(found, observations, 20)
+    assert verdict.proven and verdict.candidates[0].settings == {"word_order": "little", "decimals": 0}
 
 
 @pytest.mark.parametrize("wire", WIRES)
