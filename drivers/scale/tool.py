@@ -8,7 +8,7 @@ from typing import BinaryIO, TypedDict
 
 from serial.tools import list_ports
 
-from drivers.ports import DeviceUnavailable, Scale
+from drivers.ports import DeviceUnavailable, Scale, ScaleCommand
 from drivers.readings import WeightReading
 from drivers.scale.frames import FrameDecoder, IndicatorProfile, WireWeight, decimal_text
 from drivers.scale.links import LINK_ERRORS, open_link, reason_of
@@ -143,6 +143,33 @@ def _line(reading: WeightReading | None, rate: float, garbled: bool) -> ReadingL
         "garbled": garbled,
         "raw": reading.raw.hex().upper(),
     }
+
+
+class ToldLine(TypedDict):
+    """What became of a command: the weight before and after, in whole kg; None when none came."""
+
+    command: str
+    before_kg: int | None
+    after_kg: int | None
+
+
+def tell(scale: Scale, command: ScaleCommand, wait_s: float = 2.0) -> ToldLine:
+    """Open a scale and tell it something. Raises DriverError when it is lost, says no, or says nothing."""
+    scale.open()
+    try:
+        before_kg = _weight(scale, wait_s)
+        scale.command(command)
+        return {"command": command.value, "before_kg": before_kg, "after_kg": _weight(scale, wait_s)}
+    finally:
+        scale.close()
+
+
+def _weight(scale: Scale, wait_s: float) -> int | None:
+    end_ms = monotonic_ms() + round(wait_s * 1000)
+    while monotonic_ms() < end_ms:
+        if readings := scale.read():
+            return readings[-1].gross_kg
+    return None
 
 
 def record(config: SerialIndicatorConfig, file: Path, seconds: float | None = None) -> int:

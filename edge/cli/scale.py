@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from drivers.ports import DriverError
+from drivers.ports import DriverError, ScaleCommand
 from drivers.scale import tool
 from drivers.scale.profile import IndicatorProfile, load_profile
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
@@ -69,6 +69,27 @@ def watch(port: str, indicator: str, baud: int | None, seconds: float | None, as
         sys.exit(0)
 
 
+@scale.command("command")
+@click.argument("port")
+@click.argument("what", type=click.Choice([each.value for each in ScaleCommand]))
+@_INDICATOR
+@_BAUD
+@click.option("--address", type=int, default=None, help="Its address on a shared line.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@JSON
+def tell(
+    port: str, what: str, indicator: str, baud: int | None, address: int | None, yes: bool, as_json: bool
+) -> None:
+    """Tell an indicator: zero, tare or clear_tare. For commissioning; no ledger knows of it."""
+    if not yes and not click.confirm(f"{port}: {what}? Nothing and nobody must be on the deck for a zero"):
+        raise Problem("nothing was sent")
+    device = SerialIndicator(port, _config(port, indicator, baud, address))
+    try:
+        _print([tool.tell(device, ScaleCommand(what))], as_json)
+    except DriverError as error:
+        raise Problem(str(error)) from None
+
+
 @scale.command()
 @click.argument("port")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -106,9 +127,9 @@ def _profile(indicator: str) -> IndicatorProfile:
         raise Problem(f"--indicator: {error}") from None
 
 
-def _config(port: str, indicator: str, baud: int | None) -> SerialIndicatorConfig:
+def _config(port: str, indicator: str, baud: int | None, address: int | None = None) -> SerialIndicatorConfig:
     try:
-        return SerialIndicatorConfig(type="serial", port=port, indicator=indicator, baud=baud)
+        return SerialIndicatorConfig(type="serial", port=port, indicator=indicator, baud=baud, address=address)
     except ValueError as error:
         raise Problem(f"{port}: {error}") from None
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from drivers.ports import DeviceUnavailable
+from drivers.ports import CommandRefused, DeviceUnavailable, ScaleCommand
 from drivers.scale.encoders import Shown, toledo
 from drivers.scale.frames import load_profile
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
-from drivers.scale.tool import captured, chunks_of, decode, ports, record, replay, watch
+from drivers.scale.tool import captured, chunks_of, decode, ports, record, replay, tell, watch
 
 
 def _config(simulated: SimulatedIndicator) -> SerialIndicatorConfig:
@@ -32,6 +32,15 @@ def test_decode_gives_the_documented_object() -> None:
 def test_decode_keeps_the_digits_of_the_wire() -> None:
     lines = decode(load_profile("ad_std"), [b"ST,GS,+00123.0kg\r\nST,GS,", b"+0000.000kg\r\n"])
     assert [line["weight"] for line in lines] == ["123.0", "0.000"]
+
+
+def test_an_indicator_is_told(tmp_path: Path) -> None:
+    with SimulatedIndicator("toledo", tmp_path / "port", rate_hz=50, weight_kg=60) as simulated:
+        told = tell(SerialIndicator("port", _config(simulated)), ScaleCommand.ZERO)
+        assert told == {"command": "zero", "before_kg": 60, "after_kg": 0}
+        simulated.set_weight_kg(9_000)
+        with pytest.raises(CommandRefused):
+            tell(SerialIndicator("port", _config(simulated)), ScaleCommand.ZERO)
 
 
 def test_a_large_file_is_decoded_in_pieces() -> None:
