@@ -4,6 +4,7 @@ words and the curve stay in the inbox row.
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select, tuple_
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, case, func, select, tuple_
 from sync.office.clock import time_text
 from sync.office.effects import Effects
 from sync.office.store.bulk import among, change, insert_new
-from sync.office.store.schema import inbox, instances, scale_alarms, shipments
+from sync.office.store.schema import inbox, incidents, instances, scale_alarms, shipments
 from sync.records import ScaleAlarmed, ScaleAlarmSeen
 
 _FACTS = ("plant", "visit", "business_date", "seen_by", "seen_at", "note")
@@ -40,6 +41,8 @@ def alarms_of_older_books(tx: Connection) -> None:
         for row in tx.execute(select(inbox).where(*mine).order_by(inbox.c.seq)).mappings():
             effects.feed(row["seq"], row["kind"], row["body"], row["at"])
         save_alarms(tx, plant, instance, effects)
+        told = [{"instance": instance, "plant": plant, **asdict(incident)} for incident in effects.incidents]
+        insert_new(tx, incidents, told)
 
 
 def odd_alarms(tx: Connection, plant: str, instance: str, effects: Effects) -> list[str]:

@@ -102,6 +102,20 @@ class FakePlant:
             )
         )  # fmt: skip
 
+    def alarmed(self, visit: str = "", plate: str = "浙A12345", kind: str = "step") -> int:
+        """The scale watch found something; its row."""
+        return self.write(
+            wire.ScaleAlarmed(
+                lane="1", kind=kind, zh="重量突跳 800 kg", en="the weight jumped by 800 kg", numbers={"change_kg": 800},
+                visit=visit, plate=plate, curve_kg=(14_520, 14_520, 13_720), curve_step_ms=200, indicator="yaohua_tf0",
+                business_date="2026-11-23", at=self.now(),
+            )
+        ).seq  # fmt: skip
+
+    def alarm_seen(self, alarm: int, note: str = "已复称") -> None:
+        """A person at the plant looked at it."""
+        self.write(wire.ScaleAlarmSeen(alarm=alarm, lane="1", person="D01", note=note, at=self.now()))
+
     def empty(self, notice: str, account: str, hold_fen: int) -> str:
         """A truck that is tared and goes without goods, up to its slip; the visit's name."""
         visit = self.taken(notice, account, hold_fen)

@@ -199,6 +199,38 @@ def test_a_role_that_may_not_sees_why(web_office: Office, page: Page, sign_in: C
     assert refused.status_code == 422 and "您的岗位不能办理" in refused.text
 
 
+def test_people_at_head_office_see_the_curve(
+    web_office: Office, page: Page, sign_in: Callable[[Page, str], None], api: httpx.Client
+) -> None:
+    plant = web_office.plant
+    assert pay(api, "C091", "B91", 10_000_000, "示例客户辛").status_code < 300
+    visit = plant.taken("N91", "C091/prepaid", 0)
+    plant.weigh(visit, "tare", 14_520)
+    first = plant.alarmed(visit)
+    plant.alarmed(plate="", kind="zero_drift")
+    plant.weigh(visit, "gross", 34_520)
+    ticket = plant.ticket(visit, "N91", "C091/prepaid", 20_000, 100, 0)
+    books = web_office.books()
+    with books.write() as tx:
+        ingest(tx, plant.instance.wire_id, plant.rows)
+    sign_in(page, BILLER)
+    page.click("td.state a.badge")
+    expect(page.locator(".alarm")).to_have_count(1)
+    expect(page.locator(".alarm")).to_contain_text("重量突跳 800 kg")
+    expect(page.locator(".alarm")).to_contain_text(ticket)
+    expect(page.locator(".alarm")).to_contain_text("厂未确认")
+    assert page.locator(".alarm polyline").get_attribute("points") == "0,3 150,3 300,57"
+    plant.alarm_seen(first)
+    with books.write() as tx:
+        ingest(tx, plant.instance.wire_id, plant.rows[-1:])
+    books.close()
+    expect(page.locator(".alarm")).to_contain_text("已确认 D01")
+    page.goto(f"{web_office.address}/day?date=2026-11-23&lang=en")
+    expect(page.locator("main")).to_contain_text("not acknowledged 1")
+    page.goto(f"{web_office.address}/exceptions")
+    expect(page.locator(".alarm")).to_have_count(2)
+
+
 def test_nothing_overflows_on_a_phone_or_a_tablet(
     web_office: Office, page: Page, sign_in: Callable[[Page, str], None]
 ) -> None:
