@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from drivers.scale.frames import FrameDecoder, WireWeight, decimal_text, indicator_names, load_profile, to_reading
 
 CAPTURES = Path(__file__).resolve().parents[2] / "captures" / "scale"
+_profile = cache(load_profile)
 
 
 def _own() -> Iterator[Any]:
@@ -31,7 +33,7 @@ def _said(weight: WireWeight, wanted: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(("indicator", "capture"), list(_own()))
 def test_a_capture_says_what_it_should(indicator: str, capture: dict[str, Any]) -> None:
     raw = bytes.fromhex(capture["hex"])
-    decoder = FrameDecoder(load_profile(indicator))
+    decoder = FrameDecoder(_profile(indicator))
     found = decoder.feed(raw) + decoder.finish()
     assert len(found) == len(capture["frames"]), found
     for weight, wanted in zip(found, capture["frames"], strict=True):

@@ -1,7 +1,7 @@
 """What the checksums catch, what they are blind to, and how a line shows whether it sends them."""
 
 import random
-from functools import reduce
+from functools import cache, reduce
 from operator import xor
 
 import pytest
@@ -11,10 +11,11 @@ from drivers.scale.encoders.yaohua import yaohua_command as command_frame
 from drivers.scale.frames import FrameDecoder, IndicatorProfile, load_profile, to_reading
 
 CHECKSUMMED = ["yaohua_tf0", "yaohua_command", "yaohua_w", "toledo", "systec"]
+_profile = cache(load_profile)
 
 
 def _strict(indicator: str) -> IndicatorProfile:
-    profile = load_profile(indicator)
+    profile = _profile(indicator)
     return profile.with_checksum("verify") if profile.check and profile.check.choosable else profile
 
 
@@ -49,7 +50,7 @@ def test_noise_gives_a_wrong_weight_only_where_the_checksum_is_blind(indicator: 
     else may pass: a frame accepted though it is not the one sent has a right checksum and differs in at least two bits.
     What is left is for the rule that several frames in a row must agree."""
     chance = random.Random(11)
-    decoder = FrameDecoder(load_profile(indicator).with_checksum("verify"))
+    decoder = FrameDecoder(_profile(indicator).with_checksum("verify"))
     wrong = 0
     for _ in range(10_000):
         sent = ENCODERS[indicator](Shown(chance.randint(0, 99_999)))
@@ -78,7 +79,7 @@ def test_one_flipped_bit_never_changes_a_checksummed_weight(indicator: str) -> N
 
 
 def test_both_scopes_of_the_command_mode_checksum_are_taken() -> None:
-    profile = load_profile("yaohua_command")
+    profile = _profile("yaohua_command")
     for clone in (False, True):
         good = command_frame(Shown(45_120), 3, clone=clone)
         assert _gross(profile, good) == [45_120]
@@ -88,12 +89,12 @@ def test_both_scopes_of_the_command_mode_checksum_are_taken() -> None:
 def test_the_toledo_checksum_is_verified_where_the_site_says_so() -> None:
     good = ENCODERS["toledo"](Shown(1_560))
     bad = good[:-1] + bytes([good[-1] ^ 1])
-    strict = load_profile("toledo").with_checksum("verify")
+    strict = _profile("toledo").with_checksum("verify")
     assert len(FrameDecoder(strict).feed(good)) == 1
     assert FrameDecoder(strict).feed(bad) == []
     assert FrameDecoder(strict).feed(good)[0].raw == good
     assert len(FrameDecoder(strict).feed(bad + good * 2)) == 2
-    assert len(FrameDecoder(load_profile("toledo").with_checksum("absent")).feed(bad[:-1] + good)) == 2
+    assert len(FrameDecoder(_profile("toledo").with_checksum("absent")).feed(bad[:-1] + good)) == 2
 
 
 def _toledo(*weights_kg: int) -> list[bytes]:
@@ -106,14 +107,14 @@ def _wrong(frame: bytes) -> bytes:
 
 
 def test_a_line_that_has_shown_right_checksums_is_held_to_them() -> None:
-    profile = load_profile("toledo")
+    profile = _profile("toledo")
     moving, bad = b"".join(_toledo(100, 1_000, 8_000)), _wrong(_toledo(45_120)[0])
     assert _gross(profile, bad) == [45_121], "the control: nothing shown yet, nothing demanded"
     assert _gross(profile, moving + bad + _toledo(45_120)[0]) == [100, 1_000, 8_000, 45_120]
 
 
 def test_what_a_line_has_shown_does_not_hang_on_the_cuts() -> None:
-    profile = load_profile("toledo")
+    profile = _profile("toledo")
     stream = b"".join([*_toledo(100, 1_000, 8_000), _wrong(_toledo(45_120)[0]), *_toledo(45_120, 45_140)])
     whole = FrameDecoder(profile).feed(stream)
     decoder = FrameDecoder(profile)
@@ -125,7 +126,7 @@ def test_what_a_line_has_shown_does_not_hang_on_the_cuts() -> None:
 def test_a_clone_is_never_taken_for_one_with_checksums(ending: bytes) -> None:
     """Its last byte may be the right checksum of some weights by chance: a deck that stands at one of them for minutes
     must not make the line strict."""
-    profile = load_profile("toledo")
+    profile = _profile("toledo")
     lucky = [kg for kg in range(0, 60_000, 20) if ENCODERS["toledo"](Shown(kg))[-1:] == (ending or b"\x02")]
     assert lucky
     weights_kg = [*lucky[:1] * 50, 45_120, 45_140]
@@ -133,11 +134,11 @@ def test_a_clone_is_never_taken_for_one_with_checksums(ending: bytes) -> None:
 
 
 def test_one_wrong_checksum_begins_the_proof_anew() -> None:
-    profile = load_profile("toledo")
+    profile = _profile("toledo")
     first, second, bad, third = _toledo(100, 1_000, 8_000, 45_120)
     assert len(_gross(profile, first + second + _wrong(bad) + third + _wrong(bad))) == 5
 
 
 def test_a_protocol_with_one_checksum_leaves_no_choice() -> None:
     with pytest.raises(ValueError, match="no checksum option"):
-        load_profile("yaohua_tf0").with_checksum("ignore")
+        _profile("yaohua_tf0").with_checksum("ignore")

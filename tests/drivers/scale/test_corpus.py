@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from drivers.scale.frames import FrameDecoder, decimal_text, indicator_names, lo
 from drivers.scale.tool import decode
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "frames" / "dev.jsonl"
+_profile = cache(load_profile)
 
 
 def _entries() -> Iterator[Any]:
@@ -27,7 +29,7 @@ def _entries() -> Iterator[Any]:
 def test_the_corpus(entry: dict[str, Any]) -> None:
     expect, raw = entry["expect"], bytes.fromhex(entry["hex"])
     assert entry["protocol"] in indicator_names()
-    found = list(decode(load_profile(entry["protocol"]), [raw]))
+    found = list(decode(_profile(entry["protocol"]), [raw]))
     if expect.get("valid") is False:
         assert found == []
         return
@@ -47,7 +49,7 @@ def test_the_corpus(entry: dict[str, Any]) -> None:
 @pytest.mark.parametrize("entry", list(_entries()))
 def test_what_the_corpus_knows_beside_the_weight(entry: dict[str, Any]) -> None:
     expect = entry["expect"]
-    decoder = FrameDecoder(load_profile(entry["protocol"]))
+    decoder = FrameDecoder(_profile(entry["protocol"]))
     for weight in decoder.feed(bytes.fromhex(entry["hex"])) + decoder.finish():
         if "tare" in expect:
             assert decimal_text(weight.tare) == expect["tare"]

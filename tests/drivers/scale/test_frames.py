@@ -1,6 +1,7 @@
 """Streams cut anywhere, noise, frames without an end: every profile against its simulator."""
 
 import random
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from drivers.scale.encoders import ENCODERS, Shown
 from drivers.scale.frames import FrameDecoder, IndicatorProfile, WireWeight, load_profile, to_reading
 
 INDICATORS = sorted(ENCODERS)
+_profile = cache(load_profile)
 UP_TO_THE_NEXT = ["eq_plain", "eq_reversed"]
 SAYS_NOTHING_OF_RANGE = {"yaohua_tf0", "yaohua_command", "eq_plain", "eq_reversed", "eq_kg", "gw_paren"}
 SAYS_NOTHING_OF_NET = {"yaohua_tf0", "eq_plain", "eq_reversed", "eq_kg", "mt_sics", "bilanciai", "prot_f", "dingsong_c"}
@@ -22,7 +24,7 @@ JUNK = st.one_of(st.binary(max_size=40), st.sampled_from(LINE_NOISE))
 
 def _decode(indicator: str | IndicatorProfile, stream: bytes) -> list[WireWeight]:
     """All frames of a stream that ends."""
-    decoder = FrameDecoder(load_profile(indicator) if isinstance(indicator, str) else indicator)
+    decoder = FrameDecoder(_profile(indicator) if isinstance(indicator, str) else indicator)
     return decoder.feed(stream) + decoder.finish()
 
 
@@ -46,7 +48,7 @@ def test_any_cut_gives_the_same_frames(
     indicator: str, weights_kg: list[int], junk: list[bytes], cuts: list[int]
 ) -> None:
     stream = _stream(indicator, weights_kg, junk)
-    decoder = FrameDecoder(load_profile(indicator))
+    decoder = FrameDecoder(_profile(indicator))
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     pieces = [weight for begin, end in pairwise(edges) for weight in decoder.feed(stream[begin:end])]
     assert pieces + decoder.finish() == _decode(indicator, stream)
@@ -57,7 +59,7 @@ def test_any_cut_gives_the_same_frames(
     stream=st.one_of(st.binary(max_size=600), st.text("=0.-\x02\x03\r\n*0 Sw,", max_size=300).map(str.encode)),
 )
 def test_byte_by_byte_gives_the_same_frames(indicator: str, stream: bytes) -> None:
-    decoder = FrameDecoder(load_profile(indicator))
+    decoder = FrameDecoder(_profile(indicator))
     single = [weight for byte in stream for weight in decoder.feed(bytes([byte]))]
     assert single + decoder.finish() == _decode(indicator, stream)
 
@@ -141,7 +143,7 @@ def _same_length_not_asked(indicator: str, stream: bytes) -> list[WireWeight]:
     return [
         weight
         for text in stream.split(b"=")[1:]
-        for weight in FrameDecoder(load_profile(indicator)).feed(b"=" + text + b"=") or _decode(indicator, b"=" + text)
+        for weight in FrameDecoder(_profile(indicator)).feed(b"=" + text + b"=") or _decode(indicator, b"=" + text)
     ]
 
 
@@ -158,7 +160,7 @@ def test_a_character_lost_or_gained_never_makes_another_weight(indicator: str) -
 
 @pytest.mark.parametrize("indicator", UP_TO_THE_NEXT)
 def test_an_unfinished_frame_is_not_finished_by_another_time(indicator: str) -> None:
-    decoder = FrameDecoder(load_profile(indicator))
+    decoder = FrameDecoder(_profile(indicator))
     assert _gross(decoder.feed(ENCODERS[indicator](Shown(45_120)) * 3)) == [45_120] * 2
     decoder.forget()
     assert _gross(decoder.feed(ENCODERS[indicator](Shown(0)) * 3)) == [0] * 2
@@ -166,7 +168,7 @@ def test_an_unfinished_frame_is_not_finished_by_another_time(indicator: str) -> 
 
 @pytest.mark.parametrize("indicator", INDICATORS)
 def test_memory_is_bounded_by_the_frame_not_by_the_noise(indicator: str) -> None:
-    decoder = FrameDecoder(load_profile(indicator))
+    decoder = FrameDecoder(_profile(indicator))
     chance = random.Random(5)
     for _ in range(200):
         decoder.feed(bytes(chance.choices(b"\x02=ABC 0123456789", k=500)))
