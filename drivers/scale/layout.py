@@ -83,7 +83,7 @@ def _pattern(field: LayoutField) -> bytes:  # noqa: C901  one case a kind of fie
             among = b"[" + re.escape(field.chars.encode("ascii")) + b"]" if field.chars else some
             return among + b"{%d,%d}" % (field.least, field.most)
         case Choice():
-            texts = b"|".join(re.escape(text.encode("ascii")) for text in field.values)
+            texts = b"|".join(re.escape(text.encode("ascii")) for text in (*field.values, *field.texts))
             return b"(" + texts + (b")?" if field.optional else b")")
         case Digits():
             return _digits_pattern(field)
@@ -123,7 +123,9 @@ def _reader(field: LayoutField) -> Reader:
     """What a field's characters add to what is said."""
     match field:
         case Choice():
-            choices = {text.encode("ascii"): _said(meanings) for text, meanings in field.values.items()}
+            choices = {
+                text.encode("ascii"): _said(field.values.get(text, ())) for text in (*field.values, *field.texts)
+            }
             return lambda said, text: said.update(choices[text])
         case Decimals():
             return lambda said, text: said.update(power=-int(text))

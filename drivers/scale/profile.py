@@ -79,10 +79,11 @@ class Skip(_Data):
 
 
 class Choice(_Data):
-    """One of several texts, each with its meanings."""
+    """One of several texts, each with its meanings; `texts` have none of their own."""
 
     kind: Literal["choice"]
-    values: dict[str, Meanings]
+    values: dict[str, Meanings] = {}
+    texts: tuple[str, ...] = ()
     optional: bool = False
 
 
