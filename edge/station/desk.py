@@ -30,6 +30,7 @@ class Desk:
         self.clock = database.clock
         self.live = live
         self.snapshot = Snapshot()
+        self._seen: Snapshot | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the exception of a transaction that failed for any reason but a full disk: the program must end."""
         self._after_commit: list[Callable[[], None]] = []
@@ -54,7 +55,7 @@ class Desk:
             return result
 
         try:
-            result = await self.database.transact(whole)
+            result, self.snapshot = await self.database.transact_and_look(whole, self._look)
         except StoreFull as error:
             self.raise_alarm("disk", refuse(Reason.STORE_FULL).words, record=False)
             _log.error("disk full", detail=str(error))
@@ -63,7 +64,7 @@ class Desk:
             self.fail(failure)
             raise
         self.clear_alarm("disk")
-        await self.refresh()
+        self._tell()
         return result
 
     def fail(self, failure: BaseException) -> None:
@@ -73,7 +74,16 @@ class Desk:
 
     async def refresh(self) -> None:
         """Read the books again and tell everybody."""
-        self.snapshot = await self.database.read(read_snapshot)
+        _, self.snapshot = await self.database.transact_and_look(lambda books: None, self._look)
+        self._tell()
+
+    def _look(self, books: Books) -> Snapshot:
+        """On the writer's thread: each look follows the one before it, so that no change is missed."""
+        before, self._seen = self._seen, None  # a look that fails halfway is followed by a whole one
+        self._seen = read_snapshot(books, before)
+        return self._seen
+
+    def _tell(self) -> None:
         for call in self._after_commit:
             call()
 

@@ -160,14 +160,15 @@ def _apply(books: Books, wire: WireDocument) -> None:
 
 
 def _state(books: Books, began: str) -> State:
-    short_fen = missing_fen(books)
+    lacking = books.visits.lacking()
+    short_fen = missing_fen(lacking)
     told, last_account = _range(books, began)
     # Trucks wait for these: they are told each time, whatever the range.
     most_urgent = sorted(short_fen, key=lambda name: (-short_fen[name], name))[:_MOST_WAITING]
     waiting_for = {name: books.accounts.get(name) for name in most_urgent}
     accounts = {name: _account(counters, short_fen[name]) for name, counters in (told | waiting_for).items()}
     head = books.shared_head()
-    waiting = sum(1 for visit in books.visits.open() if visit.held is not None)
+    waiting = sum(1 for visit in lacking if visit.held is not None)
     return State(
         accounts=accounts,
         last_seq=head.seq,

@@ -112,7 +112,7 @@ def take_grant(books: Books, account: str, granted_fen: int, *, by: str = "") ->
 
 def fill_holds(books: Books, account: str) -> None:
     """Short holds of this account are filled from what is available, in their turn."""
-    waiting = [visit for visit in books.visits.open() if visit.notice.account == account and visit.state in HOLD_OPEN]
+    waiting = [visit for visit in books.visits.lacking(account) if visit.state in HOLD_OPEN]
     for visit in sorted(waiting, key=_turn):
         _fill_hold(books, visit)
 

@@ -1,6 +1,7 @@
-"""What the books say right now, read in one go after each commit: the source of all views."""
+"""What the books say right now, read after each commit before anybody writes again: the source of all views."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from sync.units import amount_fen
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Open visits in queue order, their accounts, what stands on the lanes, print states, what waits for
+    """Open visits by name, their accounts, what stands on the lanes, print states, what waits for
     head office.
     """
 
@@ -46,9 +47,19 @@ class Snapshot:
         return sorted(found, key=lambda visit: (visit.queue_number, visit.visit))
 
 
-def read_snapshot(books: Books) -> Snapshot:
-    """Everything the views need; a few dozen rows."""
-    visits = {visit.visit: visit for visit in books.visits.open()}
+def read_snapshot(books: Books, before: Snapshot | None) -> Snapshot:
+    """Everything the views need. Of the visits only those are read that were written since `before`: with thousands of
+    open notices all of them would take seconds. None reads all.
+    """
+    changed = books.visits.take_changed()
+    if before is None:
+        visits = {visit.visit: visit for visit in books.visits.open()}
+    else:
+        visits = dict(before.visits)
+        for name in changed:
+            visits.pop(name, None)
+            if (visit := books.visits.get_open(name)) is not None:
+                visits[name] = visit
     tickets = [visit.ticket for visit in visits.values() if visit.ticket]
     jobs = {ticket: books.print_jobs.latest(ticket) for ticket in tickets}
     acked = books.number("acked_seq")
@@ -65,10 +76,10 @@ def read_snapshot(books: Books) -> Snapshot:
     )
 
 
-def missing_fen(books: Books) -> Counter[str]:
-    """How much more each account's open visits can use here: short holds, and what held loads are over."""
+def missing_fen(lacking: Iterable[Visit]) -> Counter[str]:
+    """How much more the visits of each account can use here: short holds, and what held loads are over."""
     missing: Counter[str] = Counter()
-    for visit in books.visits.open():
+    for visit in lacking:
         if visit.state in HOLD_OPEN:
             wanted_fen = max(min(visit.wanted_fen, _most_fen(visit)), visit.held_amount_fen)
             missing[visit.notice.account] += max(0, wanted_fen - visit.hold_fen)

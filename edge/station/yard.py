@@ -56,7 +56,7 @@ class Yard:
                 "state_zh": visit.state.words.zh,
                 "state_en": visit.state.words.en,
             }
-            for visit in self._desk.snapshot.visits.values()
+            for visit in self._desk.snapshot.in_states(*VisitState)
         ]
 
     def queue_view(self) -> QueueView:

@@ -25,6 +25,7 @@ from edge.store.schema import migrations
 from edge.store.tail_check import ADVICE, BooksTorn, check_tail
 from sync.wal_check import TORN, lost_commits
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _PRAGMAS = (
@@ -106,6 +107,14 @@ class Database:
         Raises StoreFull when the disk is full, StoreBroken on an I/O error.
         """
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, self.transact_now, work)
+
+    async def transact_and_look(self, work: Callable[[Books], T], look: Callable[[Books], S]) -> tuple[T, S]:
+        """The same; then `look` at what stands, before anybody else can write."""
+
+        def both() -> tuple[T, S]:
+            return self.transact_now(work), look(self._books)
+
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, both)
 
     async def read(self, work: Callable[[Books], T]) -> T:
         """Run `work` on the reader's own snapshot."""

@@ -31,14 +31,21 @@ class VisitTable:
         self._connection = connection
         self._rows = Rows(connection, "visits")
         self._meta = Rows(connection, "meta")
+        self._changed: set[str] = set()
 
     def get(self, visit: str) -> Visit | None:
         """One visit by its notice's number."""
         row = self._connection.execute("SELECT * FROM visits WHERE visit = ?", (visit,)).fetchone()
         return _visit(row) if row else None
 
+    def take_changed(self) -> set[str]:
+        """The visits written since this was asked last, perhaps by a transaction that was rolled back."""
+        changed, self._changed = self._changed, set()
+        return changed
+
     def add(self, visit: Visit, order: Notice) -> None:
         """A new visit with the notice it follows."""
+        self._changed.add(visit.visit)
         self._rows.add(
             visit=visit.visit,
             notice=visit.notice.notice,
@@ -59,6 +66,7 @@ class VisitTable:
     def put(self, visit: Visit) -> None:
         """Write back all that changes in a visit's life."""
         held = visit.held
+        self._changed.add(visit.visit)
         self._rows.change(
             {"visit": visit.visit},
             state=visit.state.value,
@@ -76,6 +84,7 @@ class VisitTable:
 
     def amend(self, visit: Visit, order: Notice) -> None:
         """A higher version of the notice takes the place of the old one; the plate may change, the name may not."""
+        self._changed.add(visit.visit)
         self._rows.change(
             {"visit": visit.visit},
             version=order.version,
@@ -87,6 +96,20 @@ class VisitTable:
     def open(self) -> list[Visit]:
         """Every visit that is not finished, in the order of arrival, then of notice. No clock is asked for that."""
         rows = self._connection.execute(f"SELECT * FROM visits WHERE {_OPEN} ORDER BY queue_number, visit")
+        return [_visit(row) for row in rows]
+
+    def get_open(self, visit: str) -> Visit | None:
+        """One visit while it is not finished."""
+        row = self._connection.execute(f"SELECT * FROM visits WHERE visit = ? AND {_OPEN}", (visit,)).fetchone()
+        return _visit(row) if row else None
+
+    def lacking(self, account: str = "") -> list[Visit]:
+        """Open visits that want more money than they hold, and held loads; of one account, or of all."""
+        rows = self._connection.execute(
+            f"SELECT * FROM visits WHERE {_OPEN} AND (wanted_fen > hold_fen OR held_refusal <> '')"
+            " AND (account = :account OR :account = '') ORDER BY queue_number, visit",
+            {"account": account},
+        )
         return [_visit(row) for row in rows]
 
     def in_plant(self, plate: str) -> Visit | None:
