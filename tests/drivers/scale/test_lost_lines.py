@@ -180,6 +180,19 @@ async def test_a_port_that_comes_back_under_another_number_is_followed_by_its_li
             os.close(each)
 
 
+@pytest.mark.faults
+def test_a_plant_that_was_killed_reads_the_same_pseudo_terminal_again(tmp_path: Path) -> None:
+    """The demo's lane 2: 7E1 on a pty, whose kernel refuses that at the second open."""
+    with SimulatedIndicator("toledo", tmp_path / "port", rate_hz=20, weight_kg=BEFORE_KG) as far:
+        program = str(Path(sys.executable).with_name("weighgate"))
+        command = [program, "scale", "watch", far.port, "--indicator", "toledo", "--json"]
+        for _ in range(2):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                assert f'"kg": {BEFORE_KG}' in process.stdout.readline()
+                process.kill()
+
+
 def test_rfc_2217_carries_the_line_settings() -> None:
     """At the profile's own settings the bytes come right; at others they are garbled until the reader sets them."""
     line = SerialDefaults(baud=4800, bytesize=7, parity="E", stopbits=2)

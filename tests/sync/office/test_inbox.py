@@ -15,7 +15,7 @@ from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.plants import hear_state, read_committed
 from sync.office.store.schema import allotments, forks, inbox
 from sync.office.store.verification import verify_books
-from sync.records import Returned, VisitMoved
+from sync.records import Returned, ScaleCommanded, ScaleCommandEnded, VisitMoved
 from tests.sync.office.plant import FakePlant, tampered
 
 ACCOUNT = "C001/prepaid"
@@ -122,6 +122,27 @@ def test_a_row_changed_in_the_database_is_found(store: Store, plant: FakePlant) 
         body = plant.rows[3].body.replace("1000", "2000")
         tx.execute(update(inbox).where(inbox.c.seq == 4).values(body=body))
     assert any("row 4" in problem for problem in check(store))
+
+
+def test_what_a_person_told_an_indicator_is_shown_with_what_became_of_it(store: Store, plant: FakePlant) -> None:
+    now = plant.now()
+    plant.write(
+        ScaleCommanded(
+            lane="1",
+            command="zero",
+            indicator="toledo",
+            weight_kg=-40,
+            person="王芳",
+            business_date="2026-11-23",
+            at=now,
+        )
+    )
+    plant.write(ScaleCommandEnded(commanded=1, lane="1", result="refused", what="it cannot now", weight_kg=-40, at=now))
+    take(store, plant, plant.rows)
+    with store.read() as tx:
+        told = sorted(row["what"] for row in views.list_incidents(tx) if row["kind"] == "scale_command")
+    assert told == ["1: refused, -40 kg (it cannot now)", "1: zero -40 kg, 王"]
+    assert check(store) == []
 
 
 def test_voids_overrides_reprints_and_unreadable_rows_are_told(store: Store, plant: FakePlant) -> None:
