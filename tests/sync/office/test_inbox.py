@@ -141,7 +141,7 @@ def test_what_a_person_told_an_indicator_is_shown_with_what_became_of_it(store: 
     take(store, plant, plant.rows)
     with store.read() as tx:
         told = sorted(row["what"] for row in views.list_incidents(tx) if row["kind"] == "scale_command")
-    assert told == ["1: refused, -40 kg (it cannot now)", "1: zero -40 kg, 王"]
+    assert told == ["1: refused, -40 kg (it cannot now)", "1: zero -40 kg, 王芳"]
     assert check(store) == []
 
 
