@@ -4,7 +4,6 @@ pymodbus does the protocol. What is added: several devices in several threads, t
 that an answer which came too late is never taken for the next one.
 """
 
-import struct
 import termios
 import threading
 import time
@@ -105,8 +104,7 @@ class ModbusLine:
         except (ConnectionException, OSError, termios.error) as error:
             self._close()
             raise LineLostError from error
-        except (ModbusException, struct.error, IndexError, ValueError) as error:
-            # pymodbus lets some malformed answers through as errors of its own decoding
+        except ModbusException as error:
             if not self._keeps_late_answers:
                 self._close()  # a late answer dies with its connection; a serial port is emptied before each request
             raise NoAnswerError(self._heard) from error

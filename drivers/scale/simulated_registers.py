@@ -10,6 +10,7 @@ import pty
 import random
 import threading
 import tty
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -55,6 +56,8 @@ class SimulatedRegisters(SimulatedLoad):
         """Says error, as with a cut cell cable."""
         self.frozen = False
         """Still answers, but no longer measures: every register stands still, the heartbeat too."""
+        self.writes: deque[tuple[int, int]] = deque(maxlen=100)
+        """What was written last, address and value."""
         self._image: dict[int, int] = {}
         self._written: dict[int, int] = {}
         self._handshake: dict[int, int] = {}
@@ -69,12 +72,13 @@ class SimulatedRegisters(SimulatedLoad):
         """What was written acts when it is a command's, and when its bits rise if 0 must be written first."""
         written = int.from_bytes(b"".join(word.to_bytes(2, "big") for word in self._in_order(values)), "big")
         before, self._written[address] = self._written.get(address), written
+        self.writes.append((address, written))
         for telling in self.map.command:
             at = _step_of(telling, address, written)
             if at is None:
                 continue
             rises = not _needs_zero(telling) or before == 0
-            if written == 0 or (rises and self._act(telling)):
+            if written == 0 or (rises and at == _acting(telling) and self._act(telling)):
                 self._shake(telling, at)
 
     def _in_order(self, values: Sequence[int]) -> Sequence[int]:
@@ -158,10 +162,15 @@ def _bits(status: Status, said: set[Meaning]) -> int:
 
 
 def _step_of(telling: Telling, address: int, value: int) -> int | None:
-    """Which of the command's steps this write is: the acting one, or the 0 that ends it."""
+    """Which of the command's steps this write is."""
     writes = [at for at, step in enumerate(telling.steps) if isinstance(step, Write) and step.address == address]
     matching = [at for at in writes if getattr(telling.steps[at], "value", None) == value]
     return matching[-1] if matching else None
+
+
+def _acting(telling: Telling) -> int:
+    """The step that does it: the last that writes something; what comes before unlocks."""
+    return max(at for at, step in enumerate(telling.steps) if isinstance(step, Write) and step.value)
 
 
 def _needs_zero(telling: Telling) -> bool:

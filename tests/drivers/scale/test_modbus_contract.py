@@ -142,6 +142,29 @@ def test_a_command_that_does_nothing_is_refused(
         shows(made.scale, 30_000)
 
 
+UNLOCKED = """
+[[command]]
+command = "zero"
+steps = [
+    { kind = "write", address = 0x17, value = 0x5AA5, function = 16 },
+    { kind = "wait", ms = 20 },
+    { kind = "write", address = 0x16, value = 1 },
+    { kind = "write", address = 0x17, value = 0 },
+]
+"""
+
+
+def test_a_write_protected_device_is_unlocked_told_and_locked(tmp_path: Path) -> None:
+    text = (registers_folder() / "znsv6t1.toml").read_text("utf-8") + UNLOCKED
+    (tmp_path / "znsv6t1.toml").write_text(text, "utf-8")
+    with rig("serial", tmp_path, "znsv6t1", tmp_path, **SITE["znsv6t1"]) as made:
+        made.device.set_weight_kg(120)
+        shows(made.scale, 120)
+        made.scale.command(ScaleCommand.ZERO)
+        assert list(made.device.writes) == [(0x17, 0x5AA5), (0x16, 1), (0x17, 0)]
+        shows(made.scale, 0)
+
+
 def test_noise_never_changes_more_than_it_is(tmp_path: Path) -> None:
     with rig("tcp", tmp_path) as made:
         made.device.set_weight_kg(65_536)
