@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from drivers.registry import CameraConfig, GateConfig, LoopsConfig, PrinterConfig, ScaleConfig
+from drivers.scale.serial_indicator import SerialIndicatorConfig, check_shared
 from edge.domain.scale_watch import WatchKind, WatchRules
 from sync.keys import PLANT_CODE
 from sync.secrets import SecretFormat
@@ -201,6 +202,11 @@ class PlantSettings(_Section):
             twice = {each for each in ids if ids.count(each) > 1}
             if twice:
                 raise ValueError(f"every {name}.id must be different; {', '.join(sorted(twice))} stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _lines_can_be_shared(self) -> Self:
+        check_shared([lane.indicator for lane in self.lane if isinstance(lane.indicator, SerialIndicatorConfig)])
         return self
 
 

@@ -107,6 +107,20 @@ class SerialIndicatorConfig(BaseModel):
         return profile.serial.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
+def check_shared(configs: Sequence[SerialIndicatorConfig]) -> None:
+    """Raises ValueError in words where several name the same port and cannot share it."""
+    for port in {config.port for config in configs}:
+        sharing = [config for config in configs if config.port == port]
+        if len(sharing) == 1:
+            continue
+        if any(config.address is None or config.profile().mode != "poll" for config in sharing):
+            raise ValueError(f'{port}: on a shared line each indicator needs mode = "poll" and an address of its own')
+        if len({config.address for config in sharing}) < len(sharing):
+            raise ValueError(f"{port}: two indicators have the same address")
+        if len({config.line(config.profile()) for config in sharing}) > 1:
+            raise ValueError(f"{port}: all indicators on one line need the same line settings")
+
+
 class SerialIndicator:
     """The scale at the end of a line. Every reading is made of bytes that arrived after `open`; nothing is kept."""
 

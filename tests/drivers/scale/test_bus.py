@@ -11,7 +11,7 @@ import pytest
 from drivers.ports import DeviceUnavailable
 from drivers.readings import WeightReading
 from drivers.scale import conversation
-from drivers.scale.serial_indicator import SerialIndicator
+from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig, check_shared
 from drivers.scale.simulated import SimulatedBus, SimulatedLoad
 from tests.drivers.scale.lines import opened, readings, scale_at, shows, until
 
@@ -108,6 +108,24 @@ def test_a_lost_line_is_lost_for_all_and_opened_once(tmp_path: Path) -> None:
         second.open()
         shows(second, 200)
         shows(first, 300)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"address": 1}, "two indicators have the same address"),
+        ({}, "an address of its own"),
+        ({"address": 2, "baud": 4800}, "the same line settings"),
+        ({"indicator": "toledo"}, 'needs mode = "poll"'),
+    ],
+)
+def test_a_configuration_that_cannot_share_its_line_is_refused(second: dict[str, object], words: str) -> None:
+    first: dict[str, object] = {"type": "serial", "port": "/dev/x", "indicator": "yaohua_command", "address": 1}
+    other = {name: value for name, value in first.items() if name != "address"} | second
+    good = first | {"address": 2}
+    check_shared([SerialIndicatorConfig.model_validate(each) for each in (first, good)])
+    with pytest.raises(ValueError, match=words):
+        check_shared([SerialIndicatorConfig.model_validate(each) for each in (first, other)])
 
 
 def test_who_may_share_a_line(tmp_path: Path) -> None:
