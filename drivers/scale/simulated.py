@@ -4,6 +4,7 @@ The demo and the tests put `SimulatedIndicator` at the far end of a pty or TCP p
 same driver as a real one.
 """
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -88,6 +89,26 @@ class SimulatedBus(SimulatedLine):
     ) -> None:
         stations = [_station(indicator, load, address, None, False) for address, load in loads.items()]
         super().__init__(f"bus {indicator}", _far_end(link), stations, **more)
+
+
+def parse_ramp(text: str) -> tuple[int, float]:
+    """A ramp written as "40000:12" in kilograms and seconds. Raises ValueError in words."""
+    kg, _, seconds = text.partition(":")
+    try:
+        return int(kg), max(0.1, float(seconds))
+    except ValueError:
+        raise ValueError(f"{text!r}: write it as KG:SECONDS, like 40000:12") from None
+
+
+def drive(load: SimulatedLoad, weight_kg: int, ramp: tuple[int, float] | None, seconds: float | None) -> None:
+    """A truck drives on and off: from `weight_kg` to the ramp's weight, a stand as long, and back; without a ramp the
+    weight stands there. Returns after `seconds`, or never."""
+    end_s = float("inf") if seconds is None else time.monotonic() + seconds
+    goals = itertools.cycle((ramp[0], weight_kg) if ramp else (weight_kg,))
+    step_s = ramp[1] if ramp else 1.0
+    while (left_s := end_s - time.monotonic()) > 0:
+        load.ramp_to(next(goals), step_s)
+        time.sleep(min(2 * step_s, left_s))
 
 
 class SimulatedScaleConfig(BaseModel):

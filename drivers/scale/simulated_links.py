@@ -73,11 +73,15 @@ class PtyFarEnd:
         os.set_blocking(master, False)
         name = os.ttyname(slave)
         os.close(slave)
-        self._master = master
         temporary = self._link.with_name(self._link.name + ".new")
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(name)
-        temporary.replace(self._link)
+        try:
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(name)
+            temporary.replace(self._link)
+        except OSError:
+            os.close(master)
+            raise
+        self._master = master
 
     def unplug(self) -> None:
         if self._master is None:

@@ -25,6 +25,11 @@ def parse_line(text: str) -> SerialDefaults:
         raise ValueError(f"{text!r}: write it as 9600,8N1 or 4800,7E1") from None
 
 
+def line_text(line: SerialDefaults) -> str:
+    """The same the other way round."""
+    return f"{line.baud},{line.bytesize}{line.parity}{line.stopbits}"
+
+
 def heard(data: bytes, sent: SerialDefaults, read: SerialDefaults) -> bytes:
     """What a receiver with the settings `read` makes of `data`, sent in one piece with the settings `sent`."""
     if sent == read:

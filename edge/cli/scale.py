@@ -12,6 +12,9 @@ from drivers.ports import DriverError, ScaleCommand
 from drivers.scale import tool
 from drivers.scale.profile import IndicatorProfile, load_profile
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
+from drivers.scale.simulated import SimulatedIndicator, drive, parse_ramp
+from drivers.scale.simulated_links import Rfc2217FarEnd
+from drivers.scale.uart import line_text, parse_line
 from edge.cli.common import JSON, Problem
 
 _INDICATOR = click.option("--indicator", required=True, help="Name of a profile in config/indicators.")
@@ -21,7 +24,7 @@ _SECONDS = click.option("--seconds", type=float, default=None, help="Stop after 
 
 @click.group()
 def scale() -> None:
-    """Indicators: decode, list, watch, record, replay."""
+    """Indicators: decode, list, watch, record, replay, simulate."""
 
 
 @scale.command()
@@ -77,9 +80,7 @@ def watch(port: str, indicator: str, baud: int | None, seconds: float | None, as
 @click.option("--address", type=int, default=None, help="Its address on a shared line.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @JSON
-def tell(
-    port: str, what: str, indicator: str, baud: int | None, address: int | None, yes: bool, as_json: bool
-) -> None:
+def tell(port: str, what: str, indicator: str, baud: int | None, address: int | None, yes: bool, as_json: bool) -> None:
     """Tell an indicator: zero, tare or clear_tare. For commissioning; no ledger knows of it."""
     if not yes and not click.confirm(f"{port}: {what}? Nothing and nobody must be on the deck for a zero"):
         raise Problem("nothing was sent")
@@ -118,6 +119,41 @@ def replay(file: Path, indicator: str, speed: float, as_json: bool) -> None:
         _print(tool.replay(_profile(indicator), file, speed=speed), as_json)
     except ValueError as error:
         raise Problem(str(error)) from None
+
+
+@scale.command()
+@_INDICATOR
+@click.option("--link", type=click.Path(path_type=Path), default=None, help="The port to make: a pseudo-terminal.")
+@click.option("--rfc2217", is_flag=True, help="An RFC 2217 server instead, which knows parity; else TCP.")
+@click.option("--weight", "weight_kg", type=int, default=0, help="What stands on it, in kg.")
+@click.option("--ramp", default=None, help="KG:SECONDS: drive on to so much, stand, drive off, for ever.")
+@click.option("--noise", "noise_kg", type=int, default=0, help="Every frame is off by up to so many kg.")
+@click.option("--drift", "drift_kg", type=int, default=0, help="Zero creeps by so many kg an hour.")
+@click.option("--settings", default=None, help="Of its own line, like 1200,8N1; the profile's own if not given.")
+@click.option("--address", type=int, default=None, help="Its address, where its protocol has one.")
+@_SECONDS
+def simulate(
+    indicator: str, link: Path | None, rfc2217: bool, weight_kg: int, ramp: str | None, noise_kg: int, drift_kg: int,
+    settings: str | None, address: int | None, seconds: float | None,
+) -> None:  # fmt: skip
+    """Be an indicator on a line until Ctrl-C; prints the port that a plant or `scale detect` can read."""
+    profile = _profile(indicator)
+    try:
+        line = parse_line(settings) if settings else profile.serial
+        to = parse_ramp(ramp) if ramp else None
+        simulated = SimulatedIndicator(
+            indicator, Rfc2217FarEnd() if rfc2217 else link, weight_kg=weight_kg, address=address, line=line,
+            paced=True, settle_s=0.7,
+        )  # fmt: skip
+        simulated.set_noise_kg(noise_kg)
+        simulated.set_drift(drift_kg)
+        with simulated:
+            click.echo(f"{simulated.port}  {indicator}  {line_text(line)}")
+            drive(simulated, weight_kg, to, seconds)
+    except (ValueError, OSError) as error:
+        raise Problem(str(error)) from None
+    except KeyboardInterrupt:
+        sys.exit(0)
 
 
 def _profile(indicator: str) -> IndicatorProfile:
