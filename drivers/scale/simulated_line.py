@@ -20,6 +20,8 @@ from drivers.worker import DeviceThread
 MOST_HZ = 200.0
 MOST_WAITING = 16
 LISTEN_S = 0.004
+IDLE_LISTEN_S = 0.02
+IDLE_AFTER_S = 2.0
 PACE_S = 0.002
 WRONG_BAUD_BYTES = b"\x00\x80\xf8\xfe\xe0\xff"
 
@@ -77,6 +79,8 @@ class SimulatedLine:
         self._far_lock = threading.Lock()
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
         self._going = _Going()
+        self._heard_s = 0.0
+        """When the reader last said something; one that is silent is listened to less often."""
         self._chance = random.Random(seed)
         self._silent = self._wrong_baud = False
         self._junk_bytes = self._cut_one_in = 0
@@ -154,16 +158,20 @@ class SimulatedLine:
                 self._pour(now_s)
                 going = bool(self._waiting or self._going.left)
             wait_s = max(PACE_S, self._byte_s) if going else due_s - time.monotonic()
-            stopping.wait(min(wait_s, LISTEN_S) if self._listens else wait_s)
+            if self._listens:
+                idle = time.monotonic() - self._heard_s > IDLE_AFTER_S
+                wait_s = min(wait_s, IDLE_LISTEN_S if idle else LISTEN_S)
+            stopping.wait(wait_s)
 
     def _listen(self) -> None:
         """Hear the reader, and let every indicator on the line answer."""
         data = self._far.read()
         if self._silent:
             return
-        reader = self._far.line()
-        if data and self._line and reader:
-            data = heard(data, reader, self._line)
+        if data:
+            self._heard_s = time.monotonic()
+            reader = self._far.line()
+            data = heard(data, reader, self._line) if self._line and reader else data
         for station in self._stations:
             if station.answers and (answer := station.answers.take(data) + station.answers.later()):
                 self._waiting.append(answer)
