@@ -18,8 +18,9 @@ from edge.domain.refusal import Refusal
 from edge.settings import PlantSettings
 from edge.signing import PassKey
 from edge.station import ticket_desk
+from edge.station.scale_alarms import alarm_view
 from edge.station.ticket_view import paper_view
-from edge.station.views import Done, as_json
+from edge.station.views import Done, ScaleAlarmView, as_json
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBroken, StoreBusy, connect
@@ -73,16 +74,26 @@ def ticket() -> None:
 @click.argument("number")
 @JSON
 def ticket_show(config: Path, number: str, as_json: bool) -> None:
-    """Show one ticket with its seals, prints and exit."""
+    """Show one ticket with its seals, prints and exit, and what the scale watch found about its truck."""
     from edge.main import make_plant  # heavy, and only needed here
 
     settings = read_settings(config)
-    stored = _read(settings, lambda books: books.paper(number))
-    if stored is None:
+    plant = make_plant(settings, PassKey(load_private(settings.keys.directory / "plant.key")))
+
+    def read(books: Books) -> dict[str, Any] | None:
+        stored = books.paper(number)
+        if stored is None:
+            return None
+        view = paper_view(plant, stored)
+        alarms = [alarm_view(plant, each) for each in books.scale_alarms.of_visit(view.visit)]
+        told = [_as_dict(each) if as_json else _sentence(each) for each in alarms]
+        return _as_dict(view) | {"scale_alarms": told}
+
+    facts = _read(settings, read)
+    if facts is None:
         click.echo(f"no ticket {number}", err=True)
         sys.exit(1)
-    plant = make_plant(settings, PassKey(load_private(settings.keys.directory / "plant.key")))
-    _print(_as_dict(paper_view(plant, stored)), as_json)
+    _print(facts, as_json)
 
 
 @ticket.command("reprint")
@@ -207,9 +218,15 @@ def _as_dict(view: object) -> dict[str, Any]:
     return as_json(view)
 
 
+def _sentence(alarm: ScaleAlarmView) -> str:
+    seen = f"{alarm.seen_by} {alarm.seen_at}: {alarm.note}" if alarm.seen_by else "未确认 not acknowledged"
+    return f"{alarm.at} {alarm.words.zh} {alarm.words.en} ({seen})"
+
+
 def _print(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
-        click.echo(f"{name}: {value}")
+        for each in value if isinstance(value, list) else [value]:
+            click.echo(f"{name}: {each}")

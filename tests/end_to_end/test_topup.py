@@ -1,6 +1,11 @@
-"""A held truck is paid for while the link is dead: real programs, a killed broker, and a code typed line by line."""
+"""A held truck is paid for while the link is dead: real programs, a killed broker, and a code typed line by line.
+
+Between tare and loading it has become lighter where it stands: the scale watch says so, and head office hears of it
+when the link is back.
+"""
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +14,14 @@ import httpx
 import pytest
 
 from edge.demo.pages import Pages
+from edge.demo.processes import run_command
 from edge.demo.stage import PLANT, Pace, Stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PLATE, NOTICE, PRICE = "浙A12345", "FH-1", 200_000
+_REST_S = 1.7
+"""So long a truck stands that the scale watch takes it for standing."""
+TICKET = f"{PLANT}-01-0000001"
 TARE_KG, PAID_FEN = 14_520, 4_000_000
 
 
@@ -46,7 +55,7 @@ class Plant:
 
 
 async def test_money_comes_through_a_dead_link(tmp_path: Path) -> None:
-    async with Stage(tmp_path, Pace(40.0, 50.0, 0, 7, known_ports=False)) as stage:
+    async with Stage(tmp_path, Pace(1.0, 50.0, 0, 7, known_ports=False)) as stage:
         token = {"Authorization": f"Bearer {stage.office_token}"}
         async with httpx.AsyncClient(base_url=stage.office_url, headers=token, trust_env=False, timeout=15) as office:
             plant = Plant(stage)
@@ -70,12 +79,17 @@ async def _sell(stage: Stage, plant: Plant, office: httpx.AsyncClient) -> None:
     stage.devices.cameras["1"].set_scene(PLATE)
     await plant.press("call")
     await plant.stand(TARE_KG)
+    await asyncio.sleep(_REST_S)
     await plant.press("tare")
+    await plant.stand(TARE_KG - 800)
+    await asyncio.sleep(_REST_S)
     await plant.press("start_loading")
     await plant.stand(TARE_KG + 25_000)
     assert (await plant.pages.press("/lane/1/load_complete", visit=NOTICE)).reason == "over_balance"
     hold = (await plant.view())["hold"]
     assert (hold["plant"], hold["lacks_fen"]) == (PLANT, 1_000_000)
+
+    alarm = await _alarmed(plant)
 
     await asyncio.to_thread(stage.broker.kill)
     await plant.until(lambda view: not view["link"]["connected"])
@@ -97,8 +111,34 @@ async def _sell(stage: Stage, plant: Plant, office: httpx.AsyncClient) -> None:
         while (totals := (await office.get("/api/totals")).json())["shipments"] != 1:
             await asyncio.sleep(0.2)
     assert totals["amount_fen"] == 5_000_000
+    await _heard_of_the_alarm(stage, alarm)
     verified = (await office.get("/api/verify")).json()
     assert verified["ok"], verified
+
+
+async def _alarmed(plant: Plant) -> dict[str, Any]:
+    """What the scale watch found stands on the lane's page, with its curve, until the dispatcher says what it was."""
+    view = await plant.until(lambda view: [each for each in view["scale_alarms"] if each["kind"] == "step"])
+    alarm = next(each for each in view["scale_alarms"] if each["kind"] == "step")
+    assert (alarm["kind"], alarm["visit"], alarm["plate"]) == ("step", NOTICE, PLATE)
+    assert {TARE_KG, TARE_KG - 800} <= set(alarm["curve_kg"])
+    assert (await plant.pages.press("/lane/1/alarm_seen", alarm="0", note="看过")).reason == "alarm_unknown"
+    await plant.press("alarm_seen", alarm=str(alarm["alarm"]), note="磅上演示")
+    assert alarm["alarm"] not in [each["alarm"] for each in (await plant.view())["scale_alarms"]]
+    found: dict[str, Any] = alarm
+    return found
+
+
+async def _heard_of_the_alarm(stage: Stage, alarm: dict[str, Any]) -> None:
+    """On head office's page, and beside the ticket on the command line."""
+    async with httpx.AsyncClient(base_url=stage.office_url, trust_env=False, timeout=15, follow_redirects=True) as web:
+        name, pin = next(iter(stage.office_pins.items()))
+        await web.post("/login", data={"name": name, "pin": pin}, headers={"origin": stage.office_url})
+        page = (await web.get("/exceptions", params={"visit": NOTICE})).text
+    assert alarm["words"]["zh"] in page and "<polyline" in page and "磅上演示" in page
+    show = await run_command("weighgate", "ticket", "show", stage.plant_config, TICKET, "--json")
+    told = next(each for each in json.loads(show)["scale_alarms"] if each["alarm"] == alarm["alarm"])
+    assert (told["words"], told["note"]) == (alarm["words"], "磅上演示")
 
 
 async def _ask(office: httpx.AsyncClient, what: str, **fields: object) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def shown(rig: PlantRig) -> tuple[ScaleAlarmView, ...]:
 async def rest(rig: PlantRig) -> None:
     """The truck stands for long enough to have stood."""
     since = rig.desk.clock.monotonic_ms()
-    await until(lambda: rig.desk.clock.monotonic_ms() - since > 400)
+    await until(lambda: rig.desk.clock.monotonic_ms() - since > 250)
 
 
 async def tared(rig: PlantRig, name: str = "N1", tare_kg: int = TARE_KG) -> Lane:
@@ -74,16 +74,21 @@ async def tared(rig: PlantRig, name: str = "N1", tare_kg: int = TARE_KG) -> Lane
     return lane
 
 
+async def lighter(rig: PlantRig) -> None:
+    """After its tare the truck grows lighter at once, where it stands; then loading starts, and the watch says so."""
+    await rig.lane.stand(TARE_KG - 800)
+    await rest(rig)
+    done(await rig.lane.runner.start_loading("调度"))
+    await until(lambda: bool(shown(rig)))
+
+
 async def test_a_step_of_a_standing_truck_is_told_once_and_refuses_nothing(tmp_path: Path) -> None:
     async with watched(tmp_path) as rig:
         lane = await tared(rig)
-        await rest(rig)
-        await lane.stand(TARE_KG - 800)
-        await until(lambda: bool(shown(rig)))
+        await lighter(rig)
         (alarm,) = shown(rig)
         assert (alarm.kind, alarm.visit, alarm.plate, alarm.seen_by) == ("step", "N1", PLATE, "")
         assert {TARE_KG, TARE_KG - 800} <= set(alarm.curve_kg)
-        done(await lane.runner.start_loading("调度"))
         await lane.stand(TARE_KG + 17_000)
         ticket = done(await lane.runner.load_complete("调度", "N1")).ticket
         assert ticket is not None, "an alarm is for people to judge"
@@ -110,9 +115,7 @@ async def test_a_tare_outside_the_plates_own_history_is_kept_with_its_weighing(t
 async def test_a_person_says_what_it_was_and_it_stands_no_more(tmp_path: Path) -> None:
     async with watched(tmp_path) as rig:
         lane = await tared(rig)
-        await rest(rig)
-        await lane.stand(TARE_KG - 800)
-        await until(lambda: bool(shown(rig)))
+        await lighter(rig)
         (alarm,) = shown(rig)
         runner = lane.runner
         refused(await runner.see_alarm("调度", str(alarm.alarm), "  "), Reason.REASON_MISSING)
@@ -128,10 +131,7 @@ async def test_a_person_says_what_it_was_and_it_stands_no_more(tmp_path: Path) -
 async def test_an_alarm_stands_through_a_restart_and_what_was_known_of_the_indicator_stays(tmp_path: Path) -> None:
     async with watched(tmp_path, replace(QUICK, block=10)) as rig:
         lane = await tared(rig)
-        await rest(rig)
-        await lane.stand(TARE_KG - 800)
-        await until(lambda: bool(shown(rig)))
-        done(await lane.runner.start_loading("调度"))
+        await lighter(rig)
         await lane.stand(TARE_KG + 17_000)
         done(await lane.runner.load_complete("调度", "N1"))
         key = "scale_signature 1"

@@ -1,0 +1,77 @@
+"""An alarm of the scale watch on the lane page: seen at once, with its curve, and answered by a person."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from edge.station.views import LaneView
+from tests.web.scenes import SCALE_ALARM, hold_view, loading_view, watched_view
+from tests.web.stage import Served, Stage
+from tests.web.talk import session_of
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def screen(browser: Browser) -> Iterator[Page]:
+    """A 1024x768 touch panel."""
+    context = browser.new_context(viewport={"width": 1024, "height": 768}, locale="zh-CN", has_touch=True)
+    context.set_default_timeout(8_000)
+    yield context.new_page()
+    context.close()
+
+
+def enter(page: Page, served: Served, view: LaneView, person: str = "D01") -> None:
+    """Lane 1 with this view."""
+    served.do(served.stage.show, view)
+    page.context.add_cookies([{"name": "weighgate", "value": session_of(served.url, person), "url": served.url}])
+    page.goto(served.url + "/lane/1")
+
+
+def test_the_dispatcher_looks_and_says_what_it_was(screen: Page, served: Served, stage: Stage) -> None:
+    enter(screen, served, watched_view(3))
+    expect(screen.locator("#watch")).to_contain_text("重量 0.4 秒内减少 2 060 kg")
+    expect(screen.locator("#watch")).to_contain_text("浙A·5K326")
+    expect(screen.locator("#watch-more")).to_have_text("+2")
+    levels = {
+        point.split(",")[1] for point in (screen.locator("#watch polyline").get_attribute("points") or "").split()
+    }
+    assert {"3.0", "37.0"} <= levels, "the whole height shows the step"
+    screen.tap("#watch-see")
+    expect(screen.locator("#alarm-about")).to_contain_text("12\u2009460 – 14\u2009520 kg · 30 s")
+    screen.tap("#ask-alarm button[value=yes]")
+    expect(screen.locator("#ask-alarm")).to_be_visible()
+    assert stage.heard == [], "without a word it is not acknowledged"
+    stage.next_lane_view = loading_view()
+    screen.tap("#ask-alarm [data-fill='已复称，重量一致']")
+    screen.tap("#ask-alarm button[value=yes]")
+    expect(screen.locator("#watch")).to_be_hidden()
+    assert stage.heard == [("see_alarm", "D01", "41", "已复称，重量一致")]
+
+
+def test_who_may_not_is_told_so(screen: Page, served: Served, stage: Stage) -> None:
+    enter(screen, served, watched_view(), "B03")
+    screen.locator("#watch-see").dispatch_event("click")
+    expect(screen.locator("#said")).to_contain_text("岗位")
+    expect(screen.locator("#ask-alarm")).to_be_hidden()
+    assert stage.heard == []
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (390, 844), (1920, 1080)])
+def test_an_alarm_pushes_no_button_off_the_screen(
+    screen: Page, served: Served, stage: Stage, size: tuple[int, int]
+) -> None:
+    screen.set_viewport_size({"width": size[0], "height": size[1]})
+    held = replace(hold_view(), scale_alarms=(SCALE_ALARM,), scale_alarm_count=1)
+    enter(screen, served, watched_view())
+    wide, high = screen.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert wide <= size[0] and (high <= size[1] or size[0] < 800)
+    for part in ("#watch-see", "#main", "#left-kg"):
+        expect(screen.locator(part)).to_be_in_viewport(ratio=1)
+    served.do(stage.show, held)
+    button = screen.locator("[data-way=unload] button")
+    expect(button).to_be_visible()
+    inside = "e => { const b = e.getBoundingClientRect(), h = document.getElementById('hold').getBoundingClientRect();"
+    assert button.evaluate(inside + " return b.bottom <= h.bottom && b.height >= 56; }")
