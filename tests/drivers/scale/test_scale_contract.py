@@ -276,6 +276,40 @@ def test_a_driver_that_breaks_the_contract_is_caught(
         scale.close()
 
 
+class RememberingScale(SpoiltScale):
+    """It begins anew with the last weight of before."""
+
+    def __init__(self, good: Scale) -> None:
+        super().__init__(good, lambda reading: reading)
+        self._last: Sequence[WeightReading] = ()
+        self.open = self._open
+
+    def _open(self) -> None:
+        self._good.open()
+        self._again, self._last = self._last, ()
+
+    def read(self) -> Sequence[WeightReading]:
+        again, self._again = self._again, ()
+        found = again or super().read()
+        self._last = found or self._last
+        return found
+
+
+@pytest.mark.anyio
+async def test_a_driver_that_remembers_is_caught(tmp_path: Path) -> None:
+    bench = next(bench for bench in BENCHES if bench.name == "toledo")
+    with bench.start(tmp_path) as wire:
+        heard = Heard()
+        scale = RememberingScale(build_scale("broken", wire.config))
+        worker = ReaderWorker("broken", scale, on_reading=heard, on_status=heard, on_crash=heard)
+        worker.start()
+        wire.load.set_weight_kg(14_520)
+        await heard.until(lambda: 14_520 in heard.kg)
+        with pytest.raises(AssertionError):
+            await _is_pulled_and_comes_back(bench, wire, heard)
+        assert await worker.stop()
+
+
 def test_a_command_is_refused_while_the_load_moves(tmp_path: Path) -> None:
     for bench in BENCHES:
         if bench.name not in ("mt_sics", "sma", "systec", "dini_std"):
@@ -283,7 +317,9 @@ def test_a_command_is_refused_while_the_load_moves(tmp_path: Path) -> None:
         with bench.start(tmp_path) as wire:
             scale = build_scale(str(bench), wire.config)
             scale.open()
+            wire.load.set_weight_kg(40)
             wire.load.set_moving(True)
+            Rig(bench, wire, scale).shows(40)
             with pytest.raises(CommandRefused):
                 scale.command(ScaleCommand.ZERO)
             scale.close()
