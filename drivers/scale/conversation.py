@@ -84,7 +84,6 @@ class Listening:
 
     def __init__(self, link: Link, profile: IndicatorProfile, address: int | None = None) -> None:
         self._link = link
-        self._profile = profile
         self._address = address
         self._decoder = FrameDecoder(profile)
         self._read_ms = self._byte_ms = monotonic_ms()
@@ -97,7 +96,7 @@ class Listening:
         # would look fresh now.
         if monotonic_ms() - self._read_ms >= STALE_AFTER_MS:
             self._link.discard()
-            self._decoder = FrameDecoder(self._profile)
+            self._decoder.forget()
         data = self._link.read()
         self._read_ms = monotonic_ms()
         quiet_ms = self._read_ms - self._byte_ms
@@ -113,14 +112,14 @@ class Listening:
         """Send a command and wait until it is clear what became of it."""
         judge, any_byte = _Judge(command), False
         self._link.discard()
-        self._decoder = decoder = FrameDecoder(self._profile)
+        self._decoder.forget()
         self._link.write(written(command.request, self._address))
         end_ms = monotonic_ms() + command.answer_ms
         verdict: Verdict | None = None
         while verdict is None and monotonic_ms() < end_ms:
             data = self._link.read()
             any_byte = any_byte or bool(data)
-            verdict = judge.text(data) or judge.weights(decoder.feed(data))
+            verdict = judge.text(data) or judge.weights(self._decoder.feed(data))
         self._read_ms = monotonic_ms()
         self._begin()  # some send on and on only until they are told something else
         return Told(verdict, any_byte)
@@ -146,7 +145,7 @@ class Polling:
         poll = profile.poll
         assert poll is not None  # the configuration was checked
         self._place = place
-        self._profile = profile
+        self._decoder = FrameDecoder(profile)
         self._every_ms = poll.every_ms
         self._request = written(poll.request, place.address)
         self._prefix = b"" if place.address is None else written(poll.answer, place.address)
@@ -212,13 +211,14 @@ class Polling:
         link.discard()  # what came too late for the request before
         asked_ms = monotonic_ms()
         link.write(request)
-        decoder, any_byte = FrameDecoder(self._profile), False
+        self._decoder.forget()
+        any_byte = False
         while (left_ms := asked_ms + within_ms - monotonic_ms()) > 0:
             data = link.read(min(left_ms / 1000, READ_WAIT_S))
             if monotonic_ms() > asked_ms + within_ms + LATE_MS:
                 break  # the program stood still meanwhile: nobody knows how old this is
             any_byte = any_byte or bool(data)
-            weights = [weight for weight in decoder.feed(data) if self._is_ours(weight)]
+            weights = [weight for weight in self._decoder.feed(data) if self._is_ours(weight)]
             verdict = judge.text(data) if judge else None
             if verdict or (weights and not (judge and judge.has_text)):
                 return _Turn(Heard(any_byte, weights), verdict)

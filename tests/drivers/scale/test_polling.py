@@ -1,16 +1,18 @@
 """Indicators that are asked and told, each against a simulated one that answers as its manual says."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from drivers.ports import CommandNo, CommandRefused, DeviceTimeout, DeviceUnavailable, ScaleCommand
-from drivers.scale import conversation
+from drivers.scale import bus, conversation
 from drivers.scale.asking import written
 from drivers.scale.conversation import Heard, Polling
 from drivers.scale.encoders.answers import ANSWERS, Answers, MtSics, YaohuaClone
+from drivers.scale.links import SerialLink
 from drivers.scale.profile import indicator_names, load_profile
 from drivers.scale.serial_indicator import SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
@@ -86,6 +88,24 @@ def test_an_answer_that_came_too_late_is_thrown_away(tmp_path: Path) -> None:
         far.write(b"S S     800.00 kg\r\n")  # waits in the line before the next request
         assert readings(scale, 0.3) == []
     far.unplug()
+
+
+class Stalled(SerialLink):
+    """The program stands still for a while just when the answer is there."""
+
+    def read(self, wait_s: float = 0.2) -> bytes:
+        time.sleep(0.4)
+        return super().read(wait_s)
+
+
+def test_an_answer_that_the_program_was_too_slow_to_take_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asked("mt_sics", tmp_path / "port", weight_kg=800) as far:
+        monkeypatch.setattr(bus, "open_link", Stalled)
+        with opened(far.port, "mt_sics") as scale:
+            assert readings(scale, 1.0) == []
+            assert scale.last_byte_ms is None, "nobody knows how old it was"
 
 
 def always(name: str, said: bytes) -> type[Answers]:
