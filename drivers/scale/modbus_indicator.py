@@ -38,6 +38,8 @@ BETWEEN_LOOKS_S = 0.05
 ACKNOWLEDGED, BUSY = 5, 6
 NOT_SUPPORTED = (1, 2, 3)
 NO_PATH = (10, 11)
+OVER_TCP_ONLY = (0, *range(248, 256))
+"""Source: Modbus over Serial Line V1.02, 2.2: 0 is everybody and gets no answer, above 247 is reserved."""
 
 
 class ModbusIndicatorConfig(BaseModel):
@@ -65,7 +67,9 @@ class ModbusIndicatorConfig(BaseModel):
 
     @model_validator(mode="after")
     def _is_complete(self, info: ValidationInfo) -> "ModbusIndicatorConfig":
-        self.line(self.map((info.context or {}).get("registers")))
+        line = self.line(self.map((info.context or {}).get("registers")))
+        if line.scheme != "tcp" and self.device_id in OVER_TCP_ONLY:
+            raise ValueError(f"device_id {self.device_id}: a serial line has 1 to 247")
         return self
 
     def map(self, registers: Path | None = None) -> RegisterMap:

@@ -28,6 +28,7 @@ CONFIG: TypeAdapter[ScaleConfig] = TypeAdapter(ScaleConfig)
         ({"target": "serial:///dev/ttyS1?baud=1"}, "baud 1 is not 300 to 921600"),
         ({"decimals": 0, "division": "0.1"}, "exclude each other"),
         ({"device_id": 256}, "less than or equal to 255"),
+        ({"target": "serial:///dev/ttyS1", "device_id": 0}, "device_id 0: a serial line has 1 to 247"),
         ({"word_oder": "big"}, "Extra inputs"),
     ],
 )
