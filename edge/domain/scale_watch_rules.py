@@ -65,6 +65,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What a rule has seen, before it has words: the kind, the case within it, and its numbers."""
+
+    kind: WatchKind
+    case: str
+    numbers: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """How an indicator speaks, to be kept over a restart: what a replaced one would have to copy."""
 
@@ -82,7 +91,82 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class WatchRules:
-    """The thresholds."""
+    """The thresholds. Each is above what honest trucks do in tests/edge/watch and below what a theft is worth; those in
+    kg are also never less than so many divisions (`_d`), so that a coarse scale does not cry at its own rounding.
+    """
 
     off: frozenset[WatchKind] = frozenset()
     """Kinds that are not looked for."""
+    rest_ms: int = 900
+    """So long within the rest band is standing still: longer than a body's bounce (1.5 to 3.5 Hz)."""
+    rest_kg: int = 60
+    rest_d: int = 2
+    """The rest band: an idling engine, wind and a division of flicker stay inside."""
+    step_kg: int = 250
+    step_d: int = 6
+    """The least step that is told: three persons climbing out of a cab are 240 kg."""
+    quick_ms: int = 1600
+    """From rest to rest in less than this nothing can roll: an indicator's filter takes up to 1.2 s (their manuals), a
+    truck needs 1 s to move a wheel over the deck's edge, and as long again to stop and swing out."""
+    axle_kg: int = 1000
+    """No axle of a truck is lighter; a smaller step of a standing truck is not one more axle."""
+    stood_ms: int = 1500
+    """So long it stood before a step that is told at once; shorter may be a swing's turning point."""
+    press_ms: int = 5000
+    """A loader's bucket pressing on the heap holds no steady force for longer."""
+    return_kg: int = 150
+    """Back within this of an earlier rest is the earlier weight again: a loader's bucket let go, a truck rolled back."""
+    fall_kg: int = 300
+    fall_d: int = 8
+    fall_ms: int = 180_000
+    """A steady fall of a standing truck within this time. A 2 inch drain valve lets out 3 to 8 kg/s; wet sand drips
+    below 0.2 kg/s, 36 kg in this time; a driver and two others are 240 kg, and not steady."""
+    slide_kg: int = 600
+    slide_most_points: int = 40
+    slide_slow_points: int = 10
+    slide_slow_permille: int = 45
+    slide_slow_step_permille: int = 10
+    slide_back_permille: int = 3
+    slide_quick_points: int = 4
+    slide_quick_permille: int = 30
+    slide_quick_step_permille: int = 120
+    """A slide is so much of the weight in at most 8 s of the curve's points: slowly, over 2 s or more and never more than
+    a hundredth from point to point (an axle is a tenth within a second); or quickly, where a truck that rolls off gets
+    heavier. An honest deck gives the same weight wherever a load stands (R 76-1, 3.6.2)."""
+    peak_kg: int = 500
+    peak_permille: int = 15
+    """A gross booked so far below the highest second since this truck came: rolling noise of 1 % is 0.4 % over 1 s."""
+    zero_fall_kg: int = 60
+    zero_fall_d: int = 3
+    """The deck reads so much less after a truck than before it: mud adds, nothing honest takes away."""
+    zero_rise_kg: int = 300
+    zero_rise_d: int = 6
+    """So much more: spilled goods, ice, something left on the deck."""
+    drift_kg: int = 200
+    drift_d: int = 8
+    """The sum of all changes of zero under trucks since the operator's zero. Zero tracking hides drift while the deck is
+    empty, not while a truck stands on it."""
+    tares: int = 3
+    """So many earlier tares make a band."""
+    tare_mad_permille: int = 4000
+    """k·MAD: 2.7 standard deviations of a normal spread (1.4826 MAD each)."""
+    tare_kg: int = 700
+    tare_few_kg: int = 400
+    """And so much over the number of tares wider: the median of a few is itself unsure."""
+    tare_permille: int = 20
+    tare_d: int = 10
+    """The band's half width is never less: fuel is ±400 kg, mud, snow and a passenger are another 350 kg."""
+    unseen_ms: int = 3000
+    unseen_kg: int = 300
+    """Weight that comes or goes while the loops have seen nothing for so long: more than three persons."""
+    leap_kg: int = 20_000
+    """In 200 ms: one axle of 12 t at 8 km/h takes 110 ms, the next one is 1.3 m behind it, 600 ms later."""
+    block: int = 100
+    """Frames that make one judgement of how the indicator speaks; two in a row must differ."""
+    rate_percent: int = 20
+    """The frame interval's median may differ by this before it is another indicator's."""
+
+
+def at_least(kg: int, divisions: int, division_kg: int) -> int:
+    """A threshold in kg that is never less than so many divisions."""
+    return max(kg, divisions * division_kg)

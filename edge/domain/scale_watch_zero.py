@@ -1,0 +1,75 @@
+"""The empty deck: where zero is before a truck, after it, and in sum; and what moves when the loops see nobody."""
+
+from edge.domain.scale_watch_curve import Rest
+from edge.domain.scale_watch_rules import Cause, WatchKind, WatchRules, at_least
+
+
+class ZeroJudge:
+    """Zero from truck to truck. A kind of cause is told once, until an operator zeroes the scale."""
+
+    def __init__(self, rules: WatchRules, division_kg: int) -> None:
+        self._fall_kg = at_least(rules.zero_fall_kg, rules.zero_fall_d, division_kg)
+        self._rise_kg = at_least(rules.zero_rise_kg, rules.zero_rise_d, division_kg)
+        self._drift_kg = at_least(rules.drift_kg, rules.drift_d, division_kg)
+        self._before_kg: int | None = None
+        self._sum_kg = 0
+        self._told: set[str] = set()
+
+    def truck_came(self, empty_kg: int | None) -> Cause | None:
+        """A truck rolls on; `empty_kg` is what the empty deck read last, None when that is not known."""
+        self._before_kg = empty_kg
+        if empty_kg is None or -self._fall_kg < empty_kg < self._rise_kg:
+            return None
+        return self._tell("before", ("zero_kg", empty_kg))
+
+    def truck_left(self, rest: Rest) -> Cause | None:
+        """The deck rests empty again for the first time."""
+        before_kg, self._before_kg = self._before_kg, None
+        if before_kg is None:
+            return None
+        change_kg = rest.first_kg - before_kg
+        self._sum_kg += change_kg
+        if not -self._fall_kg < change_kg < self._rise_kg:
+            return self._tell("after", ("before_kg", before_kg), ("after_kg", rest.first_kg), ("change_kg", change_kg))
+        if abs(self._sum_kg) >= self._drift_kg:
+            return self._tell("drift", ("sum_kg", self._sum_kg))
+        return None
+
+    def zeroed(self) -> None:
+        """An operator zeroed the scale: what was told is settled."""
+        self._sum_kg = 0
+        self._told.clear()
+
+    def _tell(self, name: str, *numbers: tuple[str, int]) -> Cause | None:
+        if name in self._told:
+            return None
+        self._told.add(name)
+        return Cause(WatchKind.ZERO_DRIFT, name, numbers)
+
+
+class LoopJudge:
+    """Weight without a vehicle, where the deck has loops. Told once until a vehicle is seen."""
+
+    def __init__(self, rules: WatchRules) -> None:
+        self._rules = rules
+        self._vehicle: bool | None = None
+        self._since_ms = 0
+        self._level_kg: int | None = None
+        self._told = False
+
+    def loops(self, vehicle: bool | None, now_ms: int) -> None:
+        """What the loops say now."""
+        if vehicle == self._vehicle:
+            return
+        self._vehicle, self._since_ms = vehicle, now_ms
+        self._level_kg, self._told = None, False
+
+    def rested(self, rest: Rest) -> Cause | None:
+        """The weight stands still here, whatever moved it."""
+        if self._vehicle is not False or self._told or rest.start_ms - self._since_ms < self._rules.unseen_ms:
+            return None
+        level_kg, self._level_kg = self._level_kg if self._level_kg is not None else 0, rest.first_kg
+        if abs(rest.first_kg - level_kg) < self._rules.unseen_kg:
+            return None
+        self._told = True
+        return Cause(WatchKind.NO_VEHICLE, "unseen", (("before_kg", level_kg), ("after_kg", rest.first_kg)))

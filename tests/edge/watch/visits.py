@@ -1,0 +1,193 @@
+"""What honest people do on a lane, as films: a truck comes, is tared, loads here or elsewhere, is weighed, goes."""
+
+import dataclasses
+import random
+from dataclasses import dataclass, field
+
+from edge.domain.scale_watch import Role, Work
+from tests.edge.watch.lane import Lane, Press
+from tests.edge.watch.physics import Prop, Scene
+from tests.edge.watch.trucks import Truck
+
+
+@dataclass
+class Film:
+    """One visit: the scene, who presses what when, when the cable is off, what the loops see, and where things happen."""
+
+    scene: Scene
+    truck: Truck
+    presses: list[Press] = field(default_factory=list)
+    cuts: list[tuple[float, float]] = field(default_factory=list)
+    loops: list[tuple[float, bool]] = field(default_factory=list)
+    at_s: dict[str, float] = field(default_factory=dict)
+    pours_s: list[float] = field(default_factory=list)
+
+    def mark(self, name: str) -> None:
+        """Remember this moment."""
+        self.at_s[name] = self.scene.t_s
+
+    def press(self, role: Role, at_s: float) -> None:
+        """A weighing button at a moment."""
+        truck = self.truck
+        self.presses.append(Press(at_s, lambda lane: lane.press(role, truck)))
+        self.at_s[role.value] = at_s
+
+    def begin(self, work: Work) -> None:
+        """From now on this may change the weight."""
+
+        def act(lane: Lane) -> bool:
+            lane.work = work
+            return True
+
+        self.presses.append(Press(self.scene.t_s, act))
+
+    def play(self, lane: Lane) -> None:
+        """Run it on the lane."""
+        lane.play(self.scene, self.presses, self.cuts, self.loops)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How this visit goes where a cheat would choose; an honest one leaves it to chance."""
+
+    loads_here: bool | None = None
+    loses_kg: float = 0.0
+    """What the truck leaves between tare and gross: elsewhere, or here at `drain_kg_s` (water)."""
+    drain_kg_s: float = 0.0
+    prop: Prop | None = None
+    prop_at_tare: bool = False
+
+
+def write_visit(rng: random.Random, truck: Truck, plan: Plan | None = None) -> Film:
+    """One whole visit."""
+    plan = plan or Plan()
+    scene = Scene(rng, wind_kg=rng.choice((1.0, 2.0, 4.0)))
+    film = Film(scene, truck)
+    _empty(film, rng.uniform(6, 15))
+    scene.prop = plan.prop if plan.prop_at_tare else None
+    _arrive(film, "first")
+    _weigh(film, Role.TARE, "first")
+    here = rng.random() < 0.6 if plan.loads_here is None else plan.loads_here
+    room_kg = (truck.model.gross_kg - truck.tare_kg) * rng.uniform(0.75, 0.99)
+    if here:
+        film.begin(Work.LOAD)
+        film.mark("load")
+        _load_here(film, room_kg)
+        if plan.loses_kg:
+            drained_s = min(plan.loses_kg / plan.drain_kg_s, scene.t_s - film.at_s["load"])
+            scene.drip(film.at_s["load"], plan.drain_kg_s * drained_s, drained_s)
+        film.mark("loaded")
+    else:
+        _leave(film, "away")
+        _empty(film, rng.uniform(5, 12))
+        film.begin(Work.LOAD)
+        film.truck = dataclasses.replace(truck, tare_kg=truck.tare_kg - plan.loses_kg)
+        scene.goods_kg, scene.prop = room_kg, plan.prop
+        _arrive(film, "second")
+    _weigh(film, Role.GROSS, "loaded" if here else "second")
+    film.begin(Work.NONE)
+    scene.stand(rng.uniform(2, 15))
+    _leave(film, "left")
+    scene.prop = None
+    _empty(film, rng.uniform(8, 12))
+    if rng.random() < 0.03:  # the cable, while no weight is waited for
+        off_s = rng.choice((1.0, film.at_s["tare"] + 2, film.at_s["gross"] + 2))
+        film.cuts.append((off_s, off_s + rng.uniform(0.3, 4)))
+    return film
+
+
+def _empty(film: Film, seconds: float) -> None:
+    scene, rng = film.scene, film.scene.rng
+    scene.truck = None
+    start_s = scene.t_s
+    if rng.random() < 0.1:
+        scene.person(start_s + 0.5, min(rng.uniform(3, 8), seconds - 3.5))
+    if rng.random() < 0.03:
+        left = rng.uniform(10, 150)  # mud on the deck, until the operator zeroes or someone sweeps
+        scene.switch(left, start_s + 0.2)
+    scene.stand(seconds)
+    film.presses.append(Press(start_s + seconds - 1.2, lambda lane: lane.zero_when_off()))
+
+
+def _arrive(film: Film, name: str) -> None:
+    """Roll on, at times with a stop on the way, too far, or back and forth."""
+    scene, rng = film.scene, film.scene.rng
+    scene.truck, scene.place_m = film.truck, -1.0
+    reach = film.truck.model.places_m[-1]
+    stop_m = rng.uniform(reach + 0.8, scene.deck_m - 0.6)
+    speed = rng.uniform(0.5, 2.2)
+    film.loops.append((scene.t_s, True))
+    chance = rng.random()
+    if chance < 0.1:
+        scene.drive(rng.uniform(0.5, stop_m - 0.5), speed)
+        scene.stand(rng.uniform(0.5, 12))
+    elif chance < 0.13:
+        scene.drive(scene.deck_m + rng.uniform(0.3, 1.0), speed)
+        scene.stand(rng.uniform(0.5, 4))
+    elif chance < 0.16:
+        scene.drive(stop_m * rng.uniform(0.5, 0.9), speed)
+        scene.stand(rng.uniform(0.5, 3))
+        scene.drive(stop_m * rng.uniform(0.2, 0.5), 0.6)
+        scene.stand(rng.uniform(0.5, 3))
+    scene.drive(stop_m, speed if chance >= 0.16 else 0.7)
+    film.mark(name)
+
+
+def _weigh(film: Film, role: Role, since: str) -> None:
+    """Stand; the driver may climb out; the dispatcher presses; some wait until the driver is back."""
+    scene, rng = film.scene, film.scene.rng
+    start_s = film.at_s[since]
+    press_s = start_s + rng.uniform(5, 10)
+    stay_s = press_s - start_s + rng.uniform(5, 12)
+    if rng.random() < 0.5:
+        out_s = start_s + rng.uniform(0.3, 4)
+        scene.person(out_s, rng.uniform(5, max(6.0, stay_s - 2)), -rng.uniform(60, 100))
+        if rng.random() < 0.2:
+            scene.person(out_s + rng.uniform(0.2, 2), stay_s - 5, -rng.uniform(55, 100))
+    if rng.random() < 0.05:
+        scene.person(start_s + rng.uniform(0, 6), rng.uniform(3, 8))
+    film.press(role, press_s)
+    scene.stand(stay_s)
+
+
+def _load_here(film: Film, goods_kg: float) -> None:
+    scene, rng = film.scene, film.scene.rng
+    driver = rng.random() < 0.3
+    start_s = scene.t_s
+    if rng.random() < 0.65:
+        size = rng.uniform(2500, 6500)
+        left = goods_kg
+        while left > 300:
+            scene.stand(rng.uniform(12, 32))
+            part = min(left, size * rng.uniform(0.8, 1.1))
+            film.pours_s.append(scene.t_s)
+            scene.pour(part, rng.uniform(1, 3))
+            left -= part
+            if rng.random() < 0.12:  # the loader levels the heap: presses on it, lets go
+                scene.stand(2)
+                scene.push_down(rng.uniform(150, 1500), rng.uniform(1, 5))
+                scene.stand(7)
+    else:
+        parts = rng.randint(1, 3)
+        for _ in range(parts):
+            scene.stand(rng.uniform(6, 20))
+            film.pours_s.append(scene.t_s)
+            scene.pour(goods_kg / parts, goods_kg / parts / rng.uniform(100, 350))
+    scene.stand(rng.uniform(3, 10))
+    if driver:
+        scene.person(start_s, scene.t_s - start_s, -80)
+    if rng.random() < 0.3:  # wet goods drip
+        lost_kg = rng.uniform(0.02, 0.2) * (scene.t_s - start_s)
+        scene.drip(start_s, lost_kg)
+
+
+def _leave(film: Film, name: str) -> None:
+    scene, rng = film.scene, film.scene.rng
+    film.mark(name)
+    if rng.random() < 0.05:
+        scene.drive(rng.uniform(scene.place_m + 0.5, scene.deck_m + 8), rng.uniform(0.5, 1.5))
+        scene.stand(rng.uniform(1, 15))
+    reach = film.truck.model.places_m[-1]
+    scene.drive(scene.deck_m + reach + 1.5, rng.uniform(0.8, 2.5))
+    film.loops.append((scene.t_s, False))
+    scene.truck = None
