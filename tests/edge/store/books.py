@@ -1,5 +1,6 @@
 """Books with a few finished visits, made by the real transactions without lanes, devices or an event loop."""
 
+from datetime import datetime
 from pathlib import Path
 
 from edge.domain.refusal import Reason, Words
@@ -21,6 +22,7 @@ from edge.store.clock import Clock
 from edge.store.database import Database
 from sync.documents import Stock
 from sync.messages import WireDocument
+from sync.records import ScaleCommanded, ScaleCommandEnded
 from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
 
 ACCOUNT = "C1/coke"
@@ -99,9 +101,21 @@ def done(outcome: object) -> Done:
     return outcome
 
 
+def zeroed(business_date: str, at: datetime) -> ScaleCommanded:
+    """A person tells lane 1's indicator to zero."""
+    return ScaleCommanded(
+        lane="1", command="zero", indicator="toledo", weight_kg=40, person="调度", business_date=business_date, at=at
+    )
+
+
+def ended(commanded: int, at: datetime) -> ScaleCommandEnded:
+    """It was done."""
+    return ScaleCommandEnded(commanded=commanded, lane="1", result="done", what="", weight_kg=0, at=at)
+
+
 def make_books(path: Path) -> None:
     """A little of everything: four exits, one of them empty, an unused slip, a void, a reprint, stock, a held load, an
-    open notice, two alarms of the scale watch (one of them seen), an ACK.
+    open notice, two alarms of the scale watch (one of them seen), a zero, an ACK.
     """
     database = Database(path, Clock())
     plant = make_plant()
@@ -127,6 +141,8 @@ def make_books(path: Path) -> None:
         for visit in ("N1", held):
             alarm(books, plant, visit)
         done(see(books, "1", books.scale_alarms.of_visit("N1")[0].seq, "调度", "司机下车"))
+        told = books.ledger.append(zeroed(plant.business_date(database.clock.now()), database.clock.now()))
+        books.ledger.append(ended(told.seq, database.clock.now()))
         books.keep("acked_seq", 10)
 
     database.transact_now(fill)

@@ -168,6 +168,8 @@ TAMPERED = {
     "an alarm left out, chain recomputed": (("UPDATE ledger SET kind = 'scale?' WHERE seq = (SELECT MAX(seq) FROM ledger WHERE kind = 'scale_alarm')",), True, "alarms"),
     "an alarm of another truck, chain recomputed": ((IN_BODY.format(field="visit", value="'N2'", pick="MAX") + " WHERE kind = 'scale_alarm')",), True, "alarms"),
     "an alarm seen twice, chain recomputed": (("UPDATE ledger SET kind = 'scale_alarm_seen', body = (SELECT body FROM ledger WHERE kind = 'scale_alarm_seen') WHERE kind = 'stock'",), True, "alarms"),
+    "a command left out, chain recomputed": (("UPDATE ledger SET kind = 'scale?' WHERE kind = 'scale_command'",), True, "commands"),
+    "an end of another command, chain recomputed": ((IN_BODY.format(field="commanded", value=1, pick="MAX") + " WHERE kind = 'scale_command_ended')",), True, "commands"),
     "an ACK beyond the end": (("UPDATE meta SET value = '99999' WHERE key = 'acked_seq'",), False, "outbox"),
 }  # fmt: skip
 
