@@ -117,9 +117,8 @@ class ScaleWatch:
         if rest is not None:
             yield from self._rested(rest, work)
         second = self._seconds.feed(now_ms, kg)
-        if second is not None and self._deck is not None:
-            if self._rests.rest is not None:
-                yield self._deck.falls.second(second, work)
+        if second is not None and self._deck is not None and self._rests.rest is not None:
+            yield self._deck.falls.second(second, work)
 
     def _come(self) -> _OnDeck:
         self._deck = _OnDeck(self._rules, self._scale.division_kg)

@@ -115,7 +115,7 @@ class WatchRules:
     press_ms: int = 5000
     """A loader's bucket pressing on the heap holds no steady force for longer."""
     return_kg: int = 150
-    """Back within this of an earlier rest is the earlier weight again: a loader's bucket let go, a truck rolled back."""
+    """Back within this of an earlier rest is that weight again: a loader's bucket let go, a truck rolled back."""
     fall_kg: int = 300
     fall_d: int = 8
     fall_ms: int = 180_000
@@ -130,9 +130,9 @@ class WatchRules:
     slide_quick_points: int = 4
     slide_quick_permille: int = 30
     slide_quick_step_permille: int = 120
-    """A slide is so much of the weight in at most 8 s of the curve's points: slowly, over 2 s or more and never more than
-    a hundredth from point to point (an axle is a tenth within a second); or quickly, where a truck that rolls off gets
-    heavier. An honest deck gives the same weight wherever a load stands (R 76-1, 3.6.2)."""
+    """A slide is so much of the weight in at most 8 s of the curve's points: slowly, over 2 s or more and never more
+    than a hundredth from point to point (an axle is a tenth within a second); or quickly, where a truck that rolls off
+    gets heavier. An honest deck gives the same weight wherever a load stands (R 76-1, 3.6.2)."""
     peak_kg: int = 500
     peak_permille: int = 15
     """A gross booked so far below the highest second since this truck came: rolling noise of 1 % is 0.4 % over 1 s."""
@@ -144,8 +144,8 @@ class WatchRules:
     """So much more: spilled goods, ice, something left on the deck."""
     drift_kg: int = 200
     drift_d: int = 8
-    """The sum of all changes of zero under trucks since the operator's zero. Zero tracking hides drift while the deck is
-    empty, not while a truck stands on it."""
+    """The sum of all changes of zero under trucks since the operator's zero. Zero tracking hides drift while the deck
+    is empty, not while a truck stands on it."""
     tares: int = 3
     """So many earlier tares make a band."""
     tare_mad_permille: int = 4000

@@ -31,12 +31,13 @@ _WORDS: dict[tuple[WatchKind, str], Words] = {
     ),
     (_K.STEP, "not_tare"): Words(
         "称皮后重量变了:皮重 {before_kg} kg,开始装车时 {after_kg} kg,差 {change_kg} kg。请重新称皮",
-        "The weight changed after the tare: {before_kg} kg then, {after_kg} kg as loading starts, {change_kg} kg apart. "
+        "The weight changed after the tare: {before_kg} kg then, {after_kg} kg as loading starts, {change_kg} kg off. "
         "Weigh the tare again",
     ),
     (_K.SLOPE, "falling"): Words(
         "停车时重量持续下降:共少 {fall_kg} kg({took_s} s)。请查是否放水、秤台下是否有人",
-        "The standing truck grows lighter: {fall_kg} kg less ({took_s} s). Is water running out, is somebody under the deck?",
+        "The standing truck grows lighter: {fall_kg} kg less ({took_s} s). "
+        "Is water running out, is somebody under the deck?",
     ),
     (_K.SLOPE, "leap"): Words(
         "重量变化过快:0.2 s 内变化 {change_kg} kg,没有车轴能做到。请查传感器与接线",
@@ -52,17 +53,18 @@ _WORDS: dict[tuple[WatchKind, str], Words] = {
     ),
     (_K.PROPPED, "leaving"): Words(
         "车下秤时重量上升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物",
-        "While the truck rolled off, the weight grew by {slide_kg} kg within {took_ms} ms. Look for a prop under the deck",
+        "While the truck rolled off, the weight grew by {slide_kg} kg within {took_ms} ms. "
+        "Look for a prop under the deck",
     ),
     (_K.TARE_HISTORY, "heavy"): Words(
         "皮重异常:{tare_kg} kg,此车最近 {tares} 次的中位数 {usual_kg} ± {band_kg} kg,偏重 {over_kg} kg。"
         "请查水箱、车厢与车牌",
-        "Unusual tare: {tare_kg} kg; the last {tares} of this plate give {usual_kg} ± {band_kg} kg, {over_kg} kg too much. "
+        "Unusual tare: {tare_kg} kg; the last {tares} of this plate give {usual_kg} ± {band_kg} kg, {over_kg} kg more. "
         "Look at tanks, body and plate",
     ),
     (_K.TARE_HISTORY, "light"): Words(
         "皮重异常:{tare_kg} kg,此车最近 {tares} 次的中位数 {usual_kg} ± {band_kg} kg,差 {over_kg} kg。请核对车辆与车牌",
-        "Unusual tare: {tare_kg} kg; the last {tares} of this plate give {usual_kg} ± {band_kg} kg, {over_kg} kg apart. "
+        "Unusual tare: {tare_kg} kg; the last {tares} of this plate give {usual_kg} ± {band_kg} kg, {over_kg} kg off. "
         "Compare truck and plate",
     ),
     (_K.NO_VEHICLE, "unseen"): Words(

@@ -1,7 +1,7 @@
 """Six frauds, done by people who know the scale: sizes worth stealing, at the moment that suits them.
 
-Each draws its numbers from the seed. All but `replaced` are one visit after one honest one on the same lane. A plate that
-has been here before has at least three tares; `unknown_plate` takes them away.
+Each draws its numbers from the seed. All but `replaced` are one visit after one honest one on the same lane. A plate
+that has been here before has at least three tares; `unknown_plate` takes them away.
 """
 
 import dataclasses
@@ -74,17 +74,23 @@ def radio_tare_rolling(cheat: Cheat) -> tuple[Film, float]:
     """Slipped in while the truck still rolls on for its tare: nothing in the curve tells it from an axle."""
     size_kg, rng = cheat.size(1200, 2500), cheat.rng
     film = write_visit(rng, cheat.truck())
-    film.scene.switch(size_kg, film.at_s["first"] - rng.uniform(0.3, 2.0))
+    last_s = [at_s for at_s in film.scene.axles_s if at_s < film.at_s["first"]][-3:]
+    film.scene.switch(size_kg, rng.choice(last_s) + rng.uniform(-0.2, 0.2))
     film.scene.switch(-size_kg, _hidden_s(film))
     return film, size_kg
 
 
 def radio_gross_rolling(cheat: Cheat) -> tuple[Film, float]:
-    """Slipped in while the loaded truck still rolls on, off while it rolls away: no rule can see it."""
+    """Slipped in together with an axle of the loaded truck that rolls on, out with one that rolls off: by somebody who
+    stands beside the deck and presses within 0.2 s.
+    """
     size_kg, rng = cheat.size(500, 3000), cheat.rng
     film = write_visit(rng, cheat.truck(), Plan(loads_here=False))
-    film.scene.switch(-size_kg, film.at_s["second"] - rng.uniform(0.3, 2.0))
-    film.scene.switch(size_kg, film.at_s["left"] + rng.uniform(2.0, 3.5))
+    axles_s = film.scene.axles_s
+    on_s = rng.choice([at_s for at_s in axles_s if film.at_s["away"] + 15 < at_s < film.at_s["second"]][-3:])
+    off_s = rng.choice([at_s for at_s in axles_s if at_s > film.at_s["left"]][:3])
+    film.scene.switch(-size_kg, on_s + rng.uniform(-0.2, 0.2))
+    film.scene.switch(size_kg, off_s + rng.uniform(-0.2, 0.2))
     return film, size_kg
 
 
@@ -114,7 +120,7 @@ def second_axle(cheat: Cheat) -> tuple[Film, float]:
 
 
 def jack(cheat: Cheat) -> tuple[Film, float]:
-    """Under the loaded truck somebody lifts the deck with a hydraulic jack, stroke by stroke, and lets go as it leaves."""
+    """Under the loaded truck somebody lifts the deck with a jack, stroke by stroke, and lets go as it leaves."""
     size_kg, rng = cheat.size(800, 3000), cheat.rng
     film = write_visit(rng, cheat.truck())
     since_s = film.at_s.get("second", film.at_s.get("loaded", 0.0))

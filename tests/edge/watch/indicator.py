@@ -1,7 +1,7 @@
 """From the load on the cells to frames: filter, noise, division, zero tracking, stable flag, frame rate, lost frames.
 
-Values of common indicators (manuals of Yaohua XK3190, Mettler Toledo IND, Rinstrum R420): filters of 0.2–1.2 s, stable =
-within one division for 0.5–1 s, zero tracking 0.5 d/s within ±2 d, 5–50 frames/s.
+Values of common indicators (manuals of Yaohua XK3190, Mettler Toledo IND, Rinstrum R420): filters of 0.2–1.2 s, stable
+= within one division for 0.5–1 s, zero tracking 0.5 d/s within ±2 d, 5–50 frames/s.
 """
 
 import random

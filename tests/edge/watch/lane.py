@@ -41,6 +41,7 @@ class Lane:
     captured_kg: dict[Role, int] = field(default_factory=dict)
     work: Work = Work.NONE
     missed: int = 0
+    weighed: int = 0
     retry_ms: int = 0
     _standing: str = ""
 
@@ -90,6 +91,7 @@ class Lane:
             return False
         self.monitor.captured()
         self._standing = truck.plate
+        self.weighed += 1
         self.indicator.weighed()
         self.captured_kg[role] = capture.gross_kg
         history = truck.history_kg if role is Role.TARE else ()

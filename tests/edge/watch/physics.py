@@ -1,8 +1,8 @@
 """The load on a deck over time: axles roll on and off, bodies bounce, people climb, goods fall, wind blows.
 
-A `Scene` is written like a film: `drive`, `stand`, `pour`, …; each call moves its cursor `t_s`. `render` gives the load in
-kg at 50 Hz, before any indicator. Magnitudes: dynamic axle load of a truck below 10 km/h is within a few per cent of the
-static one (COST 323, low-speed weighing in motion), body bounce 1.5–3.5 Hz with damping 0.1–0.25, a wheel loader's
+A `Scene` is written like a film: `drive`, `stand`, `pour`, …; each call moves its cursor `t_s`. `render` gives the load
+in kg at 50 Hz, before any indicator. Magnitudes: dynamic axle load below 10 km/h is within a few per cent of the static
+one (COST 323, low-speed weighing in motion), body bounce 1.5–3.5 Hz with damping 0.1–0.25, a wheel loader's
 bucket of 2.5–6.5 t empties in 1–3 s every 25–45 s, a bunker's chute gives 0.1–0.35 t/s.
 """
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Prop:
-    """A jack or wedge under the deck at `at_m`: it carries `share` of the load right above it, less towards `reach_m`."""
+    """A jack or wedge under the deck at `at_m`: carries `share` of the load right above it, less towards `reach_m`."""
 
     at_m: float
     share: float
@@ -49,6 +49,8 @@ class Scene:
     place_m: float = -1.0
     carried_kg: float = 0.0
     """What a prop carried of the truck that stood here last."""
+    axles_s: list[float] = field(default_factory=list)
+    """When an axle came on or went off."""
     _parts: list[Array] = field(default_factory=list)
     _laid: list[tuple[float, Array]] = field(default_factory=list)
     _lasting: list[tuple[float, float]] = field(default_factory=list)
@@ -172,6 +174,7 @@ class Scene:
 
     def _bounces(self, steps: list[tuple[int, float]]) -> None:
         for index, kg in steps:
+            self.axles_s.append(self.t_s + index * DT_S)
             self.bounce(self.t_s + index * DT_S, kg * self.rng.uniform(0.02, 0.1))
 
     def _noise(self, count: int, smooth: int) -> Array:

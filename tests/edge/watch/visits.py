@@ -12,7 +12,7 @@ from tests.edge.watch.trucks import Truck
 
 @dataclass
 class Film:
-    """One visit: the scene, who presses what when, when the cable is off, what the loops see, and where things happen."""
+    """One visit: the scene, who presses what when, when the cable is off, what the loops see, when what happens."""
 
     scene: Scene
     truck: Truck
