@@ -60,10 +60,10 @@ class SerialIndicatorConfig(BaseModel):
         if separator and kind not in URL_KINDS:
             allowed = ", ".join(f"{known}://" for known in URL_KINDS)
             raise ValueError(f"{kind}:// is not known; allowed: a device path, {allowed}")
-        if kind == "socket" and separator:
+        if kind in ("socket", "rfc2217") and separator:
             parts = urlsplit(port)
             if not (parts.hostname and parts.port):
-                raise ValueError("write it as socket://host:port")
+                raise ValueError(f"write it as {kind}://host:port")
         if not port.strip():
             raise ValueError("it must not be empty")
         return port

@@ -225,6 +225,7 @@ def test_line_settings_come_from_the_profile_unless_the_site_has_its_own() -> No
             "http:// is not known; allowed: a device path, socket://, rfc2217://, loop://",
         ),
         ({"port": "socket://10.0.0.5"}, "socket://host:port"),
+        ({"port": "rfc2217://10.0.0.5"}, "rfc2217://host:port"),
         ({"port": "socket://10.0.0.5:99999"}, "(?i)port"),
         ({"port": " "}, "must not be empty"),
         ({"baud": 100}, "greater than or equal to 300"),
