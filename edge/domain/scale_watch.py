@@ -110,7 +110,9 @@ class ScaleWatch:
             deck = self._come()
             yield self._zero.truck_came(self._empty_kg())
         if deck is not None and work is not deck.work:
-            if work is Work.LOAD and (rest := self._rests.rest or self._rests.before) is not None:
+            rest = self._rests.rest or self._rests.before
+            # Whoever presses tare and start at once has the empty deck for the latest rest.
+            if work is Work.LOAD and rest is not None and rest.last_kg >= self._scale.truck_kg:
                 yield deck.steps.loading(rest.last_kg)
             deck.work = work
         rest = self._rests.feed(now_ms, kg)
