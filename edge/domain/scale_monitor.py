@@ -1,9 +1,12 @@
 """Readings in, the scale's state out: *stable equilibrium* as we judge it, not as an indicator's flag claims.
 
-A weight counts only when frames are fresh (age ≤ `fresh_ms`, below the 1 s of R 76), `frames_in_a_row` of them agree
-within one division, none says "moving", and the scale has been at zero since the last truck. A dead cable, a stale
-value, a frame that could not be decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and 4.4.2; the zero rule: one
-capture per zero-to-zero cycle.
+A weight counts only when frames are fresh (age ≤ `fresh_ms`, below the 1 s of R 76), `frames_in_a_row` of them are
+equal while none differs by more than one division or says "moving", and the scale has been at zero since the last
+truck. A dead cable, a stale value, a frame that could not be decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and
+4.4.2; the zero rule: one capture per zero-to-zero cycle.
+
+Equal, because noise makes wrong frames that a checksum does not see (an XOR or a sum is the same when two digits change
+places), and some of them are within a division of the right one: docs/drivers.md has the figures.
 """
 
 from collections import deque
@@ -61,7 +64,10 @@ class ScaleMonitor:
 
     def __init__(self, rules: ScaleRules) -> None:
         self.rules = rules
-        self._row: deque[WeightReading] = deque(maxlen=rules.frames_in_a_row)
+        self._calm: deque[WeightReading] = deque(maxlen=2 * rules.frames_in_a_row)
+        """The frames since the weight last changed by more than a division."""
+        self._agreed_kg: int | None = None
+        """The weight on which enough of them agree."""
         self._curve: deque[int] = deque(maxlen=CURVE_POINTS)
         self._curve_next_ms = 0
         self._latest: WeightReading | None = None
@@ -75,19 +81,19 @@ class ScaleMonitor:
             self.lose()
         self._latest = reading
         if reading.gross_kg is None:
-            self._row.clear()
+            self._unsettle()
             return
-        self._row.append(reading)
+        self._keep(reading.gross_kg, reading)
         if reading.received_ms >= self._curve_next_ms:
             self._curve.append(reading.gross_kg)
             self._curve_next_ms = reading.received_ms + CURVE_STEP_MS
-        if self._settled() and abs(reading.gross_kg) <= self.rules.division_kg:
+        if self._agreed_kg is not None and abs(reading.gross_kg) <= self.rules.division_kg:
             self.zero_seen = True
             self._curve.clear()
 
     def lose(self) -> None:
         """The device is gone: no weight, and what happens meanwhile is unknown."""
-        self._row.clear()
+        self._unsettle()
         self._latest = None
         self.zero_seen = False
 
@@ -106,13 +112,14 @@ class ScaleMonitor:
             return ScaleState.NEGATIVE
         if latest.gross_kg is None:
             return ScaleState.LOST
-        if latest.gross_kg > self.rules.maximum_kg:
+        agreed_kg = self._agreed_kg
+        if max(latest.gross_kg, agreed_kg or 0) > self.rules.maximum_kg:
             return ScaleState.OVERLOAD
         if latest.gross_kg < -self.rules.division_kg:
             return ScaleState.NEGATIVE
-        if not self._settled():
+        if agreed_kg is None:
             return ScaleState.MOVING
-        return ScaleState.EMPTY if latest.gross_kg < self.rules.truck_kg else ScaleState.STABLE
+        return ScaleState.EMPTY if agreed_kg < self.rules.truck_kg else ScaleState.STABLE
 
     def shown_kg(self, now_ms: int) -> int | None:
         """The weight for the screen; None (dashes) unless it is fresh and a number."""
@@ -144,9 +151,10 @@ class ScaleMonitor:
                 return refuse(Reason.SCALE_EMPTY, minimum_kg=self.rules.truck_kg)
         if not (self.zero_seen or same_truck):
             return refuse(Reason.NOT_ZEROED)
-        gross_kg = self._row[-1].gross_kg
-        assert gross_kg is not None  # STABLE means a full row of numbers
-        return Capture(gross_kg, tuple(reading.raw for reading in self._row), self.curve_kg())
+        gross_kg = self._agreed_kg
+        assert gross_kg is not None  # or it would not be STABLE
+        frames = [reading.raw for reading in self._calm if reading.gross_kg == gross_kg]
+        return Capture(gross_kg, tuple(frames[-self.rules.frames_in_a_row :]), self.curve_kg())
 
     def resting_kg(self, now_ms: int) -> int | Refusal:
         """The stable weight near zero that may be set to zero, or why there is none. A negative one may."""
@@ -154,19 +162,44 @@ class ScaleMonitor:
         if latest is None or latest.gross_kg is None or state in (ScaleState.LOST, ScaleState.OVERLOAD):
             found = self.capture(now_ms, same_truck=True)
             return found if isinstance(found, Refusal) else refuse(Reason.SCALE_MOVING)
-        if not self._settled():
+        gross_kg, range_kg = self._agreed_kg, self.rules.zero_range_kg
+        if gross_kg is None:
             return refuse(Reason.SCALE_MOVING)
-        gross_kg, range_kg = latest.gross_kg, self.rules.zero_range_kg
         if abs(gross_kg) > range_kg:
             return refuse(Reason.ZERO_RANGE, gross_kg=gross_kg, range_kg=range_kg)
         if gross_kg >= self.rules.truck_kg:
             return refuse(Reason.ZERO_OCCUPIED, gross_kg=gross_kg)
         return gross_kg
 
-    def _settled(self) -> bool:
-        if len(self._row) < self.rules.frames_in_a_row:
-            return False
-        if any(reading.stable is False for reading in self._row):
-            return False
-        weights = [reading.gross_kg for reading in self._row if reading.gross_kg is not None]
-        return max(weights) - min(weights) <= self.rules.division_kg
+    def _unsettle(self) -> None:
+        self._calm.clear()
+        self._agreed_kg = None
+
+    def _keep(self, gross_kg: int, reading: WeightReading) -> None:
+        """Add a frame to the calm ones, and drop all up to the last that is further from it than a division."""
+        if reading.stable is False:
+            self._unsettle()
+            return
+        if self._calm and self._calm[-1].gross_kg != gross_kg:
+            far = [number for number, before in enumerate(self._calm, 1) if self._differ(before, gross_kg)]
+            for _ in range(far[-1] if far else 0):
+                self._calm.popleft()
+        self._calm.append(reading)
+        self._agreed_kg = self._agree()
+
+    def _differ(self, before: WeightReading, gross_kg: int) -> bool:
+        return before.gross_kg is None or abs(before.gross_kg - gross_kg) > self.rules.division_kg
+
+    def _agree(self) -> int | None:
+        """The weight that `frames_in_a_row` of the calm frames show; None while there is none.
+
+        A load at the edge of a division shows two weights by turns: one of them is there often enough before twice as
+        many frames have come. Where a display has finer steps than `division_kg`, so many calm frames are enough, and
+        the most frequent weight counts.
+        """
+        if len(self._calm) < self.rules.frames_in_a_row:
+            return None
+        shown = [reading.gross_kg for reading in self._calm]
+        gross_kg = max(shown, key=shown.count)
+        enough = shown.count(gross_kg) >= self.rules.frames_in_a_row or len(shown) == self._calm.maxlen
+        return gross_kg if enough else None
