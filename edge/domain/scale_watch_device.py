@@ -31,7 +31,7 @@ class AlibiJudge:
         if not alibi or alibi == self.newest:
             return None
         before, self.newest = self.newest, alibi
-        wrapped = alibi < _ALIBI_WRAP and set(str(before)[:2]) == {"9"}
+        wrapped = alibi < _ALIBI_WRAP < before and str(before).startswith("99")
         if alibi > before or wrapped:
             return None
         return Cause(WatchKind.ALIBI, "back", (("before", before), ("now", alibi)))

@@ -6,7 +6,7 @@ from sync.units import format_kg
 
 _K = WatchKind
 
-_WORDS: dict[tuple[WatchKind, str], Words] = {
+SENTENCES: dict[tuple[WatchKind, str], Words] = {
     (_K.ZERO_DRIFT, "before"): Words(
         "零点异常:上车前空秤显示 {zero_kg} kg。请清扫秤台、查看秤下,再置零",
         "Zero is off: the empty deck read {zero_kg} kg before this truck. Clean the deck, look under it, then zero",
@@ -44,17 +44,17 @@ _WORDS: dict[tuple[WatchKind, str], Words] = {
         "Too fast: {change_kg} kg within 0.2 s, no axle can do that. Check load cells, wiring and indicator",
     ),
     (_K.PROPPED, "sinking"): Words(
-        "车在秤台上时重量缓降 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物",
-        "The weight sank by {slide_kg} kg within {took_ms} ms while no axle left. Look for a prop under the deck",
+        "车在秤台上时重量缓降 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物,谨防遥控作弊",
+        "The weight sank by {slide_kg} kg within {took_ms} ms while no axle left. Look for a prop under the deck, think of a radio",
     ),
     (_K.PROPPED, "growing"): Words(
-        "车在秤台上时重量缓升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物",
-        "The weight grew by {slide_kg} kg within {took_ms} ms while no axle came. Look for a prop under the deck",
+        "车在秤台上时重量缓升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物,谨防遥控作弊",
+        "The weight grew by {slide_kg} kg within {took_ms} ms while no axle came. Look for a prop under the deck, think of a radio",
     ),
     (_K.PROPPED, "leaving"): Words(
-        "车下秤时重量上升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物",
+        "车下秤时重量上升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物,谨防遥控作弊",
         "While the truck rolled off, the weight grew by {slide_kg} kg within {took_ms} ms. "
-        "Look for a prop under the deck",
+        "Look for a prop under the deck, think of a radio",
     ),
     (_K.TARE_HISTORY, "heavy"): Words(
         "皮重异常:{tare_kg} kg,此车最近 {tares} 次的中位数 {usual_kg} ± {band_kg} kg,偏重 {over_kg} kg。"
@@ -101,5 +101,5 @@ _WORDS: dict[tuple[WatchKind, str], Words] = {
 def words_of(cause: Cause) -> Words:
     """The sentence of a cause."""
     shown = {name: format_kg(value) if name.endswith("_kg") else str(value) for name, value in cause.numbers}
-    template = _WORDS[cause.kind, cause.case]
+    template = SENTENCES[cause.kind, cause.case]
     return Words(template.zh.format_map(shown), template.en.format_map(shown))
