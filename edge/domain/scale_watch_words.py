@@ -45,16 +45,18 @@ SENTENCES: dict[tuple[WatchKind, str], Words] = {
     ),
     (_K.PROPPED, "sinking"): Words(
         "车在秤台上时重量缓降 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物,谨防遥控作弊",
-        "The weight sank by {slide_kg} kg within {took_ms} ms while no axle left. Look for a prop under the deck, think of a radio",
+        "The weight sank by {slide_kg} kg within {took_ms} ms while no axle left. "
+        "Look under the deck for a prop, and for a radio",
     ),
     (_K.PROPPED, "growing"): Words(
         "车在秤台上时重量缓升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物,谨防遥控作弊",
-        "The weight grew by {slide_kg} kg within {took_ms} ms while no axle came. Look for a prop under the deck, think of a radio",
+        "The weight grew by {slide_kg} kg within {took_ms} ms while no axle came. "
+        "Look under the deck for a prop, and for a radio",
     ),
     (_K.PROPPED, "leaving"): Words(
         "车下秤时重量上升 {slide_kg} kg({took_ms} ms)。请查秤台下有无顶物,谨防遥控作弊",
         "While the truck rolled off, the weight grew by {slide_kg} kg within {took_ms} ms. "
-        "Look for a prop under the deck, think of a radio",
+        "Look under the deck for a prop, and for a radio",
     ),
     (_K.TARE_HISTORY, "heavy"): Words(
         "皮重异常:{tare_kg} kg,此车最近 {tares} 次的中位数 {usual_kg} ± {band_kg} kg,偏重 {over_kg} kg。"
