@@ -50,7 +50,8 @@ def booked_since(books: Books, seq: int) -> list[Booked]:
 def _booked(books: Books, weighed: Weighed) -> Booked:
     visit = books.visits.get(weighed.visit)
     plate = visit.plate if visit else ""
-    return Booked(weighed, plate, tuple(books.visits.tares_kg(plate, weighed.visit, _TARES)))
+    tares_kg = books.visits.tares_kg(plate, weighed.visit, _TARES) if weighed.role == "tare" else []
+    return Booked(weighed, plate, tuple(tares_kg))
 
 
 def about(finding: Finding, standing: str, captured: str) -> str:

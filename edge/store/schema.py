@@ -139,6 +139,7 @@ CREATE TABLE scale_alarms (
 ) STRICT;
 CREATE INDEX scale_alarms_standing ON scale_alarms (lane, seq) WHERE seen_seq IS NULL;
 CREATE INDEX scale_alarms_visit ON scale_alarms (visit, seq) WHERE visit <> '';
+CREATE INDEX visits_tares ON visits (plate, queue_number, tare_kg) WHERE tare_kg IS NOT NULL;
 """
 
 _SUMMED = (
@@ -175,7 +176,8 @@ def m003_row_sums(db: SqliteUtils) -> None:
 
 @migrations()
 def m004_scale_alarms(db: SqliteUtils) -> None:
-    """Which ledger rows are alarms of the scale watch, and which row says that a person saw it."""
+    """Which ledger rows are alarms of the scale watch, and which row says that a person saw it. An index for a plate's
+    last tares."""
     for statement in _statements(_SCALE_ALARMS):
         db.execute(statement)
 

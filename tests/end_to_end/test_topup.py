@@ -16,6 +16,7 @@ import pytest
 from edge.demo.pages import Pages
 from edge.demo.processes import run_command
 from edge.demo.stage import PLANT, Pace, Stage
+from sync.office.web.words import full_width
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PLATE, NOTICE, PRICE = "浙A12345", "FH-1", 200_000
@@ -135,7 +136,7 @@ async def _heard_of_the_alarm(stage: Stage, alarm: dict[str, Any]) -> None:
         name, pin = next(iter(stage.office_pins.items()))
         await web.post("/login", data={"name": name, "pin": pin}, headers={"origin": stage.office_url})
         page = (await web.get("/exceptions", params={"visit": NOTICE})).text
-    assert alarm["words"]["zh"] in page and "<polyline" in page and "磅上演示" in page
+    assert full_width(alarm["words"]["zh"]) in page and "<polyline" in page and "磅上演示" in page
     show = await run_command("weighgate", "ticket", "show", stage.plant_config, TICKET, "--json")
     told = next(each for each in json.loads(show)["scale_alarms"] if each["alarm"] == alarm["alarm"])
     assert (told["words"], told["note"]) == (alarm["words"], "磅上演示")

@@ -57,6 +57,11 @@ class Words:
     def time(self, stored: str, form: str = "%m-%d %H:%M:%S") -> str:
         return local_text(stored, self._offset, form)
 
+    def alarm(self, told: Any) -> str:
+        """What a plant's scale watch found, in words."""
+        text: str = told["en"] if self.english else full_width(told["zh"])
+        return text
+
     def age(self, stored: str) -> str:
         """How long ago, in its two largest units."""
         seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(stored)).total_seconds()))
