@@ -10,8 +10,9 @@ from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.epoch import bar
 from edge.station.printing import VOIDED, set_job_state
+from edge.station.scale_alarms import alarm_view
 from edge.station.ticket_view import SEAL_WORDS, paper_view, ticket_view
-from edge.station.views import Done, TicketView
+from edge.station.views import Done, ScaleAlarmView, TicketView
 from edge.station.weighing import seal_ticket
 from edge.store.books import Books
 from edge.store.slips import StoredSlip
@@ -37,6 +38,11 @@ class TicketDesk:
         """One ticket by its printed number, one slip by its visit."""
         stored = await self._desk.database.read(lambda books: books.paper(ticket))
         return paper_view(self._desk.plant, stored) if stored else None
+
+    async def alarms(self, visit: str) -> list[ScaleAlarmView]:
+        """What the scale watch found about a truck, oldest first."""
+        stored = await self._desk.database.read(lambda books: books.scale_alarms.of_visit(visit))
+        return [alarm_view(self._desk.plant, each) for each in stored]
 
     async def reprint(self, ticket: str, by: str) -> Done | Refusal:
         """Queue a copy marked 补打 n: the same pass, so it opens the gate once."""

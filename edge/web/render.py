@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from edge.domain.refusal import Words
 from edge.web.words import WORDS
+from sync.sparkline import sparkline
 from sync.units import format_fen, format_kg
 
 _FULL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
@@ -23,7 +24,7 @@ class Renderer:
             loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._env.filters.update(kg=format_kg, fen=format_fen, plate=plate, clock=clock, day=day)
+        self._env.filters.update(kg=format_kg, fen=format_fen, plate=plate, clock=clock, day=day, sparkline=sparkline)
 
     def render(self, template: str, language: str, values: dict[str, Any]) -> str:
         """The page, main words in `language` (zh or en)."""

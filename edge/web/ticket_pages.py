@@ -66,7 +66,10 @@ class TicketPages:
         ]  # fmt: skip
         may = {command: allowed(session.person, command) for command in ("reprint", "confirm_print", "void")}
         seals = {kind: allowed(session.person, f"seal_{kind}") for kind in ("enterprise", "finance")}
-        return self._site.page(request, "ticket.html", ticket=found, others=others, may_do=may, may_seal=seals)
+        alarms = await self._desk.alarms(found.visit)
+        return self._site.page(
+            request, "ticket.html", ticket=found, alarms=alarms, others=others, may_do=may, may_seal=seals
+        )
 
     async def command(self, request: Request) -> Response:
         """One of the ticket's buttons."""

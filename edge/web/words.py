@@ -140,6 +140,8 @@ _LABELS: dict[str, tuple[str, str]] = {
     "alarm_r2": ("已复称，重量一致", "Weighed again, same weight"),
     "alarm_r3": ("已报告班长", "Reported to the supervisor"),
     "alarm_seen": ("确认报警", "Acknowledge"),
+    "alarm_seen_by": ("已确认", "Acknowledged by"),
+    "alarm_unseen": ("未确认", "Not acknowledged"),
     # the hold
     "hold": ("扣留，未放行", "Held"),
     "hold_over_balance": ("超预付款，未放行", "Over the paid balance"),

@@ -15,7 +15,17 @@ from starlette.applications import Starlette
 from edge.domain.refusal import Refusal, Words
 from edge.domain.visit import VisitState
 from edge.station.live import LiveHub
-from edge.station.views import Done, GateView, LaneView, QueueEntry, QueueView, TicketView, VerdictView, as_json
+from edge.station.views import (
+    Done,
+    GateView,
+    LaneView,
+    QueueEntry,
+    QueueView,
+    ScaleAlarmView,
+    TicketView,
+    VerdictView,
+    as_json,
+)
 from sync.secrets import hash_secret
 from tests.web.scenes import GATE, idle_view, loading_view, now, queue, ticket, verdict
 
@@ -54,6 +64,7 @@ class Stage:
     next_lane_view: LaneView | None = field(init=False)
     verdict: VerdictView = field(init=False)
     shown_tickets: list[TicketView] = field(init=False)
+    alarms: list[ScaleAlarmView] = field(init=False)
     picture: bytes | None = field(init=False)
     beating: bool = field(init=False)
 
@@ -65,6 +76,7 @@ class Stage:
         self.heard.clear()
         self.answer, self.next_lane_view, self.verdict = Done(Words("已完成", "Done")), None, verdict("open")
         self.shown_tickets, self.picture, self.beating = [ticket()], None, True
+        self.alarms = []
         self.lanes = {
             "1": StageLane(self, loading_view()),
             "2": StageLane(self, idle_view(lane="2", name=Words("二号磅", "Lane 2"))),
@@ -205,6 +217,9 @@ class StageDesk:
 
     async def find(self, ticket: str) -> TicketView | None:
         return next((row for row in self.stage.shown_tickets if row.ticket == ticket), None)
+
+    async def alarms(self, visit: str) -> list[ScaleAlarmView]:
+        return [alarm for alarm in self.stage.alarms if alarm.visit == visit]
 
     async def reprint(self, ticket: str, by: str) -> Done | Refusal:
         return self.stage.hear("reprint", ticket, by)

@@ -75,3 +75,15 @@ def test_an_alarm_pushes_no_button_off_the_screen(
     expect(button).to_be_visible()
     inside = "e => { const b = e.getBoundingClientRect(), h = document.getElementById('hold').getBoundingClientRect();"
     assert button.evaluate(inside + " return b.bottom <= h.bottom && b.height >= 56; }")
+
+
+def test_a_tickets_page_shows_what_was_found_about_its_truck(screen: Page, served: Served, stage: Stage) -> None:
+    seen = replace(SCALE_ALARM, seen_by="D01", seen_at="2026-11-23 14:40:00", note="已复称")
+    stage.alarms = [SCALE_ALARM, seen, replace(SCALE_ALARM, visit="V8")]
+    enter(screen, served, watched_view())
+    screen.goto(served.url + "/tickets/HX01-03-0001234")
+    alarms = screen.locator(".job.alarm")
+    expect(alarms).to_have_count(2)
+    expect(alarms.nth(0)).to_contain_text("未确认")
+    expect(alarms.nth(1)).to_contain_text("已确认 D01 11-23 14:40: 已复称")
+    assert (alarms.nth(0).locator("polyline").get_attribute("points") or "").startswith("0,3 ")

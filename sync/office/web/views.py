@@ -10,11 +10,10 @@ from sync.office.link import OfficeLink
 from sync.office.refusal import NotAllowed
 from sync.office.settings import Settings
 from sync.office.web.words import FIELDS, INCIDENTS, REASONS, STATES, WORDS, both, full_width
+from sync.sparkline import sparkline
 from sync.units import format_fen, format_kg
 
 _ONLINE_S = 150
-_FLAT_KG = 100
-"""A curve that moves less is drawn as flat as it was."""
 _CODE = re.compile(r"[a-z]+(?:_[a-z]+)+|overload")
 
 
@@ -110,16 +109,6 @@ class Words:
     def incident(self, kind: str) -> tuple[str, str]:
         found = INCIDENTS.get(kind, (kind, kind, "grey"))
         return both(found, self.english), found[2]
-
-
-def sparkline(curve_kg: list[int]) -> str:
-    """A weight curve as the points of an SVG line 300 wide and 60 high, its least weight at the bottom."""
-    low_kg, high_kg = min(curve_kg, default=0), max(curve_kg, default=0)
-    room_kg = max(high_kg - low_kg, _FLAT_KG)
-    last = max(1, len(curve_kg) - 1)
-    return " ".join(
-        f"{at * 300 // last},{57 - (mass_kg - low_kg) * 54 // room_kg}" for at, mass_kg in enumerate(curve_kg)
-    )
 
 
 def plant_rows(rows: list[dict[str, Any]], link: OfficeLink | None, words: Words) -> list[dict[str, Any]]:
