@@ -15,11 +15,13 @@ from sync.units import format_fen
 @click.option("--reference", required=True, help="The bank's reference of the transfer back.")
 @click.option("--amount", required=True, help="Yuan, like 56680.50.")
 @click.option("--reason", required=True)
+@click.option("--again", is_flag=True, help="Paid out before the books were restored; while they are reconciled.")
 @JSON
-def refund(config: Path, customer: str, reference: str, amount: str, reason: str, as_json: bool) -> None:
+def refund(config: Path, customer: str, reference: str, amount: str, reason: str, again: bool, as_json: bool) -> None:
     """Book a refund 退款 out of what is free. The same one twice is booked once."""
     fields = {"reference": reference, "customer_id": customer, "amount": amount, "reason": reason}
-    body = requests.read_body(corrections.RefundIn, requests.from_texts(fields))
+    typed = {**requests.from_texts(fields), "again": again}
+    body = requests.read_body(corrections.RefundIn, typed)
     with open_configured(config) as (_, store):
         told = corrections.book_refund(store, body, "cli")
     word = "refunded" if told["new"] else "was refunded before, nothing changed"

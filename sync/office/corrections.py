@@ -19,6 +19,8 @@ class RefundIn(In):
     customer_id: str
     amount_fen: int
     reason: str
+    again: bool = False
+    """It was paid out before the books were restored: book it again (while they are reconciled)."""
 
 
 class UndoIn(In):
@@ -51,7 +53,7 @@ def book_refund(store: Store, body: RefundIn, by: str) -> dict[str, Any]:
     check_customer_id(body.customer_id)
     check_range("amount_fen", body.amount_fen, 1, MOST_FEN, "fen")
     check_text("reason", body.reason, required=True)
-    refund = books.Refund(body.reference, body.customer_id, body.amount_fen, body.reason, by)
+    refund = books.Refund(body.reference, body.customer_id, body.amount_fen, body.reason, by, body.again)
     with store.write() as tx:
         new = books.post_refund(tx, refund)
     return {"reference": body.reference, "amount_fen": body.amount_fen, "new": new}

@@ -127,7 +127,7 @@ def from_texts(fields: Mapping[str, str]) -> dict[str, Any]:
             typed[_YUAN[name]] = parse_price(name, text)
         elif name in _WHOLE:
             typed[name] = parse_whole(name, text)
-        elif name == "articulated":
+        elif name in ("articulated", "again"):
             typed[name] = text in ("true", "on", "1", "yes")
         else:
             typed[name] = text.strip()

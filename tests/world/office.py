@@ -134,9 +134,9 @@ class Office:
         """Allot by hand."""
         return self.write(lambda tx: grant_by_hand(tx, account, open_instance(tx, code), amount_fen))
 
-    def refund(self, reference: str, customer: str, amount_fen: int) -> bool | None:
-        """退款."""
-        return self.write(lambda tx: post_refund(tx, Refund(reference, customer, amount_fen, "退款", "会计")))
+    def refund(self, reference: str, customer: str, amount_fen: int, *, again: bool = False) -> bool | None:
+        """退款; `again`: it was paid out before a restore."""
+        return self.write(lambda tx: post_refund(tx, Refund(reference, customer, amount_fen, "退款", "会计", again)))
 
     def undo(self, reference: str) -> Undone | None:
         """退票."""

@@ -152,7 +152,7 @@ class World(People):
         for reference in self.undone:
             self.office.undo(reference)
         for reference, (name, amount_fen) in self.refunds.items():
-            if self.office.refund(reference, name, amount_fen) is None:
+            if self.office.refund(reference, name, amount_fen, again=True) is None:
                 return
         if self.office.finish_reconcile():
             self.counts["reconciled"] += 1

@@ -26,6 +26,8 @@ class Refund:
     amount_fen: int
     reason: str
     posted_by: str
+    again: bool = False
+    """The money went out before the books were restored from their backup: it is only booked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,22 @@ class Undone:
 
 
 def post_refund(tx: Connection, refund: Refund) -> bool:
-    """Pay back what is free; False when exactly this one was booked before; NotAllowed with the numbers."""
+    """Pay back what is free; False when exactly this one was booked before; NotAllowed with the numbers.
+
+    Restored books do not know what was refunded since their backup, so what they call free may be gone: until they are
+    reconciled, a refund is only booked `again`.
+    """
     account = _known_account(load_account(tx, prepaid_account(refund.customer_id)), refund.customer_id)
     known = tx.execute(select(refunds).where(refunds.c.reference == refund.reference)).mappings().first()
     if known is None:
         refuse_until_told(tx)
+        if mode_of(tx) is Mode.RECONCILING and not refund.again:
+            raise NotAllowed(
+                "office", "reconcile",
+                "正在对账恢复,备份后退过的款账上还没有:对账完成后再退;恢复前已退的,用“恢复前已退”补登",
+                "being reconciled, and refunds since the backup are not in the books yet: refund after "
+                "`weighgate-office reconcile --finish`; one paid out before the restore is booked --again",
+            )  # fmt: skip
         _free_enough(account, refund.amount_fen)
         row = {
             "reference": refund.reference, "account": account.account, "amount_fen": refund.amount_fen,

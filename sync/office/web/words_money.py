@@ -32,6 +32,7 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "keep": ("保留 ¥", "Keep ¥"),
     "every_plant": ("所有厂", "every plant"),
     "refund": ("退款", "Refund"),
+    "refund_again": ("恢复前已退，补登", "paid out before the restore: book it again"),
     "refund_hint": ("最多退可分配的金额；在厂里的先收回", "at most what is free; recall first what lies at plants"),
     "undo": ("退票（付款撤销）", "Payment undone"),
     "undo_hint": (
