@@ -145,19 +145,22 @@ class LaneWatch:
             await self._wake.wait()
             self._wake.clear()
             found, self._found = self._found, []
-            if isinstance(await self._desk.commit(lambda books: self._write(books, found)), Refusal):  # noqa: B023
+            signature = self._watch.signature if self._watch is not None else None
+            news = signature if signature != self._kept else None
+
+            def write(books: Books, found: Sequence[Found] = found, news: Signature | None = news) -> None:
+                tell(books, self._desk.plant, found)
+                if news is not None:
+                    keep_signature(books, self._lane, news)
+
+            if isinstance(await self._desk.commit(write), Refusal):
                 self._found = (found + self._found)[:_WAITING_FINDINGS]
                 self._wake.set()
                 await asyncio.sleep(_RETRY_S)
-            elif found:
+                continue
+            self._kept = signature or self._kept
+            if found:
                 await self._refresh()
-
-    def _write(self, books: Books, found: Sequence[Found]) -> None:
-        tell(books, self._desk.plant, found)
-        signature = self._watch.signature if self._watch is not None else None
-        if signature is not None and signature != self._kept:
-            keep_signature(books, self._lane, signature)
-            self._kept = signature
 
     def _take(self, findings: Sequence[Finding], visit: str = "") -> None:
         if not findings:
