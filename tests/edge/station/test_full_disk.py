@@ -1,5 +1,6 @@
 """A disk that is really full under a running plant: no ticket, no open barrier, an alarm; then it goes on by itself."""
 
+import asyncio
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge.domain.refusal import Reason, Refusal
+from edge.domain.scale_watch import WatchKind, WatchRules
 from edge.domain.visit import VisitState
+from edge.station import lane_watch
 from edge.store.books import Books
 from edge.store.verify import verify
 from sync.engine import BooksUnavailable
@@ -75,3 +78,21 @@ async def test_load_complete_and_gate_on_a_full_disk(small_disk: Path) -> None:
 
         await until_async(printed)
     assert verify(small_disk / "plant.db").ok
+
+
+async def test_what_the_scale_watch_finds_on_a_full_disk_is_told_when_there_is_room(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_watch, "_RETRY_S", 0.05)
+    rules = WatchRules(off=frozenset(WatchKind) - {WatchKind.NO_VEHICLE}, rest_ms=60, unseen_ms=100)
+    async with running(small_disk, watch=rules) as rig:
+        await rig.lane.drive_off()
+        await asyncio.sleep(0.4)
+        ballast = await fill(rig, small_disk)
+        await rig.lane.stand(TARE_KG)  # and no vehicle is on the loops
+        await until(lambda: any(alarm.source == "disk" for alarm in rig.desk.alarms))
+        assert not rig.lane.runner.view().scale_alarms
+        ballast.unlink()
+        await until(lambda: bool(rig.lane.runner.view().scale_alarms))
+    report = verify(small_disk / "plant.db")
+    assert all(check.ok for check in report.checks if check.name != "epoch"), "but for the filler of the test"
