@@ -9,7 +9,7 @@ from functools import partial
 
 from drivers.scale.encoders.american import cardinal, rlws, sma, weightronix
 from drivers.scale.encoders.comma import ad_std, cas22, dini_ext, dini_std
-from drivers.scale.encoders.european import bilanciai, prot_f, systec
+from drivers.scale.encoders.european import bilanciai, prot_f, sartorius_sbi, systec
 from drivers.scale.encoders.rinstrum import rinstrum_fmt1, rinstrum_fmt2, rinstrum_net
 from drivers.scale.encoders.shown import Encoder, Shown
 from drivers.scale.encoders.toledo import mt_sics, toledo
@@ -51,6 +51,7 @@ ENCODERS: dict[str, Encoder] = {
     "bilanciai": bilanciai,
     "systec": systec,
     "prot_f": prot_f,
+    "sartorius_sbi": sartorius_sbi,
 }
 """By the indicator's name in `config/indicators/`."""
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from drivers.ports import CommandNo
 from drivers.scale.encoders.american import sma
 from drivers.scale.encoders.comma import ad_std, dini_ext, dini_std
-from drivers.scale.encoders.european import SYSTEC_MOVING, systec
+from drivers.scale.encoders.european import SYSTEC_MOVING, sartorius_sbi, systec
 from drivers.scale.encoders.rinstrum import ANSWER, GROSS_REGISTER, READ_LITERAL, rinstrum_net
 from drivers.scale.encoders.shown import Encoder, Shown, xor_hex
 from drivers.scale.encoders.toledo import mt_sics
@@ -352,6 +352,20 @@ class Rlws(Answers):
         return b"??\r\n" if no else b"OK\r\n"
 
 
+class SartoriusSbi(Answers):
+    """ESC and a letter: P print, V zero. What is told to it is not answered."""
+
+    streaming = True
+
+    def answer(self, request: bytes) -> bytes:
+        match request:
+            case b"\x1bP":
+                return sartorius_sbi(self.desk.shown())
+            case b"\x1bV":
+                self.desk.zero()
+        return b""
+
+
 ANSWERS: dict[str, type[Answers]] = {
     "yaohua_command": YaohuaCommand,
     "toledo": Toledo,
@@ -364,5 +378,6 @@ ANSWERS: dict[str, type[Answers]] = {
     "rlws": Rlws,
     "sma": Sma,
     "systec": Systec,
+    "sartorius_sbi": SartoriusSbi,
 }
 """By the indicator's name; the others only send."""

@@ -1,7 +1,7 @@
-"""Società Cooperativa Bilanciai, Systec IT and the "protocol F" of Italian indicators.
+"""Società Cooperativa Bilanciai, Systec IT, the "protocol F" of Italian indicators, and Sartorius SBI.
 
 Sources: Bilanciai DD700 manual p. 7; Systec IT serial interface description (the field widths and the example record,
-whose checksum is the CRC-16 written here); captured frames of protocol F.
+whose checksum is the CRC-16 written here); captured frames of protocol F; Sartorius Master series manual p. 54 and 55.
 """
 
 from drivers.scale.encoders.shown import Shown, whole
@@ -54,3 +54,12 @@ def prot_f(shown: Shown) -> bytes:
     if shown.out_of_range or shown.moving:
         return b"\x02" + (b"-" if shown.out_of_range else b"I") * 6 + b"\x03"
     return b"\x02" + (b"-" if shown.minus else b"") + shown.unsigned(6, "0") + b"\x03"
+
+
+def sartorius_sbi(shown: Shown) -> bytes:
+    """22 characters: the ID code N before whatever is displayed, no unit while it moves; H and L out of range."""
+    if shown.out_of_range:
+        return b"Stat" + b" " * 8 + (b"H " if shown.overload else b"L ") + b" " * 6 + b"\r\n"
+    sign = b"-" if shown.minus else b"+"
+    unit = b"" if shown.moving else shown.unit.encode()
+    return b"N     " + sign + b" " + shown.unsigned(8) + b" " + unit.ljust(3) + b"\r\n"

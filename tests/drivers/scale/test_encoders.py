@@ -33,6 +33,8 @@ KNOWN: list[tuple[str | Encoder, Shown, bytes]] = [
     ("prot_f", Shown(-494, unit="t", decimals=3), b"\x02-00.494\x03"),
     ("dingsong_c", Shown(8), bytes.fromhex("02416330203020302030203820") + b"<0t\x03"),
     ("prot_f", Shown(20, moving=True), b"\x02IIIIII\x03"),
+    ("sartorius_sbi", Shown(1_236, decimals=2, unit="t"), b"N     +     1.24 t  \r\n"),
+    ("sartorius_sbi", Shown(0, overload=True), b"Stat        H       \r\n"),
 ]
 
 

@@ -15,7 +15,9 @@ INDICATORS = sorted(ENCODERS)
 _profile = cache(load_profile)
 UP_TO_THE_NEXT = ["eq_plain", "eq_reversed"]
 SAYS_NOTHING_OF_RANGE = {"yaohua_tf0", "yaohua_command", "eq_plain", "eq_reversed", "eq_kg", "gw_paren"}
-SAYS_NOTHING_OF_NET = {"yaohua_tf0", "eq_plain", "eq_reversed", "eq_kg", "mt_sics", "bilanciai", "prot_f", "dingsong_c"}
+SAYS_NOTHING_OF_NET = {
+    "yaohua_tf0", "eq_plain", "eq_reversed", "eq_kg", "mt_sics", "bilanciai", "prot_f", "dingsong_c", "sartorius_sbi",
+}  # fmt: skip
 """Where a tare at the indicator makes net of the number and nothing tells."""
 NO_PLACE_FOR_A_SIGN = {"bilanciai", "dingsong_c"}
 LINE_NOISE = [b"", b"\x00\xff", b"\x02", b"\r\n", b"weigh02THS0797", b"ST,GS,+00", b"<0", b"$0"]

@@ -16,7 +16,7 @@ import pytest
 from drivers.ports import CommandRefused, DriverError, Scale, ScaleCommand
 from drivers.readings import Health, WeightReading
 from drivers.registry import build_scale
-from drivers.worker import ReaderWorker, monotonic_ms
+from drivers.worker import ReaderWorker
 from edge.domain.scale_monitor import ScaleMonitor, ScaleRules, ScaleState
 from tests.drivers.scale.benches import BENCHES, DIVISION_KG, Bench, Wire
 from tests.drivers.test_worker import Heard
@@ -110,9 +110,12 @@ def check_motion(rig: Rig) -> None:
             assert monitor.state(reading.received_ms) is not ScaleState.STABLE
             if rig.bench.tells_motion:
                 assert reading.gross_kg is None or reading.stable is False
-    for reading in rig.from_now():
+
+    def comes_to_rest(reading: WeightReading) -> bool:
         monitor.feed(reading)
-    assert monitor.state(monotonic_ms()) is ScaleState.STABLE
+        return monitor.state(reading.received_ms) is ScaleState.STABLE
+
+    rig.until(comes_to_rest)
 
 
 def check_noise(rig: Rig) -> None:
@@ -122,7 +125,7 @@ def check_noise(rig: Rig) -> None:
     rig.wire.set_noisy(True)
     assert weights_of(rig.seen(0.12)) <= {14_520}
     rig.wire.set_noisy(False)
-    assert weights_of(rig.from_now()) == {14_520}
+    assert weights_of(rig.shows(14_520)) == {14_520}
 
 
 def check_commands(rig: Rig) -> None:
