@@ -15,7 +15,7 @@ from sync.office.requests import MOST_FEN
 from sync.office.store.database import Store
 from sync.office.store.money import Payment, grant_by_hand, post_payment
 from sync.office.store.orders import open_instance
-from sync.office.store.reconcile import refuse_while_reconciling, ungranted, untold
+from sync.office.store.reconcile import refuse_ungranted, refuse_while_reconciling
 from sync.office.store.terms import current_term
 from sync.office.store.topups import Grant, find_account, find_grant, followed_term
 
@@ -95,8 +95,7 @@ def code_of(store: Store, key: Ed25519PrivateKey, instance: str, account: str) -
             raise NotAllowed("account", account, "该厂没有此账户的额度", "nothing was ever granted there")
         if grant.frozen or grant.state != "open":
             raise NotAllowed("plant", instance, "该期不再收额度", f"is {'frozen' if grant.frozen else grant.state}")
-        if instance in ungranted(tx):
-            raise untold(instance)
+        refuse_ungranted(tx, instance)
         term = current_term(tx)
         follows = followed_term(tx, instance) == term.number
     # The moment of the grant, not of this showing: the signature then is the same too, and somebody who reads the

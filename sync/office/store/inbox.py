@@ -184,14 +184,17 @@ def _freeze(tx: Connection, plant: str, instance: str, kind: str, seq: int, what
 def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, state: State) -> None:
     """Hold a STATE against the inbox: another hash under its number is a FORK; fewer rows than it sent are told.
 
-    A plant that fenced itself was told of more rows than it has, or of others: no late message, so it is frozen here.
+    A plant that fenced itself is a copy, whatever its rows are, and says so: it sells nothing and sends no rows. It is
+    told, and nothing is frozen by it, for the original may come back.
     """
+    if state.mode == "fenced":
+        what = "厂以副本运行 the plant runs on a copy of its books: put the true ones back, or settle and enrol again"
+        tell(tx, plant, instance, [Incident(last_seq, "copy", now_text(), what)])
+        return
     mine = (inbox.c.instance == instance, inbox.c.seq == state.last_seq)
     kept = tx.execute(select(inbox.c.hash).where(*mine)).scalar()
     if kept is not None and kept != state.last_hash:
         _freeze(tx, plant, instance, "fork", state.last_seq, f"row {state.last_seq} is another one at the plant")
-    elif state.mode == "fenced":
-        _freeze(tx, plant, instance, "fork", last_seq, "the plant lacks rows that came from it, or has others")
     elif state.last_seq < last_seq:
         what = f"the plant tells of {state.last_seq} rows, {last_seq} came: a restored copy, or a late message"
         tell(tx, plant, instance, [Incident(last_seq, "fewer", now_text(), what)])
@@ -204,8 +207,9 @@ def tell_restored(tx: Connection, plant: str, instance: str, last_seq: int, lost
 
 
 def tell_nonsense(tx: Connection, plant: str, instance: str, last_seq: int, number: int) -> None:
-    """The plant names a term that no head office can have reached; told once, and the STATE is worth nothing."""
-    what = f"the plant names term {number}, which no head office can have begun: its STATE is not believed"
+    """A STATE is worth nothing for the term that it names: no head office can have reached it, or only a box that was
+    replaced, and may be stolen, knows of it. Told once."""
+    what = f"the plant names term {number}: not believed, for its epoch is closing or no head office can be so far"
     tell(tx, plant, instance, [Incident(last_seq, "restored", now_text(), what)])
 
 

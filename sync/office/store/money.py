@@ -14,7 +14,7 @@ from sync.office.store.cover import cover_exposure
 from sync.office.store.database import insert_first, insert_new, next_change
 from sync.office.store.found_again import open_account
 from sync.office.store.policy_notes import note_granted
-from sync.office.store.reconcile import Mode, mode_of, refuse_while_reconciling, ungranted, untold
+from sync.office.store.reconcile import Mode, mode_of, refuse_ungranted, refuse_while_reconciling, ungranted
 from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments, undone
 from sync.units import format_fen
 
@@ -235,7 +235,8 @@ def grant_wanted(tx: Connection, account: str) -> bool:
 
 
 def barred_instances(tx: Connection) -> set[str]:
-    """Instances that get no grants: their ledger forked or its chain broke, or they have not told since a restore."""
+    """Instances that get no grants: their ledger forked or its chain broke, they have not told since a restore, or a
+    copy speaks for them."""
     frozen = set(tx.execute(select(instances.c.instance).where(instances.c.frozen != "")).scalars())
     return frozen | ungranted(tx)
 
@@ -246,8 +247,7 @@ def grant_by_hand(tx: Connection, account: str, instance: str, amount_fen: int) 
     before = load_account(tx, account)
     if before is None:
         raise NotAllowed("account", account, "没有这个账户", "no such account")
-    if instance in ungranted(tx):
-        raise untold(instance)
+    refuse_ungranted(tx, instance)
     if instance in barred_instances(tx):
         raise NotAllowed("plant", instance, "账本分叉,已冻结", "its ledger forked; it is frozen")
     if not 0 < amount_fen <= before.free_fen:

@@ -16,7 +16,7 @@ from sync.office.notices import NoticeRequest
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import insert_first, lock_name, next_change
 from sync.office.store.money import load_account, prepaid_account, save_grants
-from sync.office.store.reconcile import refuse_untold, refuse_while_reconciling, ungranted, untold
+from sync.office.store.reconcile import refuse_ungranted, refuse_untold, refuse_while_reconciling, ungranted
 from sync.office.store.schema import credits, customers, documents, instances, notices, shipments
 from sync.units import format_fen, format_kg
 
@@ -175,7 +175,7 @@ def open_instance(tx: Connection, plant: str) -> str:
         raise NotAllowed("plant", plant, "账本对不上,已冻结", f"is frozen: {row[1]}")
     if row[0] in ungranted(tx):
         refuse_while_reconciling(tx)
-        raise untold(row[0])
+        refuse_ungranted(tx, row[0])
     return str(row[0])
 
 
@@ -190,8 +190,7 @@ def _may_grow(tx: Connection, instance: str) -> None:
         )
     if frozen:
         raise NotAllowed("plant", instance, "账本对不上,已冻结", f"is frozen: {frozen}")
-    if instance in ungranted(tx):
-        raise untold(instance)
+    refuse_ungranted(tx, instance)
 
 
 def _changeable(tx: Connection, number: str) -> Any:

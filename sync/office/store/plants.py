@@ -20,7 +20,7 @@ from sync.office.store.database import lock_name, next_change, put
 from sync.office.store.inbox import compare_ledgers, tell_nonsense, tell_restored
 from sync.office.store.money import note_state, recall_grants
 from sync.office.store.policy_notes import note_heard
-from sync.office.store.reconcile import Mode, forget_documents, judge_state, mode_of
+from sync.office.store.reconcile import IS_COPY, Mode, forget_documents, judge_state, mode_of
 from sync.office.store.schema import allotments, documents, dropped, instances
 from sync.office.store.terms import current_term
 from sync.terms import Told, judge_told
@@ -97,17 +97,25 @@ def hear_state(tx: Connection, instance: str, state: State) -> Heard:
     original = not (short or frozen or state.mode == "fenced")
     newer = told_place > place or not last or state.at >= datetime.fromisoformat(last["at"])
     judged = judge_state(tx, head, state, lost=_remember(tx, head, state), original=original)
-    if judge_told(current_term(tx), state.term, fenced=not original) is Told.NONSENSE:
+    told = judge_told(current_term(tx), state.term, fenced=not original)
+    if told is Told.NONSENSE or (told is Told.RIVAL and head["state"] != "open"):
         tell_nonsense(tx, head["plant"], instance, head["last_seq"], state.term.number if state.term else 0)
         original = False
     granted = original and _believe(tx, head, state, newer)
     if original or (not short and frozen) or state.mode == "fenced":
-        status = state.model_dump(mode="json") | ({} if newer else {"at": last["at"]})
-        fields = {"status": canonical(status), "status_at": now_text()}
+        fields = {"status": canonical(_status(last, state, newer)), "status_at": now_text()}
         tx.execute(update(instances).where(instances.c.instance == instance).values(**fields))
     if granted or judged:
         next_change(tx)
     return Heard(granted, short)
+
+
+def _status(last: Mapping[str, Any], state: State, newer: bool) -> dict[str, Any]:
+    """What is kept of a STATE. Of a copy only that it is one: how far the original was is still the original's word."""
+    told = state.model_dump(mode="json")
+    if state.mode == "fenced":
+        return {"at": told["at"], **last, "mode": "fenced"}
+    return told if newer else {**told, "at": last["at"]}
 
 
 def _place(status: Mapping[str, Any]) -> tuple[int, int]:
@@ -143,13 +151,14 @@ def read_committed(tx: Connection, instance: str, after_document: int, most: int
     """What `sync.answers` answers from: all grants, and at most `most` documents behind a number.
 
     Books that do not know what the plants hold tell no grants, only that they are there (ACK), so that the plants tell.
-    A frozen or settled instance is told nothing but that: who listens may be a copy, or a thief.
+    A frozen or settled instance, and one for which a copy spoke last, is told nothing but that: who listens may be the
+    copy, or a thief.
     """
-    last_seq, last_hash, frozen, state = tx.execute(
-        select(instances.c.last_seq, instances.c.last_hash, instances.c.frozen, instances.c.state)
+    last_seq, last_hash, frozen, state, copy = tx.execute(
+        select(instances.c.last_seq, instances.c.last_hash, instances.c.frozen, instances.c.state, IS_COPY)
         .where(instances.c.instance == instance)
     ).one()  # fmt: skip
-    if frozen or state == "settled":
+    if frozen or copy or state == "settled":
         return Committed({}, (), last_seq, last_hash, current_term(tx))
     known = allotments.c.instance == instance if mode_of(tx) is Mode.NORMAL else false()
     totals = tx.execute(select(allotments.c.account, allotments.c.granted_fen).where(known))

@@ -22,6 +22,8 @@ from sync.office.store.terms import begin_term, current_term, term_began_at
 from sync.terms import Told, credible, judge_told, may_be_granted, next_term
 
 _MODE, _FOREIGN = "reconciling", "foreign_term"
+IS_COPY = instances.c.status.contains('"mode":"fenced"')
+"""Whether a plant epoch's last STATE came from a copy of its books. Canonical JSON holds this text nowhere else."""
 
 
 class Mode(IntEnum):
@@ -101,12 +103,23 @@ def untold(instance: str) -> NotAllowed:
 
 
 def ungranted(tx: Connection) -> set[str]:
-    """Plant epochs that get no grants until they have told in the current term."""
+    """Plant epochs that get no grants: until they have told in the current term, and while a copy speaks for them."""
     own = current_term(tx)
-    if may_be_granted(own, 0):
-        return set()
-    listed = tx.execute(select(instances.c.instance, instances.c.told_term).where(instances.c.state == "open"))
-    return {name for name, number in listed if not may_be_granted(own, number)}
+    listed = tx.execute(select(instances.c.instance, instances.c.told_term, IS_COPY).where(instances.c.state == "open"))
+    return {name for name, number, copy in listed if copy or not may_be_granted(own, number)}
+
+
+def refuse_ungranted(tx: Connection, instance: str) -> None:
+    """NotAllowed for a grant to a plant epoch that gets none; says which of the two reasons it is."""
+    if instance not in ungranted(tx):
+        return
+    if tx.execute(select(IS_COPY).where(instances.c.instance == instance)).scalar():
+        raise NotAllowed(
+            "plant", instance,
+            "该厂正以账本副本运行;换回原账本,或结算该期并登记新一期",
+            "runs on a copy of its books: put the true ones back, or settle this epoch and enrol the next",
+        )  # fmt: skip
+    raise untold(instance)
 
 
 def begin_reconcile(tx: Connection, why: str) -> Term:
@@ -181,12 +194,14 @@ def judge_state(tx: Connection, head: Any, state: State, *, lost: bool, original
 
     `lost` says that the plant has grants or documents from us which the books did not hold; `original`, that nothing
     speaks against it being the one and only box. Of a forked ledger two boxes tell: neither has the last word.
+    Only an open epoch can stop all the others: a box that was replaced may be in a thief's hands. What such a one has
+    more from us still counts, at the cost of the accounts it names.
     """
-    own, mode = current_term(tx), mode_of(tx)
+    own, mode, trusted = current_term(tx), mode_of(tx), head["state"] == "open"
     told = judge_told(own, state.term, fenced=not original)
     if told is Told.RIVAL and state.term is not None:
-        return _hear_rival(tx, head["instance"], state.term.number, mode)
-    if lost and mode is Mode.NORMAL:
+        return trusted and _hear_rival(tx, head["instance"], state.term.number, mode)
+    if lost and trusted and mode is Mode.NORMAL:
         _begin(tx, f"{head['instance']} has more from us than these books hold")
         return True
     if told is Told.LAST_WORD and own.number > 1 and not _unknown_accounts(tx, state):

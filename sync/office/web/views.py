@@ -120,6 +120,8 @@ def plant_rows(rows: list[dict[str, Any]], link: OfficeLink | None, words: Words
             row["badge"] = frozen if row["state"] == "open" else f"{frozen} · {words(row['state'])}", "red"
         elif row["state"] != "open":
             row["badge"] = words(row["state"]), "grey"
+        elif row["mode"] == "fenced":
+            row["badge"] = words("runs_on_copy"), "red"
         elif not row["status_at"]:
             row["badge"] = words("never"), "grey"
         else:

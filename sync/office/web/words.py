@@ -205,6 +205,7 @@ INCIDENTS: dict[str, tuple[str, str, str]] = {
     "fork": ("账本分叉", "Ledger fork", "red"),
     "chain": ("哈希链断裂", "Chain broken", "red"),
     "unknown_account": ("账户不存在", "Unknown account", "red"),
+    "copy": ("以账本副本运行", "Runs on a copy", "red"),
     "fewer": ("账本变短", "Ledger shorter", "amber"),
     "late_ticket": ("结算后到的票", "Late ticket", "red"),
     "late_void": ("结算后到的作废", "Late void", "red"),

@@ -20,9 +20,17 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "no_such_day": ("没有这一天，显示的是今天", "there is no such day; this is today"),
     "future_day": ("还没到这一天", "this day has not come yet"),
     "frozen_says": (
-        "账本与总部对不上，不再分配额度。从备份恢复的箱子就是这样：按手册结算本期，登记下一期。",
-        "Its ledger does not fit head office's, so it gets no more money. A box restored from a backup looks like "
-        "this: settle this epoch as the manual says and enrol the next.",
+        "账本与总部对不上，不再分配额度。可能有两台机器用同一密钥：登记下一期，按手册结算本期。",
+        "Its ledger does not fit head office's, so it gets no more money. Perhaps two boxes use one key: enrol the "
+        "next epoch and settle this one as the manual says.",
+    ),
+    "runs_on_copy": ("以副本运行", "runs on a copy"),
+    "copy_says": (
+        "该厂正以账本的旧副本运行，不开票，也不给额度。原数据目录还在：停机，放回原处，再启动，即恢复正常。"
+        "已丢失：登记下一期，按手册结算本期。",
+        "This plant runs on an old copy of its books: it sells nothing and gets no money. If its true folder still "
+        "exists, stop the box, put it back, start it, and all is as before. If it is lost: enrol the next epoch and "
+        "settle this one as the manual says.",
     ),
     "list_of_day": ("当日出库清单", "shipments of this day"),
     "all_customers": ("各客户", "Customers"),

@@ -60,7 +60,7 @@ def test_a_plant_that_fenced_itself_gets_nothing_more(store: Store, plant: FakeP
         state = plant.state({ACCOUNT: asking}).model_copy(update={"mode": "fenced"})
         hear_state(tx, plant.instance.wire_id, state)
     assert granted(store).get("HX01", 0) == 0
-    with pytest.raises(NotAllowed, match="frozen: the plant lacks rows"):
+    with pytest.raises(NotAllowed, match="runs on a copy of its books"):
         issue(store)
 
 

@@ -77,8 +77,53 @@ def test_a_return_that_a_fenced_copy_tells_frees_nothing(store: Store, plant: Fa
     hear(store, plant, state.model_copy(update={"mode": "fenced"}))
     assert free(store) == 0
     assert sent(store, plant) == ({}, [])
-    hear(store, plant, state)
-    assert free(store) == 0, "of two boxes with one key neither is believed"
+
+
+def test_a_fenced_copy_freezes_nothing_and_gets_nothing(store: Store, plant: FakePlant) -> None:
+    """An old copy is tried, writes rows of its own at the gate, and the true folder is put back."""
+    pay(store, 10_000_000)
+    grant(store, plant, 4_000_000)
+    plant.truck("N1", ACCOUNT, 2_000_000, 10_000, PRICE)
+    take(store, plant)
+    hear(store, plant, plant.state({ACCOUNT: has(4_000_000)}))
+    copy = copy_of(plant, 2)
+    for _ in range(5):
+        copy.write(wire.Alarm(source="gate", what="x", at=plant.now()))
+    fenced = copy.state({ACCOUNT: has(0, want_fen=9_000_000)}).model_copy(update={"mode": "fenced"})
+    for _ in range(3):
+        hear(store, plant, fenced)
+    assert kinds(store).count("copy") == 1 and "fork" not in kinds(store)
+    assert granted(store) == {"HX01": 4_000_000} and sent(store, plant) == ({}, [])
+    for refused in (lambda: issue(store, notice="N8"), lambda: grant(store, plant, 1)):
+        with pytest.raises(NotAllowed, match="runs on a copy of its books"):
+            refused()
+    pay(store, 5_000_000, "B2")
+    assert granted(store) == {"HX01": 4_000_000}, "nor what waits for money"
+    plant.truck("N2", ACCOUNT, 2_000_000, 10_000, PRICE)
+    assert not hear(store, plant, plant.state({ACCOUNT: has(4_000_000)})).short
+    take(store, plant)
+    assert account(store)["dispatched_fen"] == 4_000_000 and sent(store, plant)[0] == {ACCOUNT: 4_000_000}
+    assert issue(store, notice="N8", limit_kg=10_000).hold_fen == 2_000_000
+
+
+def test_only_an_open_epoch_stops_the_others(store: Store, plant: FakePlant) -> None:
+    """Of a box that is replaced and not settled, what it has from us counts, and nothing else that it says."""
+    pay(store, 10_000_000)
+    pay(store, 9_000_000, "B2", customer_id="C2", customer_name="二")
+    thief, following = plant, FakePlant(epoch=2)
+    with store.write() as tx:
+        enrol(tx, "HX01", "一厂", following.key.public_key())
+    tell(store, thief, Term(number=5, id="0" * 32), thief.state({ACCOUNT: has(want_fen=5)}))
+    assert mode(store) is Mode.NORMAL and kinds(store) == ["restored"]
+    assert begin(store).number == 2, "nor does it make us count from its number"
+    with store.write() as tx:
+        tx.exec_driver_sql("UPDATE meta SET number = 0 WHERE name = 'reconciling'")
+        tx.exec_driver_sql("UPDATE instances SET told_term = 2")
+    tell(store, thief, term(store), thief.state({ACCOUNT: has(12_000_000)}, documents=10**6))
+    assert mode(store) is Mode.NORMAL and free(store) == -2_000_000, "it may have them: they stay reserved"
+    with pytest.raises(NotAllowed):
+        issue(store, limit_kg=10_000)
+    assert issue(store, customer_id="C2", limit_kg=10_000).hold_fen == 2_000_000
 
 
 def test_the_very_ledger_that_is_applied_tells_its_return(store: Store, plant: FakePlant) -> None:
