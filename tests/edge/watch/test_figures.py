@@ -44,7 +44,7 @@ def test_a_fraud_is_caught(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRIES)
 def test_without_its_rules_a_fraud_goes_unseen(name: str) -> None:
-    """The control: what is caught is caught by the rule that is meant for it. At 1 in 20, 4 of 4 come once in 160 000."""
+    """What is caught is caught by the rule meant for it. At 1 in 20, 4 of 4 come once in 160 000 runs."""
     seeds = _seeds(4)
     assert caught(name, seeds, WatchRules(off=SEEN_BY[name])) < 4, seeds
 
