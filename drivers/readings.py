@@ -22,6 +22,7 @@ class WeightReading:
     `stable` is the indicator's own flag, None where the protocol has none.
     `received_ms` is the monotonic clock at the frame's last byte; `raw` the frame as it came (evidence).
     `alibi` is the number under which the indicator itself keeps this weighing, None where it says none.
+    `after_damage`: something between the reading before and this one was damaged on the way, so they are not in a row.
     """
 
     gross_kg: int | None
@@ -30,6 +31,7 @@ class WeightReading:
     raw: bytes
     fault: WeightFault | None = None
     alibi: int | None = None
+    after_damage: bool = False
 
 
 class PlateColor(StrEnum):

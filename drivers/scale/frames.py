@@ -36,6 +36,9 @@ class FrameDecoder:
         self._longest = frame.longest
         self._clear_parity_bit = frame.clear_parity_bit
         self._learner = _Learner(profile.check) if profile.check and profile.check.use == "learn" else None
+        self._demands_checksum = profile.check is not None and profile.check.use == "verify"
+        self._damaged = False
+        """Since the last frame something came that was none, on a line whose frames carry a checksum."""
         self._neighbours = _Neighbours()
         self._widest = len(self._start) + max(reader.widest for reader in self._readers)
         self._raw = bytearray()
@@ -69,6 +72,7 @@ class FrameDecoder:
 
     def forget(self) -> None:
         """Drop what has come of an unfinished frame, because what comes next belongs to another time."""
+        self._damaged = self._damaged or (self._is_checked and bool(self._seen.strip()))
         self._raw.clear()
         self._seen.clear()
         self._neighbours = _Neighbours()
@@ -96,19 +100,28 @@ class FrameDecoder:
                     after += 1
                 else:
                     learner.awaited = expected
-            if weight:
-                found.append(weight)
+            self._take(found, weight)
             at = after if weight else at + 1
 
     def _lines(self, found: list[WireWeight], ends: re.Pattern[bytes]) -> int:
         """Frames told by their end; the beginning of the line may be junk."""
         begin = 0
         for end in ends.finditer(self._seen):
-            weight = self._search(max(begin, end.end() - self._longest), end.end())
-            if weight:
-                found.append(weight)
+            begin = max(begin, end.end() - self._longest)
+            if self._seen[begin : end.start()].strip():
+                self._take(found, self._search(begin, end.end()))
             begin = end.end()
         return max(begin, len(self._seen) - self._longest)
+
+    def _take(self, found: list[WireWeight], weight: WireWeight | None) -> None:
+        """A frame, or what should have been one. Where no checksum is demanded any text may stand between frames."""
+        if weight:
+            found.append(weight._replace(after_damage=True) if self._damaged else weight)
+        self._damaged = weight is None and self._is_checked
+
+    @property
+    def _is_checked(self) -> bool:
+        return self._demands_checksum or bool(self._learner and self._learner.sure)
 
     def _up_to_the_next_start(self, found: list[WireWeight]) -> int:
         """Frames told by their start alone: each is complete when the next begins."""
@@ -216,7 +229,7 @@ def to_reading(wire: WireWeight, received_ms: int, unit: Unit = "kg", *, accept_
     """
     weight = _gross_kg(wire, unit, accept_net)
     gross_kg, fault = (None, weight) if isinstance(weight, WeightFault) else (weight, None)
-    return WeightReading(gross_kg, wire.stable, received_ms, wire.raw, fault, wire.alibi)
+    return WeightReading(gross_kg, wire.stable, received_ms, wire.raw, fault, wire.alibi, wire.after_damage)
 
 
 def _gross_kg(wire: WireWeight, unit: Unit, accept_net: bool) -> int | WeightFault:

@@ -35,6 +35,9 @@ class WireWeight(NamedTuple):
     `weight` is None when the frame carries no weight that may be used: overload, underload, an error, or a number that
     is something else. `stable`, `mode` and `unit` (lower case) are None where the frame does not say. `gross` is given
     where the frame tells it beside a net weight; `alibi` is the number of the weighing in the indicator's own memory.
+    `after_damage`: on a line with checksums, something before it was no frame or had a wrong one.
+    `out_of_range_digits` are what stands on the wire beside an overload or underload bit: for a person's diagnosis,
+    never a weight.
     """
 
     weight: Decimal | None
@@ -47,6 +50,8 @@ class WireWeight(NamedTuple):
     tare: Decimal | None = None
     gross: Decimal | None = None
     alibi: int | None = None
+    after_damage: bool = False
+    out_of_range_digits: Decimal | None = None
 
 
 Said = dict[str, Any]
@@ -290,6 +295,7 @@ class LayoutReader:
             tare,
             weight + tare if self._adds_tare and weight is not None and tare is not None else None,
             said.get("alibi"),
+            out_of_range_digits=values.get("weight") if overload or underload else None,
         )
 
     def _check_fits(self, check: Checksum, found: re.Match[bytes]) -> bool:

@@ -5,8 +5,9 @@ equal while none differs by more than one division or says "moving", and the sca
 truck. A dead cable, a stale value, a frame that could not be decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and
 4.4.2; the zero rule: one capture per zero-to-zero cycle.
 
-Equal, because noise makes wrong frames that a checksum does not see (an XOR or a sum is the same when two digits change
-places), and some of them are within a division of the right one: docs/drivers.md has the figures.
+Equal, and with no damaged one between them, because noise makes wrong frames that a checksum does not see (an XOR or a
+sum is the same when two digits change places), and some of them are within a division of the right one:
+docs/drivers.md has the figures.
 """
 
 from collections import deque
@@ -83,6 +84,8 @@ class ScaleMonitor:
         if reading.gross_kg is None:
             self._unsettle()
             return
+        if reading.after_damage:
+            self._unsettle()
         self._keep(reading.gross_kg, reading)
         if reading.received_ms >= self._curve_next_ms:
             self._curve.append(reading.gross_kg)

@@ -78,6 +78,26 @@ def test_one_flipped_bit_never_changes_a_checksummed_weight(indicator: str) -> N
         assert set(_gross(_strict(indicator), bytes(flipped))) <= {45_120, None}, bit
 
 
+@pytest.mark.parametrize("indicator", CHECKSUMMED)
+def test_a_frame_after_a_damaged_one_says_so(indicator: str) -> None:
+    good = ENCODERS[indicator](Shown(45_120))
+    broken = [good.replace(b"5", b"4", 1), good.replace(b"5", b"", 1)]
+    taught = b"".join(ENCODERS[indicator](Shown(kg)) for kg in (100, 1_000, 8_000))
+    for each in broken:
+        stream = taught + good * 2 + each + good * 2
+        found = FrameDecoder(_profile(indicator)).feed(stream)
+        assert [wire.after_damage for wire in found[3:]] == [False, False, True, False], each
+        decoder = FrameDecoder(_profile(indicator))
+        assert [wire for byte in stream for wire in decoder.feed(bytes([byte]))] == found
+
+
+@pytest.mark.parametrize("indicator", sorted(ENCODERS))
+def test_a_clean_line_is_never_called_damaged(indicator: str) -> None:
+    stream = b"".join(ENCODERS[indicator](Shown(kg)) for kg in range(0, 99_999, 997))
+    found = FrameDecoder(_profile(indicator)).feed(stream + b"\r\n" + stream)
+    assert found and not any(wire.after_damage for wire in found)
+
+
 def test_both_scopes_of_the_command_mode_checksum_are_taken() -> None:
     profile = _profile("yaohua_command")
     for clone in (False, True):

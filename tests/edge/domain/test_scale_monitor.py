@@ -88,6 +88,13 @@ def test_one_frame_within_a_division_changes_nothing() -> None:
     assert feeder.why() is Reason.SCALE_MOVING
 
 
+def test_frames_with_a_damaged_one_between_them_are_not_in_a_row() -> None:
+    feeder = Feeder().truck()
+    feeder.monitor.feed(WeightReading(30_000, None, feeder.now_ms, b"30000", after_damage=True))
+    assert feeder.why() is Reason.SCALE_MOVING
+    assert feeder.show(*[30_000] * 4).state is ScaleState.STABLE
+
+
 def test_a_display_finer_than_the_division_is_stable_after_twice_as_many_frames() -> None:
     feeder = Feeder().show(*[0] * 5).show(*[30_001, 30_002, 30_003] * 3)
     assert feeder.why() is Reason.SCALE_MOVING
