@@ -3,7 +3,7 @@
 import threading
 from contextlib import suppress
 
-from drivers.scale.links import LINK_ERRORS, Link, open_link
+from drivers.scale.links import LINK_ERRORS, Dial, Link, open_link
 from drivers.scale.profile import SerialDefaults
 from drivers.worker import monotonic_ms
 
@@ -57,7 +57,7 @@ class Bus:
         """Since when, in monotonic ms; later for the dead."""
         self._changed = threading.Condition()
 
-    def join(self, line: SerialDefaults, address: int | None) -> Place:
+    def join(self, line: SerialDefaults, address: int | None, dial: Dial = open_link) -> Place:
         """Come in, and open the line if it is not. Raises BusError, or one of LINK_ERRORS."""
         with self._changed:
             if self._places and (address is None or any(each.address in (None, address) for each in self._places)):
@@ -65,7 +65,7 @@ class Bus:
             if self._places and line != self._line:
                 raise BusError("another scale on this line has other line settings")
             if self._link is None:
-                self._link = open_link(self.port, line)
+                self._link = dial(self.port, line)
             self._line = line
             place = Place(self, address)
             self._places.append(place)
@@ -113,8 +113,8 @@ _buses: dict[str, Bus] = {}
 _lock = threading.Lock()
 
 
-def join(port: str, line: SerialDefaults, address: int | None) -> Place:
-    """A place at the bus of this port. Raises BusError, or one of LINK_ERRORS."""
+def join(port: str, line: SerialDefaults, address: int | None, dial: Dial = open_link) -> Place:
+    """A place at the bus of this port; the first one `dial`s. Raises BusError, or one of LINK_ERRORS."""
     with _lock:
         bus = _buses.setdefault(port, Bus(port))
-    return bus.join(line, address)
+    return bus.join(line, address, dial)

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -50,10 +51,9 @@ class SerialLink:
 
     def __init__(self, port: str, line: SerialDefaults) -> None:
         self._is_url = "://" in port
+        self._is_pty = _is_pseudo_terminal(port)
         options: dict[str, Any] = {} if self._is_url else {"exclusive": True, "write_timeout": WRITE_WAIT_S}
-        if _is_pseudo_terminal(port):
-            # It has no line: the kernel drops 7 bits and parity, and refuses them at the second open.
-            line = line.model_copy(update={"bytesize": 8, "parity": "N"})
+        line = self._possible(line)
         self._port = serial.serial_for_url(
             port,
             baudrate=line.baud,
@@ -64,6 +64,21 @@ class SerialLink:
             **options,
         )
         self._wait_s = READ_WAIT_S
+
+    def tune(self, line: SerialDefaults) -> None:
+        """Other settings on the open port: opening it anew would pulse DTR. What came with the old ones is dropped.
+
+        Raises ValueError or one of LINK_ERRORS where the port cannot do them.
+        """
+        line = self._possible(line)
+        self._port.apply_settings(
+            {"baudrate": line.baud, "bytesize": line.bytesize, "parity": line.parity, "stopbits": line.stopbits}
+        )
+        self.discard()
+
+    def _possible(self, line: SerialDefaults) -> SerialDefaults:
+        """A pty has no line: the kernel drops 7 bits and parity, and refuses them at the second open."""
+        return line.model_copy(update={"bytesize": 8, "parity": "N"}) if self._is_pty else line
 
     def read(self, wait_s: float = READ_WAIT_S) -> bytes:
         if wait_s != self._wait_s:
@@ -129,6 +144,35 @@ class TcpLink:
         self._socket.close()
 
 
+class Tap:
+    """A link with somebody who listens in: `heard` gets what came, `said` what was sent, each as it happens."""
+
+    def __init__(self, link: Link, heard: Callable[[bytes], None], said: Callable[[bytes], None]) -> None:
+        self._link = link
+        self._heard = heard
+        self._said = said
+
+    def read(self, wait_s: float = READ_WAIT_S) -> bytes:
+        data = self._link.read(wait_s)
+        if data:
+            self._heard(data)
+        return data
+
+    def discard(self) -> None:
+        self._link.discard()
+
+    def write(self, data: bytes) -> None:
+        self._link.write(data)
+        self._said(data)
+
+    def close(self) -> None:
+        self._link.close()
+
+
+Dial = Callable[[str, SerialDefaults], Link]
+"""Opens a path or URL with these settings; `open_link` is the usual one."""
+
+
 def open_link(port: str, line: SerialDefaults) -> Link:
     """Open a path or URL. Raises one of LINK_ERRORS."""
     return TcpLink(port) if port.startswith("socket://") else SerialLink(port, line)
@@ -141,6 +185,8 @@ def reason_of(error: BaseException) -> str:
         return "another program has it open"
     if number == errno.EINVAL:
         return "it does not take these line settings (baud, bytesize, parity, stopbits)"
+    if number and number < 0:
+        return str(error.args[-1])  # of the look-up of a name (gaierror), whose numbers are its own
     if number:
         return os.strerror(number)
     # pyserial's words for these are about polling and its own thread

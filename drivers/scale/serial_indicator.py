@@ -16,7 +16,7 @@ from drivers.scale.asking import Mode, Poll
 from drivers.scale.bus import join
 from drivers.scale.conversation import Listening, Polling
 from drivers.scale.frames import IndicatorProfile, load_profile, to_reading
-from drivers.scale.links import LINK_ERRORS, open_link, reason_of
+from drivers.scale.links import LINK_ERRORS, Dial, open_link, reason_of
 from drivers.scale.profile import ChecksumUse, Parity, SerialDefaults, Unit
 from drivers.worker import monotonic_ms
 
@@ -122,10 +122,16 @@ def check_shared(configs: Sequence[SerialIndicatorConfig]) -> None:
 
 
 class SerialIndicator:
-    """The scale at the end of a line. Every reading is made of bytes that arrived after `open`; nothing is kept."""
+    """The scale at the end of a line. Every reading is made of bytes that arrived after `open`; nothing is kept.
 
-    def __init__(self, name: str, config: SerialIndicatorConfig, indicators: Path | None = None) -> None:
+    `dial` opens the line; for those who listen in.
+    """
+
+    def __init__(
+        self, name: str, config: SerialIndicatorConfig, indicators: Path | None = None, dial: Dial = open_link
+    ) -> None:
         self.name = name
+        self._dial = dial
         self.config = config
         self._profile = config.profile(indicators)
         self._unit = config.unit or self._profile.unit
@@ -142,9 +148,9 @@ class SerialIndicator:
         address = self.config.address_of(profile)
         try:
             if profile.mode == "poll":
-                self._talk = Polling(join(self.config.port, line, address), profile, line)
+                self._talk = Polling(join(self.config.port, line, address, self._dial), profile, line)
             else:
-                self._talk = Listening(open_link(self.config.port, line), profile, address)
+                self._talk = Listening(self._dial(self.config.port, line), profile, address)
         except LINK_ERRORS as error:
             raise DeviceUnavailable(
                 self.name,

@@ -107,7 +107,8 @@ def drive(load: SimulatedLoad, weight_kg: int, ramp: tuple[int, float] | None, s
     goals = itertools.cycle((ramp[0], weight_kg) if ramp else (weight_kg,))
     step_s = ramp[1] if ramp else 1.0
     while (left_s := end_s - time.monotonic()) > 0:
-        load.ramp_to(next(goals), step_s)
+        if ramp:  # to go again to where it stands would be motion to the indicator
+            load.ramp_to(next(goals), step_s)
         time.sleep(min(2 * step_s, left_s))
 
 

@@ -37,6 +37,10 @@ class FarEnd(Protocol):
         """What came from the reader, without waiting."""
         ...
 
+    def is_read(self) -> bool:
+        """Somebody has the near end open."""
+        ...
+
     @property
     def must_listen(self) -> bool:
         """The reader has something to say even when nobody asks it anything."""
@@ -91,7 +95,7 @@ class PtyFarEnd:
         self._master = None
 
     def write(self, data: bytes) -> None:
-        if self._master is None or not self._is_read():
+        if self._master is None or not self.is_read():
             return
         with suppress(BlockingIOError):
             os.write(self._master, data)
@@ -110,10 +114,12 @@ class PtyFarEnd:
         baud = _BAUDS.get(termios.tcgetattr(self._master)[5])
         return SerialDefaults(baud=baud) if baud else None
 
-    def _is_read(self) -> bool:
+    def is_read(self) -> bool:
         """Somebody holds the other side open; else the kernel would keep the bytes for whoever comes."""
+        if self._master is None:
+            return False
         poll = select.poll()
-        poll.register(self._master or 0, select.POLLOUT)
+        poll.register(self._master, select.POLLOUT)
         return all(not events & select.POLLHUP for _, events in poll.poll(0))
 
 
@@ -160,6 +166,10 @@ class TcpFarEnd:
     def read(self) -> bytes:
         self._accept()
         return b"".join(self._received(client) for client in list(self._clients))
+
+    def is_read(self) -> bool:
+        self._accept()
+        return bool(self._clients)
 
     def line(self) -> SerialDefaults | None:
         return None

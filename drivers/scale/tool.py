@@ -1,18 +1,18 @@
-"""What stands behind `weighgate scale decode|list|watch|record|replay`: plain functions, no printing."""
+"""What stands behind `weighgate scale decode|list|watch|command`: plain functions, no printing."""
 
-import json
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
 from serial.tools import list_ports
 
-from drivers.ports import DeviceUnavailable, Scale, ScaleCommand
+from drivers.ports import Scale, ScaleCommand
 from drivers.readings import WeightReading
+from drivers.scale.detect import checking
 from drivers.scale.frames import FrameDecoder, IndicatorProfile, WireWeight, decimal_text
-from drivers.scale.links import LINK_ERRORS, open_link, reason_of
-from drivers.scale.serial_indicator import SerialIndicatorConfig
+from drivers.scale.links import Link, Tap, open_link
+from drivers.scale.profile import SerialDefaults
+from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.worker import monotonic_ms
 
 READ_SIZE = 65_536
@@ -43,13 +43,6 @@ class PortEntry(TypedDict):
     description: str
 
 
-class CaptureLine(TypedDict):
-    """One read of a capture file: milliseconds since its beginning, and the bytes in hex."""
-
-    at_ms: int
-    hex: str
-
-
 def chunks_of(stream: BinaryIO) -> Iterator[bytes]:
     """A file or standard input, piece by piece as it comes."""
     read = getattr(stream, "read1", stream.read)
@@ -58,9 +51,9 @@ def chunks_of(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def decoded(weight: WireWeight) -> Decoded:
-    """One frame as a JSON object."""
+    """One frame as a JSON object. Out of range the digits of the wire are shown, which are no weight."""
     return {
-        "weight": decimal_text(weight.weight),
+        "weight": decimal_text(weight.weight if weight.weight is not None else weight.out_of_range_digits),
         "unit": weight.unit,
         "stable": weight.stable,
         "mode": weight.mode,
@@ -92,6 +85,11 @@ def ports() -> list[PortEntry]:
     ]
 
 
+def stable_name(port: str) -> str:
+    """The name to put into a configuration: the by-path one where there is one, else as it was given."""
+    return port if "://" in port else _alias(BY_PATH, port) or port
+
+
 def _alias(folder: Path, device: str) -> str | None:
     if not folder.is_dir():
         return None
@@ -99,9 +97,7 @@ def _alias(folder: Path, device: str) -> str | None:
     return next((str(link) for link in sorted(folder.iterdir()) if link.resolve() == target), None)
 
 
-class ReadingLine(TypedDict):
-    """One line of `weighgate scale watch`; `per_second` counts the readings of the last 2 s."""
-
+class _Seen(TypedDict):
     kg: int | None
     fault: str | None
     stable: bool | None
@@ -110,7 +106,43 @@ class ReadingLine(TypedDict):
     raw: str
 
 
-def watch(scale: Scale, seconds: float | None = None) -> Iterator[ReadingLine]:
+class ReadingLine(_Seen):
+    """One line of `weighgate scale watch`; `per_second` counts the readings of the last 2 s, the others since it began.
+    `checksums_wrong` is None where the protocol has none."""
+
+    readings: int
+    faults: int
+    checksums_wrong: int | None
+
+
+class WrongChecksums:
+    """Counts the frames of a line that are right but for their checksum."""
+
+    def __init__(self, profile: IndicatorProfile) -> None:
+        self.count: int | None = 0 if profile.check and profile.check.use == "verify" else None
+        self._strict = FrameDecoder(profile)
+        self._loose = FrameDecoder(checking(profile, "ignore"))
+        self._difference = 0
+
+    def heard(self, data: bytes) -> None:
+        """Bytes of the line, as they come."""
+        if self.count is None:
+            return
+        self._difference += len(self._loose.feed(data)) - len(self._strict.feed(data))
+        self.count = max(self.count, self._difference)
+
+
+def watched(config: SerialIndicatorConfig) -> tuple[SerialIndicator, WrongChecksums]:
+    """An indicator whose line is listened to for wrong checksums."""
+    wrong = WrongChecksums(config.profile())
+
+    def dial(port: str, line: SerialDefaults) -> Link:
+        return Tap(open_link(port, line), wrong.heard, lambda _: None)
+
+    return SerialIndicator(config.port, config, dial=dial), wrong
+
+
+def watch(scale: Scale, seconds: float | None = None, wrong: WrongChecksums | None = None) -> Iterator[ReadingLine]:
     """Open a scale and tell what it says until `seconds` are over; once a second also when it says nothing.
 
     Raises DriverError when the scale cannot be opened or is lost.
@@ -119,20 +151,30 @@ def watch(scale: Scale, seconds: float | None = None) -> Iterator[ReadingLine]:
     try:
         begin_ms = told_ms = monotonic_ms()
         times: list[int] = []
+        count = faults = 0
         while seconds is None or monotonic_ms() - begin_ms < seconds * 1000:
             readings = scale.read()
             now_ms = monotonic_ms()
             times = [at for at in times if now_ms - at < RATE_OVER_MS] + [now_ms] * len(readings)
             over_ms = min(RATE_OVER_MS, max(1, now_ms - begin_ms))
             rate = round(len(times) * 1000 / over_ms, 1)
-            if readings or now_ms - told_ms >= SAY_SOMETHING_MS:
-                told_ms = now_ms
-                yield from (_line(reading, rate, scale.garbled) for reading in readings or (None,))
+            if not readings and now_ms - told_ms < SAY_SOMETHING_MS:
+                continue
+            told_ms = now_ms
+            for reading in readings or (None,):
+                count += reading is not None
+                faults += reading is not None and reading.fault is not None
+                yield {
+                    **_line(reading, rate, scale.garbled),
+                    "readings": count,
+                    "faults": faults,
+                    "checksums_wrong": wrong.count if wrong else None,
+                }
     finally:
         scale.close()
 
 
-def _line(reading: WeightReading | None, rate: float, garbled: bool) -> ReadingLine:
+def _line(reading: WeightReading | None, rate: float, garbled: bool) -> _Seen:
     if reading is None:
         return {"kg": None, "fault": None, "stable": None, "per_second": rate, "garbled": garbled, "raw": ""}
     return {
@@ -170,61 +212,3 @@ def _weight(scale: Scale, wait_s: float) -> int | None:
         if readings := scale.read():
             return readings[-1].gross_kg
     return None
-
-
-def record(config: SerialIndicatorConfig, file: Path, seconds: float | None = None) -> int:
-    """Write what comes from a line into a capture (one JSON object a line) until `seconds` are over.
-
-    Returns the number of bytes. Raises FileExistsError rather than touch an older capture, DeviceUnavailable when the
-    line cannot be opened or is lost; what was written until then stays.
-    """
-    total = 0
-    with file.open("x", encoding="ascii") as capture:
-        for at_ms, data in _reads(config, seconds):
-            line: CaptureLine = {"at_ms": at_ms, "hex": data.hex()}
-            capture.write(json.dumps(line) + "\n")
-            capture.flush()
-            total += len(data)
-    return total
-
-
-def _reads(config: SerialIndicatorConfig, seconds: float | None) -> Iterator[tuple[int, bytes]]:
-    """What a line gives: milliseconds since it was opened, and the bytes."""
-    try:
-        link = open_link(config.port, config.line(config.profile()))
-        try:
-            begin_ms = monotonic_ms()
-            while seconds is None or monotonic_ms() - begin_ms < seconds * 1000:
-                if data := link.read():
-                    yield monotonic_ms() - begin_ms, data
-        finally:
-            link.close()
-    except LINK_ERRORS as error:
-        raise DeviceUnavailable(
-            config.port, reason_of(error), "Check the cable, and that no other program has it"
-        ) from error
-
-
-def captured(file: Path) -> Iterator[CaptureLine]:
-    """The reads of a capture. Raises ValueError naming the line that is none."""
-    with file.open(encoding="ascii") as lines:
-        for number, text in enumerate(lines, 1):
-            try:
-                line = json.loads(text)
-                yield {"at_ms": int(line["at_ms"]), "hex": bytes.fromhex(line["hex"]).hex()}
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{file}:{number}: not a line of a capture ({error})") from error
-
-
-def replay(
-    profile: IndicatorProfile, file: Path, *, speed: float = 1.0, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Decoded]:
-    """The frames of a capture at the times they came, `speed` times as fast (0: at once)."""
-    decoder = FrameDecoder(profile)
-    at_ms = 0
-    for line in captured(file):
-        if speed > 0 and line["at_ms"] > at_ms:
-            sleep((line["at_ms"] - at_ms) / 1000 / speed)
-        at_ms = line["at_ms"]
-        yield from map(decoded, decoder.feed(bytes.fromhex(line["hex"])))
-    yield from map(decoded, decoder.finish())

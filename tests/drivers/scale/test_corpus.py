@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from drivers.scale.frames import FrameDecoder, decimal_text, indicator_names, load_profile
+from drivers.readings import WeightFault
+from drivers.scale.frames import FrameDecoder, decimal_text, indicator_names, load_profile, to_reading
 from drivers.scale.tool import decode
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "frames" / "dev.jsonl"
@@ -38,12 +39,16 @@ def test_the_corpus(entry: dict[str, Any]) -> None:
         return
     (only,) = found
     overload = expect.get("overload", False)
-    # Digits sent in overload are not a weight, whatever they are: the corpus notes that, and we report none.
-    assert only["weight"] == (None if overload else expect["weight"])
+    assert only["weight"] == expect["weight"]
     assert (only["unit"], only["stable"], only["mode"]) == (expect["unit"], expect["stable"], expect["mode"])
     assert only["overload"] == overload
     assert only["underload"] == expect.get("underload", False)
     assert bytes.fromhex(only["raw"]) in raw
+    if overload:  # digits beside an overload bit are shown to whoever looks for a fault, and are never a weight
+        decoder = FrameDecoder(_profile(entry["protocol"]))
+        for weight in decoder.feed(raw) + decoder.finish():
+            reading = to_reading(weight, 0)
+            assert (weight.weight, reading.gross_kg, reading.fault) == (None, None, WeightFault.OVERLOAD)
 
 
 @pytest.mark.parametrize("entry", list(_entries()))

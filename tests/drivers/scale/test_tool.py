@@ -11,7 +11,7 @@ from drivers.scale.encoders import Shown, toledo
 from drivers.scale.frames import load_profile
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
-from drivers.scale.tool import captured, chunks_of, decode, ports, record, replay, tell, watch
+from drivers.scale.tool import chunks_of, decode, ports, tell, watch
 
 
 def _config(simulated: SimulatedIndicator) -> SerialIndicatorConfig:
@@ -65,28 +65,3 @@ def test_watch_tells_weight_and_rate_and_then_the_loss(tmp_path: Path) -> None:
         simulated.unplug()
         with pytest.raises(DeviceUnavailable):
             list(lines)
-
-
-def test_a_recording_plays_again_at_its_own_pace(tmp_path: Path) -> None:
-    file = tmp_path / "visit.jsonl"
-    with SimulatedIndicator("ad_std", tmp_path / "scale-1", rate_hz=50) as simulated:
-        simulated.ramp_to(20_000, 0.3)
-        size = record(_config(simulated), file, seconds=0.5)
-        with pytest.raises(FileExistsError):
-            record(_config(simulated), file, seconds=0.1)
-    assert size == sum(len(line["hex"]) // 2 for line in captured(file))
-    waits: list[float] = []
-    played = list(replay(load_profile("ad_std"), file, speed=2, sleep=waits.append))
-    assert played[-1]["weight"] == "20000"
-    assert sum(waits) * 2 == pytest.approx([line["at_ms"] for line in captured(file)][-1] / 1000)
-    assert list(replay(load_profile("ad_std"), file, speed=0)) == played
-
-
-def test_recording_without_a_port_and_a_broken_capture_are_said_in_words(tmp_path: Path) -> None:
-    config = SerialIndicatorConfig(type="serial", port=str(tmp_path / "none"), indicator="toledo")
-    with pytest.raises(DeviceUnavailable, match="none: No such file or directory"):
-        record(config, tmp_path / "x.jsonl", seconds=0.1)
-    broken = tmp_path / "broken.jsonl"
-    broken.write_text('{"at_ms": 1, "hex": "02"}\n{"at_ms": 2, "hex": "0"}\n', encoding="ascii")
-    with pytest.raises(ValueError, match=r"broken\.jsonl:2: not a line of a capture"):
-        list(captured(broken))

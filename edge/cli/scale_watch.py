@@ -1,0 +1,101 @@
+"""`weighgate scale watch`: weight, state, rate and errors of a live line, as a screen or as lines."""
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import click
+
+from drivers.ports import DriverError
+from drivers.scale.tool import ReadingLine, watch, watched
+from edge.cli.common import JSON, Problem, counted
+from edge.cli.scale_options import ADDRESS, BAUD, INDICATOR, SECONDS, config_of, print_lines
+
+STILL_READINGS = 5
+_BIG = {
+    "0": ("█▀█", "█ █", "▀▀▀"), "1": ("▀█ ", " █ ", "▀▀▀"), "2": ("▀▀█", "█▀▀", "▀▀▀"), "3": ("▀▀█", " ▀█", "▀▀▀"),
+    "4": ("█ █", "▀▀█", "  ▀"), "5": ("█▀▀", "▀▀█", "▀▀▀"), "6": ("█▀▀", "█▀█", "▀▀▀"), "7": ("▀▀█", "  █", "  ▀"),
+    "8": ("█▀█", "█▀█", "▀▀▀"), "9": ("█▀█", "▀▀█", "▀▀▀"), "-": ("   ", "▀▀▀", "   "), " ": ("   ", "   ", "   "),
+}  # fmt: skip
+_FAULTS = {
+    "overload": "超载 overload",
+    "underload": "低于零点 below zero",
+    "not_gross": "不是毛重 not a gross weight (is it tared?)",
+    "bad_unit": "单位不认识 unit not known",
+    "not_whole_kg": "不是整公斤 not whole kg",
+}
+
+
+@click.command("watch")
+@click.argument("port")
+@INDICATOR
+@BAUD
+@ADDRESS
+@SECONDS
+@JSON
+def watch_port(
+    port: str, indicator: str, baud: int | None, address: int | None, seconds: float | None, as_json: bool
+) -> None:
+    """Show weight, state, rate and errors of a live line, until Ctrl-C.
+
+    On a terminal one screen that is refreshed; else, and with --json, one line a reading.
+    """
+    config = config_of(port, indicator, baud, address)
+    scale, wrong = watched(config)
+    try:
+        lines = watch(scale, seconds, wrong)
+        if as_json or not sys.stdout.isatty():
+            print_lines(lines, as_json)
+        else:
+            _show(lines, f"{port}   {indicator}")
+    except DriverError as error:
+        raise Problem(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo()
+        sys.exit(0)
+
+
+def _show(lines: Iterable[ReadingLine], title: str) -> None:
+    drawn = 0
+    for screen in screens(lines, title):
+        click.echo(f"\x1b[{drawn}F\x1b[J" if drawn else "", nl=False)
+        click.echo("\n".join(screen))
+        drawn = len(screen)
+
+
+def screens(lines: Iterable[ReadingLine], title: str) -> Iterator[list[str]]:
+    """What the screen shows after each line."""
+    row: deque[int | None] = deque(maxlen=STILL_READINGS)
+    for line in lines:
+        row.append(line["kg"])
+        wrong = "" if line["checksums_wrong"] is None else f"   校验错 wrong checksums {line['checksums_wrong']}"
+        yield [
+            title,
+            "",
+            *(f"    {each}" for each in big(line["kg"])),
+            "",
+            f"  {_state(line, row)}",
+            f"  {line['per_second']:g} /s   {counted(line['readings'], 'reading')}   "
+            f"无重量 without a weight {line['faults']}{wrong}",
+            f"  {line['raw']}"[:100],
+        ]
+
+
+def big(kg: int | None) -> tuple[str, ...]:
+    """A weight in large figures; dashes where there is none."""
+    text = "-----" if kg is None else str(kg)
+    rows = [" ".join(_BIG[each][row] for each in text) for row in range(3)]
+    return (*rows[:2], f"{rows[2]}  kg")
+
+
+def _state(line: ReadingLine, row: "deque[int | None]") -> str:
+    if line["fault"]:
+        return _FAULTS.get(line["fault"], line["fault"])
+    if line["kg"] is None:
+        if line["garbled"]:
+            return "有字节不成帧 bytes but no frames: baud rate or indicator wrong (weighgate scale detect)"
+        return "无数据 silent: nothing comes"
+    if line["stable"] is not None:
+        return "稳定 stable" if line["stable"] else "动态 moving"
+    still = len(row) == STILL_READINGS and len(set(row)) == 1
+    return "不动 standing still (no stable flag)" if still else "变化 changing (no stable flag)"
