@@ -17,6 +17,7 @@ from enum import StrEnum
 from drivers.readings import WeightFault, WeightReading
 from edge.domain.refusal import Reason, Refusal, refuse
 
+CALM_ROWS = 4
 CURVE_STEP_MS = 200
 CURVE_POINTS = 300
 
@@ -65,7 +66,7 @@ class ScaleMonitor:
 
     def __init__(self, rules: ScaleRules) -> None:
         self.rules = rules
-        self._calm: deque[WeightReading] = deque(maxlen=2 * rules.frames_in_a_row)
+        self._calm: deque[WeightReading] = deque(maxlen=CALM_ROWS * rules.frames_in_a_row)
         """The frames since the weight last changed by more than a division."""
         self._agreed_kg: int | None = None
         """The weight on which enough of them agree."""
@@ -194,15 +195,15 @@ class ScaleMonitor:
         return before.gross_kg is None or abs(before.gross_kg - gross_kg) > self.rules.division_kg
 
     def _agree(self) -> int | None:
-        """The weight that `frames_in_a_row` of the calm frames show; None while there is none.
+        """The weight that `frames_in_a_row` equal frames showed last, as long as it is among the calm ones.
 
-        A load at the edge of a division shows two weights by turns: one of them is there often enough before twice as
-        many frames have come. Where a display has finer steps than `division_kg`, so many calm frames are enough, and
-        the most frequent weight counts.
+        A load at the edge of a division shows two weights by turns, and a display with finer steps than `division_kg`
+        shows several: where no row of equal ones comes, the most frequent of `CALM_ROWS` times as many counts.
         """
-        if len(self._calm) < self.rules.frames_in_a_row:
-            return None
         shown = [reading.gross_kg for reading in self._calm]
-        gross_kg = max(shown, key=shown.count)
-        enough = shown.count(gross_kg) >= self.rules.frames_in_a_row or len(shown) == self._calm.maxlen
-        return gross_kg if enough else None
+        row = shown[-self.rules.frames_in_a_row :]
+        if len(row) == self.rules.frames_in_a_row == row.count(row[-1]):
+            return row[-1]
+        if self._agreed_kg in shown:
+            return self._agreed_kg
+        return max(shown, key=shown.count) if len(shown) == self._calm.maxlen else None

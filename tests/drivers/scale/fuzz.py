@@ -137,7 +137,7 @@ def listen(ear: Ear, count: int, seed: int, rows: Sequence[int] = ROWS) -> Tally
                     tally.right[row] += 1
                     continue
                 tally.wrong[row] += 1
-                if len(tally.examples) < 5:
+                if len(tally.examples) < 20:
                     tally.examples.append(f"{row} in a row: {booked.gross_kg} kg of {sent.kg} kg, {booked.frames}")
     return tally
 

@@ -32,12 +32,13 @@ class Sent(NamedTuple):
 class Noise:
     """Damages frames at random; the same seed damages in the same way."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, *, again: bool = True) -> None:
+        """Without `again` nothing is sent twice: one damaged frame is one frame at most."""
         self._chance = chance
         self._behead = 0
         self._ops: tuple[Callable[[bytearray, int], None], ...] = (
-            self._flip, self._lose, self._gain, self._swap, self._other_digit, self._burst, self._again, self._tear,
-        )  # fmt: skip
+            self._flip, self._lose, self._gain, self._swap, self._other_digit, self._burst, self._tear, self._again,
+        )[:None if again else -1]  # fmt: skip
 
     def damage(self, frame: bytes) -> bytes:
         """The frame with one to three damages, never as it was."""
@@ -118,7 +119,7 @@ def _bursts(frames: list[bytes], noise: Noise, chance: random.Random) -> Iterato
         state = chance.getrandbits(64)
         for _ in range(chance.randint(1, LONGEST_BURST)):
             if waiting:
-                yield Noise(random.Random(state)).damage(waiting.pop()), True
+                yield Noise(random.Random(state), again=False).damage(waiting.pop()), True
         for _ in range(chance.randint(1, 3)):
             if waiting:
                 yield waiting.pop(), False
