@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.ports import Scale
 from drivers.readings import DeviceStatus, Health, WeightReading
 from drivers.scale.encoders import encoder
 from drivers.scale.encoders.shown import Shown
@@ -33,14 +34,13 @@ BEFORE_KG, AFTER_KG = 31_000, 42_000
 class Lane:
     """What the plant makes of a scale: its worker, its monitor, and everything it was told."""
 
-    def __init__(self, port: str, indicator: str, **more: object) -> None:
+    def __init__(self, scale: Scale) -> None:
         self.monitor = ScaleMonitor(RULES)
         self.heard: list[WeightReading] = []
         self.statuses: list[DeviceStatus] = []
         self.worker = ReaderWorker(
-            "lane 1 scale", scale_at(port, indicator, **more), on_reading=self._reading, on_status=self._status,
-            on_crash=self._crash,
-        )  # fmt: skip
+            "lane 1 scale", scale, on_reading=self._reading, on_status=self._status, on_crash=self._crash
+        )
 
     def _reading(self, reading: WeightReading) -> None:
         self.heard.append(reading)
@@ -68,7 +68,13 @@ class Lane:
 
 @asynccontextmanager
 async def lane_at(port: str, indicator: str, **more: object) -> AsyncIterator[Lane]:
-    lane = Lane(port, indicator, **more)
+    async with lane_of(scale_at(port, indicator, **more)) as lane:
+        yield lane
+
+
+@asynccontextmanager
+async def lane_of(scale: Scale) -> AsyncIterator[Lane]:
+    lane = Lane(scale)
     lane.worker.start()
     try:
         yield lane
