@@ -230,11 +230,16 @@ def export(config: Path, out: Path | None, plant: str, business_date: str) -> No
 @JSON
 def verify(config: Path, as_json: bool) -> None:
     """Read the books again: chains, shipments, counters, funds, invariant I1. Exit 1 if anything does not hold."""
+    from sync.office.store.database import StoreDamaged
     from sync.office.store.verification import verify_books
     from sync.office.store.views import totals
 
-    with open_configured(config) as (_, store), store.read() as tx:
-        found, sums = verify_books(tx), totals(tx)
+    try:
+        with open_configured(config) as (_, store), store.read() as tx:
+            found, sums = verify_books(tx), totals(tx)
+    except StoreDamaged as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
     told = {"ok": found.ok, "checks": found.checks, "problems": found.problems, "rows": found.rows, "totals": sums}
     kg, yuan = format_kg(sums["net_kg"]), format_fen(sums["amount_fen"])
     good = f"{found.rows} rows hold; {sums['shipments']} tickets, {kg} kg, ¥{yuan}"

@@ -1,14 +1,17 @@
 """`weighgate-office close|settle|suspense|reconcile|backup|restore`: how plant epochs end, and how books come back."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sync.office import epochs, recovery
-from sync.office.command import CONFIG, JSON, open_configured, read_text, say, signed
+from sync.office.command import CONFIG, JSON, open_configured, read_text, say, signed, signed_alone
+from sync.office.persons import TwoPersons, check_names
 from sync.office.refusal import NotAllowed
 from sync.office.settings import load_settings
+from sync.office.store.decisions import two_needed
 from sync.units import format_fen
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -33,30 +36,43 @@ def close(config: Path, plant: str, reason: str, as_json: bool) -> None:
 @click.option("--disk", type=click.Path(path_type=Path), help="The lost box's data folder, or plant.db in it.")
 @click.option("--paper", type=_FILE, help="CSV: ticket,account,plate,net_kg,amount (yuan).")
 @click.option("--last-ticket", default="", help="With --disk: the number on the last stub, or none.")
+@click.option("--suspend-unreadable", is_flag=True, help="With --disk: tickets not readable here go into suspense.")
 @click.option("--first", required=True, help="Name of the first person, of finance or accounting.")
 @click.option("--second", required=True)
 @_PINS
 @JSON
 def settle(
-    config: Path, instance: str, disk: Path | None, paper: Path | None, last_ticket: str, first: str, second: str,
-    pins: Path | None, as_json: bool,
+    config: Path, instance: str, disk: Path | None, paper: Path | None, last_ticket: str, suspend_unreadable: bool,
+    first: str, second: str, pins: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Settle a lost box 结算, an INSTANCE like HX01/1/9f86d081884c7d65, by its disk or by paper; two persons."""
+    """Settle a lost box 结算, an INSTANCE like HX01/1/9f86d081884c7d65, by its disk or by paper; two persons.
+
+    Everything is checked and shown before the PINs are asked for; without them nothing is settled."""
     if (disk is None) == (paper is None):
         raise NotAllowed("disk", "", "--disk 和 --paper 选一个", "give either --disk or --paper")
+    text = read_text(paper) if paper is not None else ""
     with open_configured(config) as (settings, store):
-        persons = signed(settings, first, second, pins)
-        if disk is not None:
-            told = epochs.settle_by_disk(store, instance, disk, persons, last_ticket)
-        else:
-            assert paper is not None
-            told = epochs.settle_by_paper(store, instance, read_text(paper), persons)
-    lines = [f"{instance}: settled by {told['how']}, {told['rows']} rows and {told['stubs']} stubs taken in"]
+
+        def run(persons: TwoPersons | None) -> dict[str, Any]:
+            if disk is None:
+                return epochs.settle_by_paper(store, instance, text, persons)
+            return epochs.settle_by_disk(store, instance, disk, persons, last_ticket, suspend_unreadable)
+
+        check_names(settings, first, second)
+        planned = run(None)
+        if not as_json:
+            click.echo("\n".join(["would be settled 将结算:", *_settled(planned)]), err=True)
+        told = run(signed(settings, first, second, pins))
+    say(as_json, told, "\n".join(_settled(told)))
+
+
+def _settled(told: dict[str, Any]) -> list[str]:
+    lines = [f"{told['instance']}: settled by {told['how']}, {told['rows']} rows and {told['stubs']} stubs taken in"]
     lines += [f"  {account}: ¥{format_fen(fen)} dispatched" for account, fen in told["accounts"].items()]
     lines += _read(told["disk"]) if "disk" in told else []
     if told["suspense"]:
-        lines.append(f"  {told['suspense']} signed rows, parked or forked, wait in suspense 挂账: decide on each")
-    say(as_json, told, "\n".join(lines))
+        lines.append(f"  {told['suspense']} signed rows not counted wait in suspense 挂账: decide on each")
+    return lines
 
 
 def _read(disk: dict[str, Any]) -> list[str]:
@@ -87,30 +103,44 @@ def list_command(config: Path, all_states: bool, as_json: bool) -> None:
         click.echo("nothing in suspense")
 
 
-@suspense.command()
-@CONFIG
-@click.argument("instance")
-@click.argument("seq", type=int)
-@click.option("--reason", required=True)
-@JSON
-def charge(config: Path, instance: str, seq: int, reason: str, as_json: bool) -> None:
-    """The goods left and nobody was charged: book the ticket to its account."""
-    with open_configured(config) as (_, store):
-        row = epochs.charge_late(store, instance, seq, reason, "cli")
-    say(as_json, row, f"{row['ticket']}: ¥{format_fen(row['amount_fen'])} charged to {row['account']}")
+def _decision(command: Callable[..., None]) -> Callable[..., None]:
+    """What both decisions are told: which row, why, and who says so."""
+    for given in (
+        JSON, _PINS, click.option("--second", default="", help="Needed where money is given back."),
+        click.option("--first", required=True, help="Who decides, of finance or accounting."),
+        click.option("--reason", required=True), click.argument("seq", type=int), click.argument("instance"), CONFIG,
+    ):  # fmt: skip
+        command = given(command)
+    return command
 
 
 @suspense.command()
-@CONFIG
-@click.argument("instance")
-@click.argument("seq", type=int)
-@click.option("--reason", required=True)
-@JSON
-def dismiss(config: Path, instance: str, seq: int, reason: str, as_json: bool) -> None:
+@_decision
+def charge(**given: Any) -> None:
+    """The goods left and nobody was charged: book the ticket to its account, in the place of its stub if it has one.
+    Of a void: its truck never left with the goods: give the money back; two persons."""
+    _decide(charge=True, **given)
+
+
+@suspense.command()
+@_decision
+def dismiss(**given: Any) -> None:
     """Not to be charged, and why: it is on another stub, or the load never left."""
-    with open_configured(config) as (_, store):
-        row = epochs.dismiss_late(store, instance, seq, reason, "cli")
-    say(as_json, row, f"{row['ticket']}: dismissed")
+    _decide(charge=False, **given)
+
+
+def _decide(
+    config: Path, instance: str, seq: int, reason: str, first: str, second: str, pins: Path | None, as_json: bool,
+    charge: bool,
+) -> None:  # fmt: skip
+    with open_configured(config) as (settings, store):
+        planned = epochs.plan_late(store, instance, seq, charge)
+        if planned.gives_back and not second:
+            raise two_needed(planned)
+        by = signed(settings, first, second, pins) if second else signed_alone(settings, first, pins)
+        told = epochs.decide_late(store, instance, seq, charge, reason, by)
+    zh, en = epochs.say_late(told)
+    say(as_json, told, f"{en} / {zh} ({told['resolved_by']})")
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sync.keys import KeyFileError
-from sync.office.persons import TwoPersons, two_persons
+from sync.office.persons import TwoPersons, check_names, one_person, two_persons
 from sync.office.recovery import open_books, witness_books
 from sync.office.refusal import NotAllowed
 from sync.office.settings import Settings, load_settings, missing_files
@@ -57,14 +57,26 @@ def open_configured(config: Path) -> Iterator[tuple[Settings, Store]]:
 
 def signed(settings: Settings, first: str, second: str, pins: Path | None) -> TwoPersons:
     """The PINs of two persons: asked for, or the two lines of a file (`-`: standard input) for scripts."""
-    if pins is None:
-        given = [click.prompt(f"PIN {name}", hide_input=True) for name in (first, second)]
-    else:
-        text = sys.stdin.read() if str(pins) == "-" else read_text(pins)
-        given = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(given) != 2:
-            raise NotAllowed("pins", str(pins), "须为两行,每人一行", "two lines are expected, one for each person")
+    check_names(settings, first, second or first)
+    given = _pins((first, second), pins)
     return two_persons(settings, (first, given[0]), (second, given[1]))
+
+
+def signed_alone(settings: Settings, name: str, pins: Path | None) -> str:
+    """The same for what one person of finance or accounting may do."""
+    check_names(settings, name)
+    return one_person(settings, "first", name, _pins((name,), pins)[0])
+
+
+def _pins(names: tuple[str, ...], pins: Path | None) -> list[str]:
+    if pins is None:
+        return [click.prompt(f"PIN {name}", hide_input=True) for name in names]
+    text = sys.stdin.read() if str(pins) == "-" else read_text(pins)
+    given = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(given) != len(names):
+        people = ", ".join(names)
+        raise NotAllowed("pins", str(pins), f"每人一行:{people}", f"one line for each is expected: {people}")
+    return given
 
 
 def read_text(file: Path) -> str:

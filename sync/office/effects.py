@@ -68,6 +68,8 @@ class Incident:
     kind: str
     at: str
     what: str
+    details: str = ""
+    """The row itself, where nobody could read it."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Sums:
     returned_fen: int = 0
 
 
+_MOST_DETAILS = 4000
 _STATES = {
     "noticed": "noticed", "queued": "yard", "admitted": "yard", "tared": "tared", "loading": "tared", "held": "held",
     "ticketed": "ticketed", "sealed": "ticketed", "released": "released", "closed": "released",
@@ -111,14 +114,24 @@ class Effects:
 
     def feed(self, seq: int, kind: str, body: str, at: str) -> None:
         """Apply one row."""
-        self.take(seq, kind, at, read_row(kind, body))
+        self.take(seq, kind, body, at, read_row(kind, body))
 
-    def take(self, seq: int, kind: str, at: str, read: wire.Record | str | None) -> None:
+    def take(self, seq: int, kind: str, body: str, at: str, read: wire.Record | str | None) -> None:
         """Apply one row that `read_row` has read."""
         if isinstance(read, str):
-            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: {read}"))
+            self.incidents.append(Incident(seq, "unreadable", at, f"{kind}: {read}", body[:_MOST_DETAILS]))
         elif read is not None and (handler := self._HANDLERS.get(type(read))) is not None:
             handler(self, seq, read, at)
+
+    @property
+    def unread_money(self) -> list[tuple[int, str]]:
+        """Row and reason of each ticket and void that could not be read: what it says is in no counter."""
+        money = (wire.Ticketed.KIND, wire.Voided.KIND)
+        return [
+            (each.seq, each.what)
+            for each in self.incidents
+            if each.kind == "unreadable" and each.what.partition(":")[0] in money
+        ]
 
     def _change(self, visit: str, seq: int, at: str, **changes: Any) -> Shipment:
         shipment = self.shipments.setdefault(visit, Shipment(visit))

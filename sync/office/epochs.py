@@ -12,10 +12,13 @@ from sync.office.notices import check_text, parse_price, parse_whole
 from sync.office.old_disk import DiskRead, books_in, old_ledger, rows_behind, what_was_read
 from sync.office.persons import TwoPersons
 from sync.office.refusal import NotAllowed
+from sync.office.store import decisions
 from sync.office.store import epochs as books
 from sync.office.store.database import Store
+from sync.office.store.decisions import Decision
 from sync.office.store.epochs import Settled, Stub
 from sync.office.store.inbox import Unstorable, ingest
+from sync.units import format_fen
 
 COLUMNS = ("ticket", "account", "plate", "net_kg", "amount")
 
@@ -29,16 +32,19 @@ def close_plant(store: Store, plant: str, reason: str) -> dict[str, Any]:
 
 
 def settle_by_disk(
-    store: Store, instance: str, place: Path, persons: TwoPersons, last_ticket: str | None = None
-) -> dict[str, Any]:
-    """Take in the rows that head office lacks from the lost box's disk, then settle. All of it, or nothing.
+    store: Store, instance: str, place: Path, persons: TwoPersons | None, last_ticket: str | None = None,
+    suspend_unread: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Take in the rows that head office lacks from the lost box's disk, then settle. All of it, or nothing; without
+    persons nothing, but told what it would be.
 
     `place` is its data folder, or plant.db with the log beside it. `last_ticket` is the number on the last stub,
     "none" for no stub: another one on the disk settles nothing. '' needs a witness that agrees; None asks for neither.
+    `suspend_unread`: tickets that cannot be read here go into suspense; else they settle nothing.
     """
     _check_instance(instance)
     file = books_in(place)
-    with old_ledger(file, instance) as ledger, store.write() as tx:
+    with old_ledger(file, instance) as ledger, store.write(rehearse=persons is None) as tx:
         read = what_was_read(ledger, file)
         _check_last_ticket(read, last_ticket)
         head = books.closing_head(tx, instance)
@@ -52,7 +58,7 @@ def settle_by_disk(
                 raise _broken(file, f"the chain breaks behind row {done.last_seq}")
             taken += len(piece)
             end = (done.last_seq, done.last_hash)
-        told = books.settle_by_rows(tx, instance, end[0], persons.pair)
+        told = books.settle_by_rows(tx, instance, end[0], _pair(persons), suspend_unread=suspend_unread)
     return {**_told(told), "rows": taken, "disk": asdict(read)}
 
 
@@ -77,12 +83,17 @@ def _broken(file: Path, what: str) -> NotAllowed:
     )
 
 
-def settle_by_paper(store: Store, instance: str, text: str, persons: TwoPersons) -> dict[str, Any]:
-    """Settle with the applied rows and the stubs in a CSV of `ticket,account,plate,net_kg,amount` (yuan)."""
+def settle_by_paper(store: Store, instance: str, text: str, persons: TwoPersons | None) -> dict[str, Any]:
+    """Settle with the applied rows and the stubs in a CSV of `ticket,account,plate,net_kg,amount` (yuan); without
+    persons nothing is settled, but told what it would be."""
     paper = read_stubs(text, _check_instance(instance))
-    with store.write() as tx:
-        told = books.settle_by_paper(tx, instance, paper, persons.pair)
+    with store.write(rehearse=persons is None) as tx:
+        told = books.settle_by_paper(tx, instance, paper, _pair(persons))
     return {**_told(told), "rows": 0}
+
+
+def _pair(persons: TwoPersons | None) -> tuple[str, str]:
+    return persons.pair if persons is not None else ("", "")
 
 
 def _told(told: Settled) -> dict[str, Any]:
@@ -137,20 +148,32 @@ def _stub(line: int, row: list[str], instance: Instance) -> Stub:
 def suspense(store: Store, all_states: bool = False) -> list[dict[str, Any]]:
     """挂账: late tickets and voids of settled epochs, oldest first; those that wait for finance, or all."""
     with store.read() as tx:
-        return books.list_suspense(tx, all_states)
+        return decisions.list_suspense(tx, all_states)
 
 
-def charge_late(store: Store, instance: str, seq: int, reason: str, by: str) -> dict[str, Any]:
-    """Book a late ticket to its account (a late void gives the money back)."""
-    return _resolve(store, instance, seq, True, reason, by)
+def plan_late(store: Store, instance: str, seq: int, charge: bool) -> Decision:
+    """What `decide_late` would do, and whether it takes two persons; NotAllowed where it would refuse."""
+    with store.read() as tx:
+        return decisions.plan_late(tx, instance, seq, charge)
 
 
-def dismiss_late(store: Store, instance: str, seq: int, reason: str, by: str) -> dict[str, Any]:
-    """Decide that a late ticket is not charged: it was on another stub, or the load never left."""
-    return _resolve(store, instance, seq, False, reason, by)
-
-
-def _resolve(store: Store, instance: str, seq: int, charge: bool, reason: str, by: str) -> dict[str, Any]:
+def decide_late(
+    store: Store, instance: str, seq: int, charge: bool, reason: str, by: str | TwoPersons
+) -> dict[str, Any]:
+    """Book a late ticket to its account, or give a late void's money back (`charge`); or decide that it is not charged:
+    it was on another stub, or the load never left. Returns the row, with `changes_fen` by account."""
     check_text("reason", reason, required=True)
     with store.write() as tx:
-        return books.resolve_late(tx, instance, seq, charge, reason, by)
+        return decisions.resolve_late(tx, instance, seq, charge, reason, by)
+
+
+def say_late(told: dict[str, Any]) -> tuple[str, str]:
+    """What was decided, in Chinese and English: what each account was charged, or given back."""
+    if told["state"] == "dismissed":
+        return f"{told['ticket']} ¥{format_fen(told['amount_fen'])} 已注销", f"{told['ticket']}: dismissed"
+    zh = en = ""
+    for account, fen in sorted(told["changes_fen"].items()):
+        yuan = format_fen(abs(fen))
+        zh += f" 已给 {account} 退回 ¥{yuan}" if fen < 0 else f" 已记入 {account} ¥{yuan}"
+        en += f" ¥{yuan} given back to {account}" if fen < 0 else f" ¥{yuan} charged to {account}"
+    return f"{told['ticket']}{zh}", f"{told['ticket']}:{en}"

@@ -36,7 +36,7 @@ def apply_rows(tx: Connection, plant: str, instance: str, ready: Sequence[WireRe
         issued=_read_issued(tx, instance, orders_named(read)),
     )
     for record, meaning in zip(ready, read, strict=True):
-        effects.take(record.seq, record.kind, record.at, meaning)
+        effects.take(record.seq, record.kind, record.body, record.at, meaning)
     odd = [Incident(ready[-1].seq, kind, now_text(), what) for kind, what in _save_sums(tx, instance, effects.sums)]
     _save_notices(tx, instance, effects)
     tell(tx, plant, instance, effects.incidents + odd)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.office.store.bulk import insert_new as insert_new
@@ -39,6 +39,10 @@ class StoreUnavailable(Exception):
     """The database did not do it (stopped, disk full, locked for too long): nothing was committed; try again later."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """The file is damaged: no program of ours wrote it so. Trying again helps nobody; one line says what to do."""
+
+
 class Store:
     """Head office's database. Methods that touch it run in the caller's thread; `run` gives them the store's own."""
 
@@ -53,6 +57,9 @@ class Store:
                     tx.execute(select(func.pg_advisory_xact_lock(_OPENING)))
                 metadata.create_all(tx)
                 _check_version(tx)
+        except StoreDamaged:
+            self.close()
+            raise
         except StoreUnavailable as error:
             self.close()
             raise StoreError(f"office.database: {self._engine.url!s} — cannot be opened: {error}") from error
@@ -60,35 +67,47 @@ class Store:
             self.close()
             raise
 
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        """What the database says in our words. A statement it does not take, or a broken constraint, is a bug."""
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            raise StoreUnavailable(str(error.orig)) from error
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:
+                raise
+            raise StoreDamaged(
+                f"office.database: {self._engine.url!s} — the file is damaged ({error.orig}); keep it, and put a "
+                "backup back: docs/operating.md, Head office from a backup"
+            ) from error
+
     @property
     def is_postgresql(self) -> bool:
         """Which of the two dialects this is."""
         return self._engine.dialect.name == "postgresql"
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction that may write: committed at the end, rolled back by any exception."""
-        try:
-            with self._engine.begin() as connection:
-                if not self.is_postgresql:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise StoreUnavailable(str(error.orig)) from error
+    def write(self, *, rehearse: bool = False) -> Iterator[Connection]:
+        """One transaction that may write: committed at the end, rolled back by any exception. `rehearse`: rolled back
+        in any case, to see what would be done, or refused."""
+        with self._worded(), self._engine.begin() as connection:
+            if not self.is_postgresql:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            if rehearse:
+                connection.rollback()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot for reading; nothing in it is written."""
-        try:
-            with self._engine.connect() as connection:
-                if self.is_postgresql:
-                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
-                else:
-                    connection.exec_driver_sql("BEGIN")
-                yield connection
-                connection.rollback()
-        except (OperationalError, InterfaceError) as error:
-            raise StoreUnavailable(str(error.orig)) from error
+        with self._worded(), self._engine.connect() as connection:
+            if self.is_postgresql:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.rollback()
 
     async def run(self, work: Callable[["Store"], Result]) -> Result:
         """`work(store)` in the store's thread; calls queue in the order they were made."""

@@ -29,7 +29,7 @@ from sync.office.store.late import (
     money_rows,
     net_by_account,
     net_by_ticket,
-    refuse_unearned_void,
+    unread_rows,
 )
 from sync.office.store.money import grant_wanted
 from sync.office.store.orders import CHANGEABLE, number_document, open_instance
@@ -116,6 +116,7 @@ def _close_by_record(tx: Connection, plant: str, instance: str, row: WireRecord,
         ours = (here["spent_fen"], here["voided_fen"]) if here else (0, 0)
         if ours != (told.spent_fen, told.voided_fen):
             odd.append(f"{account}: 厂 plant {told.spent_fen} − {told.voided_fen} fen, 总部 here {ours[0]} − {ours[1]}")
+    odd += [f"读不出 unreadable: {each['kind']} row {each['seq']}" for each, _ in unread_rows(tx, instance)]
     odd += [f"{name}: {_net(each)} fen net" for name, each in sorted(mine.items()) if _net(each) < 0]
     if odd:
         what = f"关账记录与总部不符 the closing record differs: {'; '.join(odd[:5])}"
@@ -232,8 +233,20 @@ def settle_by_paper(tx: Connection, instance: str, paper: Sequence[Stub], person
     return told
 
 
-def settle_by_rows(tx: Connection, instance: str, last_seq: int, persons: tuple[str, str]) -> Settled:
-    """Settle a lost box whose disk was read to its end; its own closing record may have done so just now."""
+def settle_by_rows(
+    tx: Connection, instance: str, last_seq: int, persons: tuple[str, str], *, suspend_unread: bool = False
+) -> Settled:
+    """Settle a lost box whose disk was read to its end; its own closing record may have done so just now. Tickets that
+    this program cannot read count only in suspense, and the two persons must have said so."""
+    unread = unread_rows(tx, instance)
+    if unread and not suspend_unread:
+        listed = ", ".join(f"{each['kind']} {each['seq']} ({record.why})" for each, record in unread[:5])
+        raise NotAllowed(
+            "disk", instance,
+            f"有 {len(unread)} 行出库单或作废读不出:{listed};先升级总部程序,或加 --suspend-unreadable 转入挂账",
+            f"{len(unread)} tickets or voids cannot be read: {listed}; update head office's program, or send them "
+            "into suspense: --suspend-unreadable",
+        )  # fmt: skip
     told = settled_with(tx, instance) or settle(tx, instance, "disk", last_seq, (), persons)
     next_change(tx)
     return told
@@ -254,53 +267,3 @@ def _within_reserve(tx: Connection, instance: str, paper: Sequence[Stub]) -> Non
                 f"{name} 在该期只剩 ¥{format_fen(left_fen)},存根合计不可能超过",
                 f"{name} had only ¥{format_fen(left_fen)} left in this epoch: the stubs cannot exceed it",
             )  # fmt: skip
-
-
-def resolve_late(tx: Connection, instance: str, seq: int, charge: bool, reason: str, by: str) -> dict[str, Any]:
-    """Finance decides on a row in suspense: `charge` books it to the account (a void gives money back), else it is
-    dismissed. Once. The free part of the account may become negative by a charge, and then nothing is granted."""
-    head = tx.execute(select(instances.c.state).where(instances.c.instance == instance).with_for_update()).first()
-    mine = (suspense.c.instance == instance, suspense.c.seq == seq)
-    row = tx.execute(select(suspense).where(*mine)).mappings().first()
-    if head is None or row is None:
-        raise NotAllowed("suspense", f"{instance} {seq}", "没有这笔挂账", "no such row in suspense")
-    if row["state"] != "open":
-        raise NotAllowed(
-            "suspense", f"{instance} {seq}",
-            f"已由 {row['resolved_by']} 处理", f"was {row['state']} by {row['resolved_by']} already",
-        )  # fmt: skip
-    if charge:
-        refuse_unearned_void(tx, row)
-        _charge(tx, instance, row["account"], row["amount_fen"] if row["kind"] == "ticket" else -row["amount_fen"])
-    state = "charged" if charge else "dismissed"
-    fields = {"state": state, "resolved_at": now_text(), "resolved_by": by, "reason": reason}
-    tx.execute(update(suspense).where(*mine).values(**fields))
-    if charge:
-        grant_wanted(tx, row["account"])
-    next_change(tx)
-    return {**row, **fields}
-
-
-def _charge(tx: Connection, instance: str, account: str, amount_fen: int) -> None:
-    locked = tx.execute(select(accounts.c.account).where(accounts.c.account == account).with_for_update()).first()
-    if locked is None:
-        raise NotAllowed("account", account, "没有这个账户;先登记到款", "no such account; post its payment first")
-    insert_new(tx, allotments, [{"account": account, "instance": instance}])
-    mine = (allotments.c.account == account, allotments.c.instance == instance)
-    before = tx.execute(select(allotments.c.settled_spend_fen).where(*mine)).scalar_one()
-    if before + amount_fen < 0:
-        raise NotAllowed(
-            "suspense", account,
-            f"该期只入账 ¥{format_fen(before)},不能退回更多",
-            f"only ¥{format_fen(before)} counts in this epoch: no more can be given back",
-        )  # fmt: skip
-    after = OfficeCounters(state=InstanceState.SETTLED, settled_spend_fen=before).charge(amount_fen)
-    tx.execute(update(allotments).where(*mine).values(settled_spend_fen=after.settled_spend_fen))
-
-
-def list_suspense(tx: Connection, all_states: bool = False) -> list[Any]:
-    """Rows in suspense, oldest first; those that nobody has decided on, or all."""
-    query = select(suspense, instances.c.plant).join(instances, instances.c.instance == suspense.c.instance)
-    if not all_states:
-        query = query.where(suspense.c.state == "open")
-    return [dict(row) for row in tx.execute(query.order_by(suspense.c.arrived_at, suspense.c.seq)).mappings()]

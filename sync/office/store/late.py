@@ -1,24 +1,25 @@
 """Tickets and voids that no settlement counted: they match a paper stub, or wait in suspense 挂账 for finance.
 
-Those are rows that came after their epoch was settled, rows parked behind a gap, and rows of a forked ledger: all were
-signed by the plant, so their goods may have left. None is netted silently.
+Those are rows that came after their epoch was settled, rows parked behind a gap, rows of a forked ledger, and rows that
+this program cannot read: all were signed by the plant, so their goods may have left. None is netted silently.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import Connection, Table, select, update
 
 from sync.messages import WireRecord
 from sync.office.clock import now_text
 from sync.office.effects import Incident
 from sync.office.reading import read_row
-from sync.office.refusal import NotAllowed
 from sync.office.store.applying import tell
 from sync.office.store.database import insert_new
 from sync.office.store.schema import forks, inbox, settlements, stubs, suspense
-from sync.records import Record, Ticketed, Voided
+from sync.records import Ticketed, Voided
 from sync.units import format_fen
 
 FIRST_FORK = 900_000_000
@@ -26,6 +27,25 @@ FIRST_FORK = 900_000_000
 
 Money = Ticketed | Voided
 Key = tuple[str, str]
+_MONEY_KINDS = (Ticketed.KIND, Voided.KIND)
+_MOST_FEN, _MOST_KG = 10**13, 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A ticket or void that this program cannot read, perhaps of a newer plant; as much of it as can be told. It counts
+    nowhere by itself. `amount_fen` 0 and empty texts: not told."""
+
+    KIND: str
+    why: str
+    ticket: str
+    account: str
+    plate: str
+    net_kg: int
+    amount_fen: int
+
+
+Late = Money | Unread
 
 
 def signed_fen(record: Money) -> int:
@@ -33,14 +53,55 @@ def signed_fen(record: Money) -> int:
     return record.amount_fen if isinstance(record, Ticketed) else -record.amount_fen
 
 
-def money_rows(tx: Connection, table: Table, *where: Any) -> Iterator[tuple[Any, Money]]:
-    """Tickets and voids among rows of the inbox or of forks, with the row as it is kept."""
-    query = select(table).where(table.c.kind.in_((Ticketed.KIND, Voided.KIND)), *where)
+def late_rows(tx: Connection, table: Table, *where: Any) -> Iterator[tuple[Any, Late]]:
+    """Tickets and voids among rows of the inbox or of forks, with the row as it is kept; also those not readable."""
+    query = select(table).where(table.c.kind.in_(_MONEY_KINDS), *where)
     with tx.execute(query.order_by(table.c.seq, table.c.hash).execution_options(yield_per=2000)) as rows:
         for row in rows.mappings():
-            record = read_row(row["kind"], row["body"])
-            if isinstance(record, Ticketed | Voided):
+            if (record := read_late(row["kind"], row["body"])) is not None:
                 yield row, record
+
+
+def money_rows(tx: Connection, table: Table, *where: Any) -> Iterator[tuple[Any, Money]]:
+    """Those of them that can be read, so that they can count."""
+    for row, record in late_rows(tx, table, *where):
+        if not isinstance(record, Unread):
+            yield row, record
+
+
+def unread_rows(tx: Connection, instance: str) -> list[tuple[Any, Unread]]:
+    """The other ones in the ledger of a plant epoch."""
+    found = late_rows(tx, inbox, inbox.c.instance == instance)
+    return [(row, record) for row, record in found if isinstance(record, Unread)]
+
+
+def read_late(kind: str, body: str) -> Late | None:
+    """The ticket or void in a row; None for a row of another kind."""
+    record = read_row(kind, body)
+    if isinstance(record, Ticketed | Voided):
+        return record
+    return _told(kind, body, record) if isinstance(record, str) and kind in _MONEY_KINDS else None
+
+
+def _told(kind: str, body: str, why: str) -> Unread:
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = {}
+    fields = fields if isinstance(fields, dict) else {}
+
+    def text(name: str) -> str:
+        value = fields.get(name)
+        return value[:80] if isinstance(value, str) and value.isprintable() else ""
+
+    def whole(name: str, most: int) -> int:
+        value = fields.get(name)
+        return value if type(value) is int and 0 <= value <= most else 0
+
+    return Unread(
+        kind, why, text("ticket"), text("account"), text("plate"), whole("net_kg", _MOST_KG),
+        whole("amount_fen", _MOST_FEN),
+    )  # fmt: skip
 
 
 def net_by_ticket(records: Iterable[Money]) -> dict[Key, int]:
@@ -64,20 +125,20 @@ def fork_note(row: Any) -> str:
     return f"分叉 fork: row {row['seq']} {row['hash'][:16]}"
 
 
-def uncovered_forks(tx: Connection, instance: str) -> list[tuple[Any, Money]]:
+def uncovered_forks(tx: Connection, instance: str) -> list[tuple[Any, Late]]:
     """Tickets and voids of forks that neither stand in the ledger as well nor are named by a stub of their own."""
     mine = inbox.c.instance == instance
-    bodies = {row["body"] for row, _ in money_rows(tx, inbox, mine)} if _has_forks(tx, instance) else set()
+    bodies = {row["body"] for row, _ in late_rows(tx, inbox, mine)} if _has_forks(tx, instance) else set()
     named = {
         (row.ticket, row.account, row.amount_fen)
         for row in tx.execute(select(stubs).where(stubs.c.instance == instance, stubs.c.matched_seq == 0))
     }
     found = []
-    for row, record in money_rows(tx, forks, forks.c.instance == instance):
+    for row, record in late_rows(tx, forks, forks.c.instance == instance):
         known = row["body"] in bodies
         bodies.add(row["body"])
         as_stub = (record.ticket, record.account, record.amount_fen)
-        if isinstance(record, Ticketed) and as_stub in named and not known:
+        if record.KIND == Ticketed.KIND and as_stub in named and not known:
             named.remove(as_stub)
         elif not known:
             found.append((row, record))
@@ -89,12 +150,14 @@ def _has_forks(tx: Connection, instance: str) -> bool:
 
 
 def book_unapplied(tx: Connection, plant: str, instance: str) -> int:
-    """Put what a settled epoch did not count, parked rows and forks, into suspense; how many are new there."""
+    """Put what a settled epoch did not count, parked rows, unreadable ones and forks, into suspense; how many are new
+    there."""
     settled_seq = tx.execute(select(settlements.c.settled_seq).where(settlements.c.instance == instance)).scalar_one()
     query = select(suspense.c.seq, suspense.c.note).where(suspense.c.instance == instance)
     there = {row.seq: row.note for row in tx.execute(query)}
     before = len(there)
-    parked = list(money_rows(tx, inbox, inbox.c.instance == instance, inbox.c.seq > settled_seq))
+    here = late_rows(tx, inbox, inbox.c.instance == instance)
+    parked = [each for each in here if each[0]["seq"] > settled_seq or isinstance(each[1], Unread)]
     for row, record in parked:
         if row["seq"] not in there and not _matched(tx, instance, row["seq"], record):
             there[row["seq"]] = ""
@@ -111,13 +174,13 @@ def book_unapplied(tx: Connection, plant: str, instance: str) -> int:
 def book_late(tx: Connection, plant: str, instance: str, rows: Sequence[WireRecord]) -> None:
     """Rows of a settled epoch: their tickets match a stub, or wait for finance."""
     for row in rows:
-        record = read_row(row.kind, row.body)
-        if isinstance(record, Ticketed | Voided) and not _matched(tx, instance, row.seq, record):
+        record = read_late(row.kind, row.body)
+        if record is not None and not _matched(tx, instance, row.seq, record):
             _suspend(tx, plant, instance, row.seq, record)
 
 
-def _matched(tx: Connection, instance: str, seq: int, record: Record) -> bool:
-    if not isinstance(record, Ticketed):
+def _matched(tx: Connection, instance: str, seq: int, record: Late) -> bool:
+    if record.KIND != Ticketed.KIND:
         return False
     row = stubs.c
     same = (
@@ -130,13 +193,14 @@ def _matched(tx: Connection, instance: str, seq: int, record: Record) -> bool:
     return True
 
 
-def _suspend(tx: Connection, plant: str, instance: str, seq: int, record: Money, why: str = "") -> None:
-    late_void = isinstance(record, Voided)
+def _suspend(tx: Connection, plant: str, instance: str, seq: int, record: Late, why: str = "") -> None:
+    late_void = record.KIND == Voided.KIND
     stub = tx.execute(
         select(stubs.c.account, stubs.c.amount_fen).where(stubs.c.instance == instance, stubs.c.ticket == record.ticket)
     ).first()
     noted = f"存根 stub: {stub.account} ¥{format_fen(stub.amount_fen)}" if stub else ""
-    note = "; ".join(each for each in (why, noted) if each)
+    unread = f"读不出 unreadable: {record.why}" if isinstance(record, Unread) else ""
+    note = "; ".join(each for each in (why, noted, unread) if each)
     plate, net_kg = ("", 0) if isinstance(record, Voided) else (record.plate, record.net_kg)
     insert_new(tx, suspense, [{
         "instance": instance, "seq": seq, "kind": "void" if late_void else "ticket", "ticket": record.ticket,
@@ -145,39 +209,3 @@ def _suspend(tx: Connection, plant: str, instance: str, seq: int, record: Money,
     }])  # fmt: skip
     what = f"{record.ticket} {record.account} ¥{format_fen(record.amount_fen)} {note}".strip()
     tell(tx, plant, instance, [Incident(seq, "late_void" if late_void else "late_ticket", now_text(), what)])
-
-
-def refuse_unearned_void(tx: Connection, row: Any) -> None:
-    """NotAllowed for a void in suspense whose ticket does not count, or not with as much: it would make money."""
-    if row["kind"] != "void":
-        return
-    counted_fen = _counted(tx, row)
-    if counted_fen < row["amount_fen"]:
-        raise NotAllowed(
-            "suspense", f"{row['instance']} {row['seq']}",
-            f"{row['ticket']} 只入账 ¥{format_fen(counted_fen)};先处理其出库单,未入账的作废请注销",
-            f"{row['ticket']} counts with ¥{format_fen(counted_fen)} only: decide on its ticket first; dismiss the "
-            "void of a ticket that was not charged",
-        )  # fmt: skip
-
-
-def _counted(tx: Connection, void: Any) -> int:
-    """What the ticket of a void counts with. A fork's void takes back a ticket of the fork: numbers are used twice."""
-    instance, account, ticket = void["instance"], void["account"], void["ticket"]
-    forked = void["seq"] >= FIRST_FORK
-    mine = (suspense.c.instance == instance, suspense.c.account == account, suspense.c.ticket == ticket)
-    total_fen = 0
-    for each in tx.execute(select(suspense).where(*mine, suspense.c.state == "charged")):
-        if (each.seq >= FIRST_FORK) == forked:
-            total_fen += each.amount_fen if each.kind == "ticket" else -each.amount_fen
-    if forked:
-        return total_fen
-    ended = tx.execute(select(settlements.c.settled_seq).where(settlements.c.instance == instance)).scalar_one()
-    rows = money_rows(
-        tx, inbox, inbox.c.instance == instance, inbox.c.seq <= ended, inbox.c.body.contains(ticket, autoescape=True)
-    )
-    total_fen += max(0, net_by_ticket(record for _, record in rows).get((account, ticket), 0))
-    paper = (stubs.c.instance == instance, stubs.c.account == account, stubs.c.ticket == ticket)
-    return total_fen + int(
-        tx.execute(select(func.coalesce(func.sum(stubs.c.amount_fen), 0)).where(*paper)).scalar_one()
-    )

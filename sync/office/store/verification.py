@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, func, select
+from sqlalchemy.exc import InvalidRequestError
 
 from sync.chain import GENESIS_HASH, ChainBroken, verify_row
 from sync.messages import WireRecord
@@ -55,9 +56,21 @@ class Findings:
 
 
 def verify_books(tx: Connection) -> Findings:
-    """Recompute everything that can be recomputed. Reads all rows once."""
+    """Recompute everything that can be recomputed. Reads all rows once; of a damaged file not even that."""
     findings = Findings()
     findings.note("database", _database(tx))
+    if findings.ok:
+        try:
+            _recompute(tx, findings)
+        except (ValueError, TypeError, LookupError, InvalidRequestError) as error:
+            findings.note("database", [_DAMAGED.format(f"a value cannot be read: {str(error).splitlines()[0]}")])
+    return findings
+
+
+_DAMAGED = "{}; keep the file, and put a backup back: docs/operating.md, Head office from a backup"
+
+
+def _recompute(tx: Connection, findings: Findings) -> None:
     for check in ("chains", "shipments", "alarms", "counters", "documents"):
         findings.note(check, [])
     for row in tx.execute(select(instances).order_by(instances.c.instance)).mappings():
@@ -73,14 +86,14 @@ def verify_books(tx: Connection) -> Findings:
     unsettled = select(instances.c.instance).where(instances.c.state != "settled")
     forked = tx.execute(select(forks.c.instance, forks.c.seq).where(forks.c.instance.in_(unsettled))).all()
     findings.note("no_forks", [f"{instance}: row {seq} came twice with different content" for instance, seq in forked])
-    return findings
 
 
 def _database(tx: Connection) -> list[str]:
     """Pages, indexes and constraints of a SQLite file. PostgreSQL looks after its own, with its data checksums."""
     if tx.dialect.name != "sqlite":
         return []
-    return [str(row[0]) for row in tx.exec_driver_sql("PRAGMA integrity_check(1)") if row[0] != "ok"]
+    said = [str(row[0]) for row in tx.exec_driver_sql("PRAGMA integrity_check(1)")]
+    return [_DAMAGED.format(" ".join(each.split())) for each in said if each != "ok"]
 
 
 def _replay(tx: Connection, head: Any, findings: Findings) -> tuple[Effects, list[str]]:
@@ -143,6 +156,8 @@ def _counters(tx: Connection, head: Any, effects: Effects) -> list[str]:
         left_fen = row["granted_fen"] - row["returned_seen_fen"]  # a settled epoch's late tickets are in suspense
         if head["state"] != "settled" and row["spent_fen"] - row["voided_fen"] > left_fen:
             problems.append(f"{where}: more is dispatched than was granted")
+    if head["state"] != "settled":  # else they are in suspense, which the epochs' check looks at
+        problems += [f"{instance}: row {seq} counts nowhere: {why}" for seq, why in effects.unread_money]
     return problems
 
 

@@ -4,17 +4,19 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from sync.office.store.decisions import standing_stubs
 from sync.office.store.late import (
     FIRST_FORK,
     Key,
-    Money,
+    Late,
+    Unread,
     fork_note,
-    money_rows,
+    late_rows,
     net_by_account,
     net_by_ticket,
     uncovered_forks,
 )
-from sync.office.store.schema import allotments, forks, inbox, instances, settlements, stubs, suspense
+from sync.office.store.schema import allotments, forks, inbox, instances, settlements, suspense
 from sync.records import Ticketed
 
 
@@ -36,10 +38,11 @@ def _has(there: bool) -> str:
 
 def _check(tx: Connection, head: Any, ended: Any) -> list[str]:
     instance = head["instance"]
-    rows = [(row["seq"], record) for row, record in money_rows(tx, inbox, inbox.c.instance == instance)]
-    counted = net_by_ticket(record for seq, record in rows if seq <= ended["settled_seq"])
-    late = {seq: record for seq, record in rows if seq > ended["settled_seq"]}
-    paper = list(tx.execute(select(stubs).where(stubs.c.instance == instance)).mappings())
+    rows = [(row["seq"], record) for row, record in late_rows(tx, inbox, inbox.c.instance == instance)]
+    readable = [(seq, record) for seq, record in rows if not isinstance(record, Unread)]
+    counted = net_by_ticket(record for seq, record in readable if seq <= ended["settled_seq"])
+    late = {seq: record for seq, record in rows if seq > ended["settled_seq"] or isinstance(record, Unread)}
+    paper = standing_stubs(tx, instance)
     waiting = list(tx.execute(select(suspense).where(suspense.c.instance == instance)).mappings())
     spend = net_by_account(counted)
     for stub in paper:
@@ -58,7 +61,7 @@ def _check(tx: Connection, head: Any, ended: Any) -> list[str]:
 
 def _forks(tx: Connection, instance: str, waiting: list[Any]) -> list[str]:
     """Every ticket and void of a fork that neither row nor stub counts waits in suspense, as it was signed."""
-    told = {fork_note(row): _as_kept(record) for row, record in money_rows(tx, forks, forks.c.instance == instance)}
+    told = {fork_note(row): _as_kept(record) for row, record in late_rows(tx, forks, forks.c.instance == instance)}
     owed = {fork_note(row) for row, _ in uncovered_forks(tx, instance)}
     found = {
         row["note"].split(";")[0]: (row["kind"], row["ticket"], row["account"], row["amount_fen"]) for row in waiting
@@ -87,7 +90,7 @@ def _voids(instance: str, counted: dict[Key, int], paper: list[Any], waiting: li
     ]
 
 
-def _as_kept(record: Money) -> tuple[str, str, str, int]:
+def _as_kept(record: Late) -> tuple[str, str, str, int]:
     return record.KIND, record.ticket, record.account, record.amount_fen
 
 
@@ -105,7 +108,7 @@ def _spends(tx: Connection, instance: str, spend: dict[str, int]) -> list[str]:
     ]
 
 
-def _late(instance: str, late: dict[int, Money], paper: list[Any], waiting: list[Any]) -> list[str]:
+def _late(instance: str, late: dict[int, Late], paper: list[Any], waiting: list[Any]) -> list[str]:
     """Each late ticket is matched by its stub or waits in suspense, as its row tells it, and nothing else is there."""
     told = {seq: _as_kept(record) for seq, record in late.items()}
     found = {row["seq"]: (row["kind"], row["ticket"], row["account"], row["amount_fen"]) for row in waiting}

@@ -19,7 +19,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store import views
 from sync.office.store.balances import balances, day_of
 from sync.office.store.database import Store
-from sync.office.store.epochs import list_suspense
+from sync.office.store.decisions import list_suspense
 from sync.office.store.figures import read_figures
 from sync.office.store.verification import verify_books
 from sync.office.web.access import User

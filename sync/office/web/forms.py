@@ -13,6 +13,7 @@ from starlette.routing import Route
 from sync.office import requests
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import Store
+from sync.office.web.access import client_address
 from sync.office.web.words import full_width
 from sync.units import format_fen
 
@@ -83,8 +84,11 @@ def with_again(said: str, new: bool) -> Booked:
     return Booked(said) if new else Booked(f"{said}(已登记过,未重复)", f"{said} (already booked, not twice)")
 
 
-def form_route(office: Office, path: str, what: str, book: Booking) -> Route:
-    """The form at `path`, for the roles that may do `what`; its page is the path's first part."""
+def form_route(office: Office, path: str, what: str, book: Booking, signers: str = "") -> Route:
+    """The form at `path`, for the roles that may do `what`; its page is the path's first part.
+
+    With `signers` it may be signed by two persons who may do that, each with a PIN: `book` gets them as
+    `typed["persons"]`, None when nobody signed."""
     page = path.split("/")[1]
 
     async def handler(request: Request) -> Response:
@@ -94,6 +98,7 @@ def form_route(office: Office, path: str, what: str, book: Booking) -> Route:
         async with request.form(max_fields=40, max_files=0) as form:
             values = {name: value[:200] for name, value in form.items() if isinstance(value, str)}
         words, once = office.words(request), values.pop("once", "")
+        pins = [values.pop(f"{place}_pin", "") for place in ("first", "second")]
         if once and (sent_to := office.access.sent_before(once)) is not None:
             office.access.leave_note(request, words("sent_before"))
             return RedirectResponse(sent_to or f"/{page}", 303)
@@ -101,6 +106,10 @@ def form_route(office: Office, path: str, what: str, book: Booking) -> Route:
             if not user.may(what):
                 raise NotAllowed("role", words(user.role), "您的岗位不能办理", "your role cannot do this")
             typed = requests.from_texts(values)
+            if signers:
+                names = [values.get(place, "") for place in ("first", "second")]
+                signed, address = list(zip(names, pins, strict=True)), client_address(request)
+                typed["persons"] = await office.access.two_persons(signers, signed, address) if any(names) else None
             done = await office.store.run(lambda store: book(store, typed, user.name))
         except NotAllowed as refusal:
             office.access.forget_form(once)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sync.office import corrections, epochs, topups
@@ -17,7 +14,6 @@ from sync.office.refusal import NotAllowed
 from sync.office.requests import read_body
 from sync.office.store.database import Store
 from sync.office.store.topups import find_account, find_grant
-from sync.office.web.access import client_address
 from sync.office.web.forms import AskAgain, Booked, form_route, with_again
 from sync.units import format_fen
 
@@ -57,50 +53,28 @@ def money_form_routes(office: Office) -> list[Route]:
 
     def late(store: Store, typed: dict[str, Any], by: str) -> Booked:
         seq = parse_whole("seq", str(typed.get("seq", "")))
+        instance, reason = str(typed.get("instance", "")), str(typed.get("reason", ""))
         charge = typed.get("decision") == "charge"
-        resolve = epochs.charge_late if charge else epochs.dismiss_late
-        done = resolve(store, str(typed.get("instance", "")), seq, str(typed.get("reason", "")), by)
-        which = f"{done['ticket']} ¥{format_fen(done['amount_fen'])}"
-        return (
-            Booked(f"{which} 已入账", f"{which} charged") if charge else Booked(f"{which} 已注销", f"{which} dismissed")
-        )
+        told = epochs.decide_late(store, instance, seq, charge, reason, typed["persons"] or by)
+        return Booked(*epochs.say_late(told))
+
+    def finish(store: Store, typed: dict[str, Any], by: str) -> Booked:
+        persons = typed["persons"]
+        if persons is None:
+            raise NotAllowed("first", "", "须两人签字", "two persons must sign")
+        finish_reconcile(store, persons, typed.get("accept") == "on")
+        return Booked(f"对账完成:{persons}", f"reconciled: {persons}")
 
     return [
         form_route(office, "/plants/close", "close", close),
-        form_route(office, "/exceptions/late", "suspense", late),
-        Route("/plants/reconcile", _finish(office), methods=["POST"]),
+        form_route(office, "/exceptions/late", "suspense", late, signers="reconcile"),
+        form_route(office, "/plants/reconcile", "reconcile", finish, signers="reconcile"),
         form_route(office, "/topup", "grant", _top_up),
         form_route(office, "/payments/refund", "refund", refund),
         form_route(office, "/payments/undo", "undo", _undo),
         form_route(office, "/balances/recall", "recall", recall),
         form_route(office, "/notices/reprice", "reprice", reprice),
     ]
-
-
-def _finish(office: Office) -> Callable[[Request], Awaitable[Response]]:
-    """The end of reconciling: two persons sign with their PINs, whoever of them is signed in."""
-
-    async def handler(request: Request) -> Response:
-        user = office.access.user(request)
-        if user is None:
-            return RedirectResponse("/login", 303)
-        async with request.form(max_fields=10, max_files=0) as form:
-            typed = {name: value[:80] for name, value in form.items() if isinstance(value, str)}
-        signed = [(typed.get(name, ""), typed.get(f"{name}_pin", "")) for name in ("first", "second")]
-        try:
-            persons = await office.access.two_persons("reconcile", signed, client_address(request))
-            accept = typed.get("accept") == "on"
-            await office.store.run(lambda store: finish_reconcile(store, persons, accept))
-        except NotAllowed as refusal:
-            values = {name: text for name, text in typed.items() if not name.endswith("_pin")}
-            extra = {"refusal": refusal, "values": values, "form": request.url.path}
-            return await office.show(request, user, "plants", extra, status=422)
-        office.hub.changed()
-        english = office.words(request).english
-        office.access.leave_note(request, f"reconciled: {persons}" if english else f"对账完成：{persons}")
-        return RedirectResponse("/plants", 303)
-
-    return handler
 
 
 def _top_up(store: Store, typed: dict[str, Any], by: str) -> Booked:

@@ -12,7 +12,7 @@ from sync.office.settings import Settings
 from sync.office.store import views as store_views
 from sync.office.store.balances import balance_totals, balances, day_of
 from sync.office.store.database import Store
-from sync.office.store.epochs import list_suspense
+from sync.office.store.decisions import list_suspense
 from sync.office.store.figures import read_figures
 from sync.office.store.policy_inputs import open_plants
 from sync.office.store.reconcile import Mode, mode_of, standing

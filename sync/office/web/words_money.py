@@ -127,6 +127,8 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "late_tickets": ("挂账：结算后才到的出库单", "Suspense: tickets that came after the settlement"),
     "charge": ("入账", "Charge"),
     "dismiss": ("注销", "Dismiss"),
+    "give_back": ("退回客户", "Give back"),
+    "two_hint": ("入账会退钱给客户，须两人各输 PIN", "This gives money back: two persons, each with a PIN"),
     "charge_hint": ("入账后可分配额减少，可能为负（敞口）", "charged, it lowers what is free, perhaps below zero"),
     "stranded": ("滞留额度", "Stranded money"),
     "stranded_how": (

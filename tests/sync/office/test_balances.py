@@ -14,6 +14,7 @@ from sync.office.refusal import NotAllowed
 from sync.office.store import epochs, views
 from sync.office.store.balances import DAY_SUMS, PARTS, balance_totals, balances, day_of
 from sync.office.store.database import Store
+from sync.office.store.decisions import list_suspense, resolve_late
 from sync.office.store.inbox import ingest
 from sync.office.store.money import grant_by_hand, read_accounts
 from sync.office.store.plants import enrol, hear_state
@@ -120,11 +121,11 @@ class History:
             ingest(tx, old.instance.wire_id, old.rows)
         for late in [row for row in self.late() if fen % 2]:
             with self.store.write() as tx:
-                epochs.resolve_late(tx, late["instance"], late["seq"], True, "确实出厂", "F01")
+                resolve_late(tx, late["instance"], late["seq"], True, "确实出厂", "F01")
 
     def late(self) -> list[Any]:
         with self.store.read() as tx:
-            return [row for row in epochs.list_suspense(tx) if row["account"] == self.account]
+            return [row for row in list_suspense(tx) if row["account"] == self.account]
 
     def _left(self, plant: int) -> int:
         with self.store.read() as tx:

@@ -205,15 +205,20 @@ def test_finance_charges_or_dismisses_each_late_row_once(store: Store, plant: Fa
     first, second, void = epochs.suspense(store)
     instance = plant.instance.wire_id
     with pytest.raises(NotAllowed, match="reason"):
-        epochs.charge_late(store, instance, first["seq"], " ", "F01")
-    epochs.charge_late(store, instance, first["seq"], "客户确认提货", "F01")
-    epochs.charge_late(store, instance, second["seq"], "已提货", "F01")
+        epochs.decide_late(store, instance, first["seq"], True, " ", "F01")
+    epochs.decide_late(store, instance, first["seq"], True, "客户确认提货", "F01")
+    epochs.decide_late(store, instance, second["seq"], True, "已提货", "F01")
     assert account(store)["dispatched_fen"] == 3_700_000
-    epochs.charge_late(store, instance, void["seq"], "已作废", "F01")
+    with pytest.raises(NotAllowed, match="takes two persons"):
+        epochs.decide_late(store, instance, void["seq"], True, "已作废", "F01")
+    assert account(store)["dispatched_fen"] == 3_700_000, "one person gives no money back"
+    told = epochs.decide_late(store, instance, void["seq"], True, "已作废", PERSONS)
+    assert told["resolved_by"] == str(PERSONS)
+    assert epochs.say_late(told)[1] == "HX01-01-0000004: ¥1,000.00 given back to C001/prepaid"
     assert account(store)["dispatched_fen"] == 3_600_000
     for seq, said in ((first["seq"], "was charged by F01"), (999, "no such row")):
         with pytest.raises(NotAllowed, match=said):
-            epochs.dismiss_late(store, instance, seq, "x", "F01")
+            epochs.decide_late(store, instance, seq, False, "x", "F01")
     assert epochs.suspense(store) == [] and len(epochs.suspense(store, all_states=True)) == 3
 
 
@@ -222,7 +227,7 @@ def test_a_charge_beyond_what_is_free_is_shown_and_stops_grants(store: Store, pl
     issue(store, notice="N8", limit_kg=40_000)
     assert account(store)["free_fen"] == 650_000
     for row in epochs.suspense(store)[:1]:
-        epochs.charge_late(store, plant.instance.wire_id, row["seq"], "客户确认提货", "F01")
+        epochs.decide_late(store, plant.instance.wire_id, row["seq"], True, "客户确认提货", "F01")
     row = account(store)
     assert row["free_fen"] == -950_000 and row["agrees"]
     with pytest.raises(NotAllowed):

@@ -20,6 +20,7 @@ from sync.office.store.plants import hear_state
 from sync.office.store.terms import current_term
 from sync.office.witness import Seen, Witness, machine_id, older_than
 from tests.sync.office.program import Office, call, told
+from tests.sync.office.test_epochs import HEADER
 from tests.sync.office.test_money import pay
 
 PAY = ("--customer", "C001", "--name", "示例客户甲", "--amount", "1000")
@@ -277,7 +278,7 @@ def test_two_persons_of_finance_and_accounting_must_sign(office: Office, tmp_pat
         ("财务 F01", "财务 F01", [good["财务 F01"]] * 2, "another person"),
         ("财务 F01", "开票 B01", [good["财务 F01"], good["开票 B01"]], "allowed, of finance and accounting"),
         ("财务 F01", "核算 A01", [good["财务 F01"], "000"], "the PIN of 核算 A01 is wrong"),
-        ("财务 F01", "核算 A01", [good["财务 F01"]], "two lines"),
+        ("财务 F01", "核算 A01", [good["财务 F01"]], "one line for each"),
     ):
         pins.write_text("\n".join(written), encoding="utf-8")
         done = call("reconcile", office.config, "--finish", "--first", first, "--second", second, "--pins", pins)
@@ -322,5 +323,52 @@ def test_the_commands_of_money_and_epochs(office: Office, tmp_path: Path) -> Non
     settled = told("settle", config, closing, "--paper", stubs, *sign)
     assert settled["spend_fen"] == 20_000 and json.dumps(settled)
     assert told("verify", config)["checks"]["epochs"]
-    assert call("suspense", "charge", config, closing, "1", "--reason", "x").returncode == 1
-    assert call("suspense", "dismiss", config, closing, "1", "--reason", "x").returncode == 1
+    for decision in ("charge", "dismiss"):
+        done = call("suspense", decision, config, closing, "1", "--reason", "x", "--first", "财务 F01")
+        assert done.returncode == 1 and "no such row in suspense" in done.stderr
+
+
+def test_a_settlement_is_checked_and_shown_before_anybody_types_a_pin(office: Office, tmp_path: Path) -> None:
+    """Without a file of PINs the command would ask; nobody is there to answer, and that must not be reached."""
+    closing = told("close", office.config, "HX01")["instance"]
+    stubs = tmp_path / "stubs.csv"
+    stubs.write_text(f"{HEADER}HX01-01-0000001,C009/prepaid,浙A1,100,200\n", encoding="utf-8")
+    names = ("--first", "财务 F01", "--second", "核算 A01")
+    for arguments, said in (
+        ((closing, "--paper", stubs, *names), "no such account"),
+        ((closing, "--paper", tmp_path / "none", *names), "cannot be read"),
+        ((closing, "--disk", tmp_path / "none", *names), "no such file"),
+        (("HX01/1/9f86d081884c7d65", "--paper", stubs, *names), "no such epoch"),
+        ((closing, "--paper", stubs, "--first", "财务 F01", "--second", "开票 B01"), "allowed, of finance"),
+    ):
+        done = call("settle", office.config, *arguments)
+        assert done.returncode == 1 and said in done.stderr and "PIN" not in done.stdout, said
+    pins = tmp_path / "pins"
+    pins.write_text("1\n2\n", encoding="utf-8")
+    stubs.write_text(HEADER, encoding="utf-8")
+    done = call("settle", office.config, closing, "--paper", stubs, *names, "--pins", pins)
+    assert done.returncode == 1 and "would be settled 将结算" in done.stderr and "the PIN of" in done.stderr
+    assert told("verify", office.config)["ok"], "and the rehearsal left nothing behind"
+
+
+def test_a_damaged_file_ends_in_one_line(office: Office, tmp_path: Path) -> None:
+    file = office.config.parent / "office.sqlite3"
+    whole = tmp_path / "whole.sqlite3"
+    told("backup", office.config, whole)
+    pages, ended = whole.read_bytes(), set[int]()
+    for page in range(0, len(pages) // 4096, 3):
+        for each in file.parent.glob("office.sqlite3*"):
+            each.unlink()
+        start = page * 4096 + (100 if page == 0 else 0)
+        file.write_bytes(pages[:start] + b"\x5a" * (4096 * (page + 1) - start) + pages[4096 * (page + 1) :])
+        done = call("verify", office.config)
+        ended.add(done.returncode)
+        assert "Traceback" not in done.stderr and (done.returncode or done.stdout), (page, done.stderr)
+    assert 1 in ended
+    file.write_bytes(b"no database, but the file is there" * 400)
+    for command, code in (("verify", 1), ("run", 2), ("check", 0)):
+        done = call(command, office.config)
+        assert done.returncode == code, (command, done)
+        assert code == 0 or "the file is damaged (file is not a database)" in done.stderr, done.stderr
+    done = call("backup", office.config, tmp_path / "another")
+    assert done.returncode == 1 and "the backup was not written" in done.stderr
