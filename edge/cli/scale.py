@@ -15,6 +15,7 @@ from drivers.scale.simulated_links import Rfc2217FarEnd
 from drivers.scale.uart import line_text, parse_line
 from edge.cli.common import JSON, Problem
 from edge.cli.scale_capture import record, replay
+from edge.cli.scale_commission import commission
 from edge.cli.scale_detect import detect
 from edge.cli.scale_options import ADDRESS, BAUD, INDICATOR, SECONDS, config_of, print_lines, profile_of
 from edge.cli.scale_watch import watch_port
@@ -117,5 +118,5 @@ def simulate(
         sys.exit(0)
 
 
-for _command in (detect, watch_port, record, replay):
+for _command in (detect, watch_port, commission, record, replay):
     scale.add_command(_command)

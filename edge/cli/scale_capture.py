@@ -96,7 +96,7 @@ def replay(
     except ValueError as error:
         raise Problem(str(error)) from None
     if config is not None:
-        print_lines(_through_the_plant(found, _lane(config, lane), loading, as_json), as_json)
+        print_lines(_through_the_plant(found, lane_of(config, lane), loading, as_json), as_json)
     elif serve:
         _serve(found, PtyFarEnd(link) if link else TcpFarEnd(), again)
     else:
@@ -107,7 +107,8 @@ def replay(
         print_lines((decoded(weight) for _, weight in capture.at_its_pace(frames, speed)), as_json)
 
 
-def _lane(config: Path, lane: str | None) -> LaneSection:
+def lane_of(config: Path, lane: str | None) -> LaneSection:
+    """A lane of a plant's configuration, or exit 2; its only one where none is named."""
     lanes = {each.id: each for each in read_settings(config).lane}
     name = lane or next(iter(lanes))
     if name not in lanes or (lane is None and len(lanes) > 1):
