@@ -12,7 +12,7 @@ _COLUMNS = (
     "厂 plant", "出库单 ticket", "通知单 notice", "车牌 plate", "客户编号 customer", "客户 name", "产品 product",
     "方式 mode", "状态 state", "皮重 tare kg", "毛重 gross kg", "净重 net kg", "单价 price ¥/t", "金额 amount ¥",
     "业务日期 date", "皮重时间 tare at", "毛重时间 gross at", "出门时间 exit at", "承运 carrier", "代垫运费 freight ¥",
-    "付款期限 due",
+    "付款期限 due", "迟到未入账 late",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,6 +32,7 @@ def _cells(row: Row, utc_offset_hours: int) -> list[str | int]:
         )),
         row["tare_kg"], row["gross_kg"], row["net_kg"], _money(row["price_fen_per_t"]), _money(row["amount_fen"]),
         safe(row["business_date"]), *times, safe(row["carrier"]), _money(row["freight_fen"]), safe(row["credit_due"]),
+        "late" if row["late"] else "",
     ]  # fmt: skip
 
 

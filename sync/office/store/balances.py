@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, case, func, select
 from sync.office.accounts import Account
 from sync.office.store.money import read_accounts
 from sync.office.store.schema import credits, customers, instances, payments, refunds, shipments, suspense, undone
-from sync.office.store.views import STANDS, TICKETED, totals
+from sync.office.store.views import LATE, STANDS, TICKETED, totals
 
 PARTS = ("dispatched_fen", "held_fen", "allotted_fen", "free_fen")
 """What a fund is made of. `allotted_fen` is what plants may still hold or spend."""
@@ -60,7 +60,8 @@ def balance_totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def day_of(tx: Connection, business_date: str) -> dict[str, Any]:
-    """One business day by customer and by plant: tickets that stand, kg, fen, and what was voided.
+    """One business day by customer and by plant: tickets that stand, kg, fen, and what was voided. Beside them, in no
+    sum, `late`: tickets and fen that came after their epoch was settled and were not charged.
 
     `agrees` says that both sums are those of `/api/totals` and of the shipments list.
     """
@@ -80,10 +81,13 @@ def day_of(tx: Connection, business_date: str) -> dict[str, Any]:
     plant = shipments.c.plant
     by_plant = [{**row} for row in tx.execute(select(plant, *sums).where(*mine).group_by(plant).order_by(plant))
                 .mappings()]  # fmt: skip
+    left_out = select(func.count(), func.coalesce(func.sum(shipments.c.amount_fen), 0))
+    late, late_fen = tx.execute(left_out.where(LATE, shipments.c.business_date == business_date)).one()
     whole = {name: sum(int(row[name]) for row in by_customer) for name in DAY_SUMS}
     same = {"tickets": told["shipments"] - told["voided"], **{name: told[name] for name in DAY_SUMS[1:]}}
     return {
         "date": business_date, "customers": by_customer, "plants": by_plant, "total": whole,
+        "late": {"tickets": int(late), "amount_fen": int(late_fen)},
         "agrees": whole == same == {name: sum(int(row[name]) for row in by_plant) for name in DAY_SUMS},
     }  # fmt: skip
 

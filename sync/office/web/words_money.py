@@ -181,6 +181,8 @@ MONEY_WORDS: dict[str, tuple[str, str]] = {
     "open": ("待处理", "open"),
     "charged": ("已入账", "charged"),
     "dismissed": ("已注销", "dismissed"),
+    "late_badge": ("迟到未入账", "late, not counted"),
+    "late_left_out": ("另有结算后才到、未入账的出库单，不计入合计：", "came after their settlement, in no sum:"),
     "late_ticket": ("出库单", "ticket"),
     "late_void": ("作废", "void"),
     "following": ("跟随任期", "Follows term"),

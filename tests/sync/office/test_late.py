@@ -8,9 +8,10 @@ from sqlalchemy import delete, update
 from sync import records as wire
 from sync.allotment import InstanceState, OfficeCounters, Shortage
 from sync.office import epochs
+from sync.office.export import shipments_csv
 from sync.office.refusal import NotAllowed
 from sync.office.store import views
-from sync.office.store.balances import balances
+from sync.office.store.balances import balances, day_of
 from sync.office.store.database import Store
 from sync.office.store.inbox import ingest
 from sync.office.store.late import FIRST_FORK
@@ -105,6 +106,33 @@ def test_a_ticket_takes_the_place_of_its_stub_of_another_amount(store: Store, pl
     assert dispatched(store) == 4_000_000 and problems(store) == []
     take(store, plant)
     assert epochs.suspense(store) == [] and problems(store) == []
+
+
+def test_a_late_shipment_stands_in_the_list_and_in_no_sum_until_it_is_charged(store: Store, plant: FakePlant) -> None:
+    """Else a stolen box that is settled would still write the day's sums."""
+    pay(store, 10_000_000)
+    take(store, plant)
+    settled(store, plant)
+    for number in (1, 2):
+        plant.truck(f"N{number}", ACCOUNT, 4_000_000, 20_000, PRICE)
+    take(store, plant)
+    first, second = (row["seq"] for row in epochs.suspense(store))
+    epochs.decide_late(store, plant.instance.wire_id, second, False, "未出厂", "F01")
+
+    def day() -> tuple[int, int, int]:
+        with store.read() as tx:
+            told = day_of(tx, "2026-11-23")
+            assert told["agrees"] and told["total"]["net_kg"] == sum(views.daily_kg(tx, "2026-11-23").values())
+            listed = views.list_shipments(tx, business_date="2026-11-23")
+            assert len(listed) == 2 and sum(row["late"] for row in listed) == told["late"]["tickets"]
+            cells = [line.strip().rpartition(",")[2] for line in shipments_csv(views.each_shipment(tx), 8)]
+            assert cells.count("late") == told["late"]["tickets"]
+        return told["total"]["tickets"], told["total"]["amount_fen"], told["late"]["amount_fen"]
+
+    assert day() == (0, 0, 8_000_000)
+    epochs.decide_late(store, plant.instance.wire_id, first, True, "已提货", "F01")
+    assert day() == (1, 4_000_000, 4_000_000)
+    assert problems(store) == []
 
 
 def test_a_ticket_dismissed_leaves_its_stub_standing(store: Store, plant: FakePlant) -> None:
