@@ -22,7 +22,7 @@ from sync.office.store.bulk import insert_new as insert_new
 from sync.office.store.bulk import put as put
 from sync.office.store.migrations import OLDEST_VERSION, migrate
 from sync.office.store.schema import SCHEMA_VERSION, meta, metadata
-from sync.office.store.terms import begin_term
+from sync.office.store.terms import MODE, begin_term
 from sync.terms import first_term
 
 Result = TypeVar("Result")
@@ -193,6 +193,7 @@ def _keep_a_log(connection: Any) -> None:
 
 
 def _check_version(tx: Connection) -> None:
+    insert_new(tx, meta, [{"name": MODE, "number": 0}])
     found = tx.execute(select(meta.c.number).where(meta.c.name == "schema")).scalar()
     if found is None:
         tx.execute(insert(meta), [{"name": "schema", "number": SCHEMA_VERSION}, {"name": "change", "number": 0}])

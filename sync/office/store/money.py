@@ -14,7 +14,7 @@ from sync.office.store.cover import cover_exposure
 from sync.office.store.database import insert_first, insert_new, next_change
 from sync.office.store.found_again import open_account
 from sync.office.store.policy_notes import note_granted
-from sync.office.store.reconcile import Mode, mode_of, refuse_ungranted, refuse_while_reconciling, ungranted
+from sync.office.store.reconcile import Mode, hold_mode, refuse_ungranted, refuse_while_reconciling, ungranted
 from sync.office.store.schema import accounts, allotments, credits, customers, instances, notices, payments, undone
 from sync.units import format_fen
 
@@ -205,6 +205,8 @@ def save_grants(tx: Connection, before: Account, after: Account) -> bool:
     """Write the grants that `after` has more than `before`; whether there were any."""
     if after == before:
         return False
+    hold_mode(tx)
+    refuse_while_reconciling(tx)
     after.check()
     changed = False
     for instance, allotment in after.allotments.items():
@@ -224,7 +226,7 @@ def save_grants(tx: Connection, before: Account, after: Account) -> bool:
 def grant_wanted(tx: Connection, account: str) -> bool:
     """Call when more may be free: it covers exposure first, then what plants asked for; whether a plant got some."""
     before = load_account(tx, account)
-    if before is None or mode_of(tx) is not Mode.NORMAL:
+    if before is None or hold_mode(tx) is not Mode.NORMAL:
         return False
     after = before
     barred = barred_instances(tx)

@@ -18,10 +18,10 @@ from sync.office.clock import now_text
 from sync.office.refusal import NotAllowed
 from sync.office.store.database import insert_new, lock_name, next_change, put
 from sync.office.store.schema import accounts, dropped, forgotten, incidents, instances, meta, terms
-from sync.office.store.terms import begin_term, current_term, term_began_at
+from sync.office.store.terms import MODE, begin_term, current_term, term_began_at
 from sync.terms import Told, credible, judge_told, may_be_granted, next_term
 
-_MODE, _FOREIGN = "reconciling", "foreign_term"
+_FOREIGN = "foreign_term"
 IS_COPY = instances.c.status.contains('"mode":"fenced"')
 """Whether a plant epoch's last STATE came from a copy of its books. Canonical JSON holds this text nowhere else."""
 
@@ -52,7 +52,17 @@ class Standing:
 
 def mode_of(tx: Connection) -> Mode:
     """Whether grants and notices are made at all."""
-    return Mode(_number(tx, _MODE))
+    return Mode(_number(tx, MODE))
+
+
+def hold_mode(tx: Connection) -> Mode:
+    """The mode, and nobody changes it before this transaction ends: who gives money asks so, with the account locked.
+
+    Without it a grant that another process is just committing would slip past the beginning of RECONCILE: out of money
+    that plants may hold which nobody has asked yet.
+    """
+    kept = select(meta.c.number).where(meta.c.name == MODE).with_for_update(read=True)
+    return Mode(tx.execute(kept).scalar_one())
 
 
 def refuse_while_reconciling(tx: Connection) -> None:
@@ -131,13 +141,15 @@ def begin_reconcile(tx: Connection, why: str) -> Term:
 
 def _begin(tx: Connection, why: str) -> Term:
     lock_name(tx, "term")
-    _keep(tx, _MODE, Mode.RECONCILING)
+    # Locked in the order of everybody else: plant epochs, accounts, and then the mode.
+    tx.execute(select(instances.c.instance).order_by(instances.c.instance).with_for_update())
+    tx.execute(update(instances).values(told_upto=""))
+    _keep(tx, MODE, Mode.RECONCILING)
     own, foreign = current_term(tx), _number(tx, _FOREIGN)
     if own.number >= LAST_TERM:
         raise NotAllowed("office", "term", "任期号已用完", f"no term follows number {own.number}")
     term = next_term(max(own.number, foreign) if credible(own, foreign) else own.number)
     begin_term(tx, term, why)
-    tx.execute(update(instances).values(told_upto=""))
     _tell(tx, f"{why}: 任期 term {term.number}")
     return term
 
@@ -156,7 +168,7 @@ def finish_reconcile(tx: Connection, told_by: str, not_ours: Collection[str] = (
             "speaks with a key that is not enrolled here: enrol again what was enrolled after the backup; name each "
             "that is not yours with --not-ours",
         )  # fmt: skip
-    _keep(tx, _MODE, Mode.NORMAL)
+    _keep(tx, MODE, Mode.NORMAL)
     _tell(tx, f"对账完成 reconciled: {told_by}")
 
 
@@ -216,7 +228,7 @@ def _hear_rival(tx: Connection, instance: str, number: int, mode: Mode) -> bool:
         _begin(tx, f"{instance} follows term {number}")
     elif mode is Mode.NORMAL:
         # Perhaps this is the old machine, left running: to begin a term here would stop the one that replaced it.
-        _keep(tx, _MODE, Mode.HALTED)
+        _keep(tx, MODE, Mode.HALTED)
         _tell(tx, f"{instance} follows another head office's term {number}")
     return mode is not Mode.HALTED
 

@@ -6,6 +6,10 @@ from sync.messages import Term
 from sync.office.clock import now_text
 from sync.office.store.schema import terms
 
+MODE = "reconciling"
+"""The name in `meta` of how far these books may be trusted (`sync.office.store.reconcile.Mode`). Always there, so that
+it can be locked."""
+
 
 def current_term(tx: Connection) -> Term:
     """The term that everything sent now belongs to."""

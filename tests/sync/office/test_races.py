@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,13 +16,15 @@ from sync.office.refusal import NotAllowed
 from sync.office.store import views
 from sync.office.store.database import Store, next_change
 from sync.office.store.inbox import ingest_all
-from sync.office.store.money import load_account
+from sync.office.store.money import grant_by_hand, load_account, note_state
 from sync.office.store.orders import open_instance
 from sync.office.store.plants import enrol
+from sync.office.store.reconcile import Mode, begin_reconcile
 from sync.office.store.verification import verify_books
 from tests.sync.office.plant import FakePlant
 from tests.sync.office.test_corrections import refund, undo
-from tests.sync.office.test_money import ACCOUNT, account, issue, pay
+from tests.sync.office.test_money import ACCOUNT, account, granted, issue, pay
+from tests.sync.office.test_reconcile import begin, mode
 
 ROUNDS = 6
 Work = Callable[[Store], Any]
@@ -189,3 +191,69 @@ def test_new_books_are_opened_by_two_processes_at_once(store_url: str) -> None:
     for store in stores:
         check(store)
         store.close()
+
+
+def _asks(store: Store) -> bool:
+    """A plant asks for money by its STATE; whether it got any."""
+    code = "HX01"
+    with store.write() as tx:
+        instance = open_instance(tx, code)
+        note_state(tx, instance, {ACCOUNT: (0, 700)}, proven=False, newer=True)
+    granted_fen = granted(store)[code]
+    if not granted_fen:
+        raise NotAllowed("office", "reconcile", "", "nothing was granted")
+    return True
+
+
+GIVES: dict[str, Work] = {
+    "by hand": lambda store: requests.grant(store, ACCOUNT, "HX01", 500),
+    "by a notice": lambda store: issue(store, limit_kg=1_000),
+    "by a wish": _asks,
+}
+
+
+@pytest.mark.parametrize("how", GIVES)
+def test_no_grant_slips_past_the_beginning_of_reconcile(pair: tuple[Store, Store], how: str) -> None:
+    """One process begins it, the other gives money at the same moment: before it, or not at all."""
+    with ThreadPoolExecutor(1) as pool:
+        with pair[0].write() as tx:
+            begin_reconcile(tx, "restored from a backup")
+            giving = pool.submit(GIVES[how], pair[1])
+            _waits(giving)
+        with pytest.raises(NotAllowed):
+            giving.result(30)
+    assert sum(granted(pair[0]).values()) == 0
+
+
+def test_a_payment_booked_meanwhile_is_booked_and_gives_nothing_to_who_waits(pair: tuple[Store, Store]) -> None:
+    """It holds no plant epoch's lock, only the account's: here the mode's own lock is what stops it."""
+    customer = {"customer_id": "C002", "customer_name": "示例客户乙"}
+    pay(pair[0], 1, "B1", **customer)
+    with pair[0].write() as tx:
+        note_state(tx, open_instance(tx, "HX01"), {"C002/prepaid": (0, 1_000)}, proven=False, newer=True)
+    assert granted(pair[0], "C002/prepaid")["HX01"] == 1
+    with ThreadPoolExecutor(1) as pool:
+        with pair[0].write() as tx:
+            begin_reconcile(tx, "restored from a backup")
+            paying = pool.submit(pay, pair[1], 900, "B2", **customer)
+            _waits(paying)
+        assert paying.result(30)
+    assert account(pair[0], "C002/prepaid")["fund_fen"] == 901
+    assert granted(pair[0], "C002/prepaid")["HX01"] == 1
+
+
+def test_the_beginning_of_reconcile_waits_for_a_grant_on_its_way(pair: tuple[Store, Store]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with pair[0].write() as tx:
+            grant_by_hand(tx, ACCOUNT, open_instance(tx, "HX01"), 500)
+            beginning = pool.submit(begin, pair[1])
+            _waits(beginning)
+        assert beginning.result(30).number == 2
+    assert granted(pair[0])["HX01"] == 500 and mode(pair[0]) is Mode.RECONCILING
+    check(pair[0])
+
+
+def _waits(work: Future[Any]) -> None:
+    """It has begun, and waits for a lock."""
+    with pytest.raises(TimeoutError):
+        work.result(0.4)
