@@ -27,7 +27,9 @@ SILENT_MS = 2_000
 QUIET_MS = 1_200
 GAP_MS = 60
 """A longer pause is one between two frames: more than three characters at 600 baud, or an adapter's latency timer."""
-NOISE_BYTES, NOISE_BURST = 24, 5
+NOISE_BYTES, NOISE_BURST, NOISE_BURSTS = 24, 5, 3
+"""So many bytes that are no text are noise, or a burst of so many that was heard whole; a fast line's frame may be a
+single byte to a slow receiver, so three of any size."""
 TEXT_SHARE = 0.75
 TEXT_MS, TEXT_BYTES = 2_500, 200
 ENOUGH_FRAMES, ENOUGH_MS, LONGEST_MS = 12, 1_500, 3_500
@@ -227,7 +229,8 @@ class _Search:
             return gone_ms >= (SILENT_MS if self.silent else QUIET_MS)
         if text_share(bytes(ear.data)) >= TEXT_SHARE:
             return gone_ms >= TEXT_MS or len(ear.data) >= TEXT_BYTES
-        return len(ear.data) >= NOISE_BYTES or pauses.whole_burst >= NOISE_BURST or gone_ms >= TEXT_MS
+        bursts = pauses.largest >= NOISE_BURST or pauses.bursts >= NOISE_BURSTS
+        return bursts or len(ear.data) >= NOISE_BYTES or gone_ms >= TEXT_MS
 
     def _answers(self, profile: IndicatorProfile, line: SerialDefaults | None) -> Ear:
         """Ask one profile's request, and again when it is answered with a frame of its own."""
@@ -278,20 +281,23 @@ class _Search:
 
 
 class _Pauses:
-    """Finds the first burst that is heard from its beginning to its end."""
+    """Counts the bursts that are heard from their beginning to their end."""
 
     def __init__(self, now_ms: int) -> None:
-        self.whole_burst = 0
-        """How many bytes it had; 0 until there was one."""
+        self.bursts = 0
+        self.largest = 0
+        """In bytes."""
         self._last_ms = now_ms
         self._size: int | None = None
 
     def heard(self, data: bytes, now_ms: int) -> None:
+        """What came, also when it was nothing."""
         paused = now_ms - self._last_ms >= GAP_MS
+        if paused and self._size:
+            self.bursts += 1
+            self.largest = max(self.largest, self._size)
+            self._size = None
         if not data:
-            if paused and self._size:
-                self.whole_burst = self.whole_burst or self._size
-                self._size = None
             return
         if self._size is not None:
             self._size += len(data)

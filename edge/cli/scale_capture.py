@@ -3,15 +3,16 @@
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from drivers.ports import DriverError
 from drivers.scale import capture
-from drivers.scale.capture import Capture, Header, Player
+from drivers.scale.capture import Capture, Player
 from drivers.scale.profile import SerialDefaults
 from drivers.scale.serial_indicator import SerialIndicatorConfig
 from drivers.scale.simulated_links import FarEnd, PtyFarEnd, TcpFarEnd
@@ -20,6 +21,9 @@ from drivers.scale.uart import parse_line
 from edge.cli.common import JSON, Problem, counted, read_settings
 from edge.cli.scale_options import ADDRESS, ANY_INDICATOR, BAUD, SECONDS, config_of, print_lines, profile_of
 from edge.settings import LaneSection
+
+if TYPE_CHECKING:
+    from edge.station.black_box import Seen
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -81,14 +85,15 @@ def _software() -> str:
 @click.option("--config", "config", type=click.Path(dir_okay=False, path_type=Path), default=None,
               help="Judge it with this plant's rules: states, captures, scale watch.")  # fmt: skip
 @click.option("--lane", default=None, help="Which lane of the plant; its only one if not given.")
-@click.option("--loading", is_flag=True, help="With --config: goods were loaded while the truck stood there.")
+@click.option("--booked", type=float, multiple=True, metavar="SECONDS",
+              help="With --config: when a weight was booked; of several the first is the tare.")  # fmt: skip
 @click.option("--serve", is_flag=True, help="Send it over a line that a plant can read, TCP or --link.")
 @click.option("--link", type=click.Path(path_type=Path), default=None, help="With --serve: the port to make, a pty.")
 @click.option("--again", is_flag=True, help="With --serve: play it again and again.")
 @JSON
 def replay(
-    file: Path, indicator: str | None, speed: float, config: Path | None, lane: str | None, loading: bool, serve: bool,
-    link: Path | None, again: bool, as_json: bool,
+    file: Path, indicator: str | None, speed: float, config: Path | None, lane: str | None,
+    booked: tuple[float, ...], serve: bool, link: Path | None, again: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Play a capture again: decoded; with --config through a lane's rules; with --serve over a line, as if live."""
     try:
@@ -96,7 +101,8 @@ def replay(
     except ValueError as error:
         raise Problem(str(error)) from None
     if config is not None:
-        print_lines(_through_the_plant(found, lane_of(config, lane), loading, as_json), as_json)
+        seen = _through_the_plant(found, lane_of(config, lane), [round(at_s * 1000) for at_s in booked])
+        _print_seen(seen, found, as_json)
     elif serve:
         _serve(found, PtyFarEnd(link) if link else TcpFarEnd(), again)
     else:
@@ -116,24 +122,29 @@ def lane_of(config: Path, lane: str | None) -> LaneSection:
     return lanes[name]
 
 
-def _through_the_plant(found: Capture, lane: LaneSection, loading: bool, as_json: bool) -> Iterator[dict[str, Any]]:
+def _through_the_plant(found: Capture, lane: LaneSection, booked_ms: list[int]) -> "Iterator[Seen]":
     from edge.main import lane_setup  # heavy, and only needed here
     from edge.station.black_box import judge
 
     indicator = lane.indicator
     if not isinstance(indicator, SerialIndicatorConfig):
         raise Problem(f"lane {lane.id} is no indicator on a line")
-    began_at = found.header.began_at if found.header else None
-    if began_at and not as_json:
-        click.echo(_title(found.header))
-    for seen in judge(found, indicator, lane_setup(lane), loading=loading):
-        yield seen.facts(began_at)
+    return judge(found, indicator, lane_setup(lane), booked_ms)
 
 
-def _title(header: Header | None) -> str:
-    if header is None:
-        return ""
-    return f"{header.began_at.isoformat(sep=' ', timespec='seconds')}  {header.port}  {header.line}  {header.software}"
+def _print_seen(seen: "Iterator[Seen]", found: Capture, as_json: bool) -> None:
+    header = found.header
+    began_at = header.began_at if header else None
+    if as_json:
+        print_lines((each.facts(began_at) for each in seen), as_json)
+        return
+    if header:
+        began = header.began_at.isoformat(sep=" ", timespec="seconds")
+        click.echo(f"{began}  {header.port}  {header.line}  {header.software}\n")
+    for each in seen:
+        at = f"{began_at + timedelta(milliseconds=each.at_ms):%H:%M:%S}  " if began_at else ""
+        kg = "-----" if each.kg is None else str(each.kg)
+        click.echo(f"{at}{each.at_ms / 1000:8.2f} s  {kg:>7} kg  {each.what:9} {each.words}")
 
 
 def _serve(found: Capture, far: FarEnd, again: bool) -> None:

@@ -133,17 +133,20 @@ class _Guide:
         click.echo(f"\n{_PROMPTS[step].format(kg=known_kg)}{'' if self._auto else '，按回车 then press Enter'}")
         if not self._auto:
             self._until_enter()
-        before_kg, least_kg = self._last_kg, CHANGE_DIVISIONS * self._site.division_kg
-
-        def changed(kg: int) -> bool:
-            return not self._auto or before_kg is None or abs(kg - before_kg) >= least_kg
-
-        self._observer.until_still(WAIT_S, changed)
+        self._observer.until_still(WAIT_S, lambda kg: not self._auto or self._fits(step, kg))
         shows_kg = self._display_kg() if step is Step.TRUCK else known_kg
         weighed = self._observer.take(step, shows_kg, self._seconds)
         self._last_kg = weighed.kg
         click.echo(f"\r  {'-----' if weighed.kg is None else weighed.kg} kg, {weighed.readings} readings")
         return weighed
+
+    def _fits(self, step: Step, kg: int) -> bool:
+        """Nobody presses Enter: this weight can be the one of this step."""
+        if step is Step.EMPTY:
+            return abs(kg) < self._site.truck_kg
+        least_kg = CHANGE_DIVISIONS * self._site.division_kg
+        changed = self._last_kg is None or abs(kg - self._last_kg) >= least_kg
+        return changed and abs(kg) >= (self._site.truck_kg if step is Step.TRUCK else least_kg)
 
     def _until_enter(self) -> None:
         """Go on reading until Enter, so that the weight is seen to change."""
