@@ -8,13 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from drivers.ports import CommandNo, CommandRefused, DeviceTimeout, DeviceUnavailable, ScaleCommand
-from drivers.scale import bus, conversation
+from drivers.scale import conversation
 from drivers.scale.asking import written
 from drivers.scale.conversation import Heard, Polling
 from drivers.scale.encoders.answers import ANSWERS, Answers, MtSics, YaohuaClone
 from drivers.scale.links import SerialLink
 from drivers.scale.profile import indicator_names, load_profile
-from drivers.scale.serial_indicator import SerialIndicatorConfig
+from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
 from drivers.scale.simulated_links import PtyFarEnd
 from tests.drivers.scale.lines import opened, readings, scale_at, shows, until
@@ -98,14 +98,13 @@ class Stalled(SerialLink):
         return super().read(wait_s)
 
 
-def test_an_answer_that_the_program_was_too_slow_to_take_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_the_program_was_too_slow_to_take_is_none(tmp_path: Path) -> None:
     with asked("mt_sics", tmp_path / "port", weight_kg=800) as far:
-        monkeypatch.setattr(bus, "open_link", Stalled)
-        with opened(far.port, "mt_sics") as scale:
-            assert readings(scale, 1.0) == []
-            assert scale.last_byte_ms is None, "nobody knows how old it was"
+        scale = SerialIndicator("scale", scale_at(far.port, "mt_sics").config, dial=Stalled)
+        scale.open()
+        assert readings(scale, 1.0) == []
+        assert scale.last_byte_ms is None, "nobody knows how old it was"
+        scale.close()
 
 
 def always(name: str, said: bytes) -> type[Answers]:
