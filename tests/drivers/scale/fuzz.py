@@ -1,7 +1,8 @@
 """The plant's own path from bytes to a weight that could be booked, at the end of a bad line, with what it let through.
 
-`python -m tests.drivers.scale.fuzz` measures every protocol without a checksum anew and keeps the figures in
-`residual.json`, from which the table in docs/drivers.md is made; `WEIGHGATE_FUZZ` sets how many damaged frames of each.
+`python -m tests.drivers.scale.fuzz [NAME…]` measures every protocol without a checksum (or those named) anew and keeps
+the figures in `residual.json`, from which the table in docs/drivers.md is made; `WEIGHGATE_FUZZ` sets how many damaged
+frames of each.
 """
 
 import json
@@ -114,7 +115,7 @@ class Tally:
 
 def listen(ear: Ear, count: int, seed: int, rows: Sequence[int] = ROWS) -> Tally:
     """`count` damaged frames and the whole ones between them, to the monitor and its button."""
-    lanes = [(row, ScaleMonitor(ScaleRules(DIVISION_KG, MAXIMUM_KG, frames_in_a_row=row))) for row in rows]
+    lanes = [(row, ScaleMonitor(ScaleRules(DIVISION_KG, MAXIMUM_KG, frames_in_a_row=row, still_ms=0))) for row in rows]
     tally, now_ms, sent_kg = Tally(), 0, set[int]()
     for sent in bad_line(ear.send, count, random.Random(seed)):
         now_ms += PERIOD_MS
@@ -152,17 +153,20 @@ def how_many(otherwise: int) -> int:
     return int(os.environ.get("WEIGHGATE_FUZZ") or otherwise)
 
 
-def main() -> None:
-    """Measure all protocols without a checksum, and keep the figures."""
+def main(names: Sequence[str]) -> None:
+    """Measure protocols without a checksum, and keep the figures."""
     count, seed = how_many(LONG), choose_seed()
-    found: dict[str, object] = {"frames": count, "seed": seed}
-    for name in UNCHECKED:
+    for name in names:
         tally = listen(ear(name), count, seed)
-        found[name] = {str(row): round(tally.per_million(row)) for row in ROWS}
-        sys.stdout.write(f"{name} {found[name]}\n")
+        rates = {str(row): round(tally.per_million(row)) for row in ROWS}
+        sys.stdout.write(f"{name} {rates}\n")
         sys.stdout.flush()
-    RESIDUAL.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        kept = json.loads(RESIDUAL.read_text(encoding="utf-8")) if RESIDUAL.exists() else {}
+        kept[name] = {"frames": tally.frames, "seed": seed, **rates}
+        new = RESIDUAL.with_suffix(".new")
+        new.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        new.replace(RESIDUAL)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or UNCHECKED)

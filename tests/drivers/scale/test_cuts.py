@@ -20,9 +20,10 @@ LINE_NOISE = [b"", b"\x02", b"\x03", b"\r\n", b"weigh02THS0797", b"=", b"<", b"$
 JUNK = st.one_of(st.sampled_from(LINE_NOISE), st.binary(max_size=12))
 PART = st.tuples(JUNK, st.integers(-9_999, 99_999), st.booleans(), st.integers(0, 70), JUNK)
 """Junk, a weight, is it moving, where in its frame there is junk, and which."""
+Parts = list[tuple[bytes, int, bool, int, bytes]]
 
 
-def stream_of(indicator: str, parts: list[tuple[bytes, int, bool, int, bytes]], after: bytes) -> bytes:
+def stream_of(indicator: str, parts: Parts, after: bytes) -> bytes:
     """What comes over the line."""
     stream = b""
     for before, kg, moving, at, inside in parts:
@@ -50,22 +51,33 @@ def cut(decoder: FrameDecoder | OneReadOneFrame, stream: bytes, cuts: list[int])
     return readings([wire for begin, end in pairwise(edges) for wire in decoder.feed(stream[begin:end])])
 
 
-@pytest.mark.parametrize("indicator", INDICATORS)
-@settings(max_examples=12)
-@given(
-    parts=st.lists(PART, max_size=6),
-    after=JUNK,
-    cuts=st.lists(st.integers(0, 2_000), max_size=12),
-    learned=st.booleans(),
-)
-def test_any_cut_gives_the_same_readings(
-    indicator: str, parts: list[tuple[bytes, int, bool, int, bytes]], after: bytes, cuts: list[int], learned: bool
-) -> None:
+CUTS = st.lists(st.integers(0, 2_000), max_size=12)
+
+
+def check(indicator: str, parts: Parts, after: bytes, cuts: list[int], learned: bool) -> None:
+    """Cut anywhere, and byte by byte."""
     taught = b"".join(ENCODERS[indicator](Shown(kg)) for kg in (100, 1_000, 8_000)) if learned else b""
     stream = taught + stream_of(indicator, parts, after)
     whole = readings(FrameDecoder(_profile(indicator)).feed(stream))
     assert cut(FrameDecoder(_profile(indicator)), stream, cuts) == whole
     assert cut(FrameDecoder(_profile(indicator)), stream, list(range(len(stream)))) == whole
+
+
+@pytest.mark.parametrize("indicator", INDICATORS)
+@settings(max_examples=12)
+@given(parts=st.lists(PART, max_size=6), after=JUNK, cuts=CUTS, learned=st.booleans())
+def test_any_cut_gives_the_same_readings(
+    indicator: str, parts: Parts, after: bytes, cuts: list[int], learned: bool
+) -> None:
+    check(indicator, parts, after, cuts, learned)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("indicator", INDICATORS)
+@given(parts=st.lists(PART, max_size=6), after=JUNK, cuts=CUTS, learned=st.booleans())
+def test_any_cut_of_many_streams(indicator: str, parts: Parts, after: bytes, cuts: list[int], learned: bool) -> None:
+    check(indicator, parts, after, cuts, learned)
 
 
 @pytest.mark.parametrize("indicator", INDICATORS)
