@@ -26,7 +26,7 @@ from tests.drivers.scale.fuzz import (
 from tests.drivers.scale.noise import DIVISION_KG
 from tests.reliability import Run
 
-SHORT, SHORT_UNCHECKED = 3_000, 600
+SHORT, SHORT_UNCHECKED, LONG_UNCHECKED = 3_000, 600, 200_000
 FIVE = (5,)
 BLIND = ("yaohua_tf0", "yaohua_command", "yaohua_w", "toledo")
 """An XOR or a sum does not see two digits that changed places; a CRC does."""
@@ -85,7 +85,7 @@ def test_without_a_checksum_more_frames_in_a_row_let_less_through() -> None:
 @pytest.mark.parametrize("protocol", UNCHECKED)
 def test_how_much_gets_through_without_a_checksum(protocol: str, capfd: pytest.CaptureFixture[str]) -> None:
     run = Run(f"noise on {protocol}, no checksum")
-    tally = listen(ear(protocol), how_many(LONG), run.seed)
+    tally = listen(ear(protocol), how_many(LONG_UNCHECKED), run.seed)
     rates = ", ".join(f"{row} in a row: {tally.per_million(row):.0f}" for row in ROWS)
     run.tell(capfd, tally.frames, f"wrong stable weights in a million damaged frames: {rates}")
     assert tally.wrong[5] * 100 < tally.wrong[1]
@@ -95,7 +95,10 @@ def test_what_no_rule_can_see() -> None:
     """Five frames in a row with the same two digits changed round have right checksums and agree: that is no noise."""
     right = ENCODERS["yaohua_tf0"](Shown(45_120))
     wrong = right.replace(b"45120", b"54120")
-    decoder, monitor = FrameDecoder(load_profile("yaohua_tf0")), ScaleMonitor(ScaleRules(DIVISION_KG, MAXIMUM_KG))
+    decoder, monitor = (
+        FrameDecoder(load_profile("yaohua_tf0")),
+        ScaleMonitor(ScaleRules(DIVISION_KG, MAXIMUM_KG, still_ms=0)),
+    )
     readings: list[WeightReading] = [to_reading(wire, 0) for wire in decoder.feed(right + wrong * 5)]
     for reading in readings[:-1]:
         monitor.feed(reading)
