@@ -31,7 +31,7 @@ NOISE_BYTES, NOISE_BURST, NOISE_BURSTS = 24, 5, 3
 """So many bytes that are no text are noise, or a burst of so many that was heard whole; a fast line's frame may be a
 single byte to a slow receiver, so three of any size."""
 TEXT_SHARE = 0.75
-TEXT_MS, TEXT_BYTES = 2_500, 200
+TEXT_MS, TEXT_BYTES, TEXT_BURSTS = 2_500, 200, 6
 ENOUGH_FRAMES, ENOUGH_MS, LONGEST_MS = 12, 1_500, 3_500
 READ_S = 0.03
 ASK_TIMES = 5
@@ -228,7 +228,7 @@ class _Search:
         if not ear.data:
             return gone_ms >= (SILENT_MS if self.silent else QUIET_MS)
         if text_share(bytes(ear.data)) >= TEXT_SHARE:
-            return gone_ms >= TEXT_MS or len(ear.data) >= TEXT_BYTES
+            return gone_ms >= TEXT_MS or len(ear.data) >= TEXT_BYTES or pauses.bursts >= TEXT_BURSTS
         bursts = pauses.largest >= NOISE_BURST or pauses.bursts >= NOISE_BURSTS
         return bursts or len(ear.data) >= NOISE_BYTES or gone_ms >= TEXT_MS
 

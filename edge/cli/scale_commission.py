@@ -88,14 +88,14 @@ def commission(
     began_at = datetime.now().astimezone()
     scale = build_scale(target.name, target.config)
     try:
-        scale.open()
+        _open(scale)
         try:
             guide = _Guide(scale, target.site, auto=auto, seconds=seconds, asks=asks, shows_kg=truck_shows_kg)
             weighings = tuple(guide.weigh(step, kg) for step, kg in steps)
         finally:
             scale.close()
     except DriverError as error:
-        raise Problem(f"{error}. Is a plant running that has it open? Stop it for this") from None
+        raise Problem(str(error)) from None
     about = About(target.name, target.device, operator or "", f"weighgate {version('weighgate')}", began_at)
     done = Report(about, target.site, weighings, guide.motion)
     try:
@@ -106,6 +106,13 @@ def commission(
     for line in _summary(done, file):
         click.echo(line)
     sys.exit(0 if done.mark is Mark.PASSED else 1)
+
+
+def _open(scale: Scale) -> None:
+    try:
+        scale.open()
+    except DriverError as error:
+        raise Problem(f"{error}. A running plant has it open: stop it for this") from None
 
 
 class _Guide:

@@ -1,0 +1,201 @@
+"""`weighgate scale` at a terminal: words, exit codes and JSON."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from drivers.scale import tool
+from drivers.scale.detect import Verdict
+from drivers.scale.detect_line import Detection, Try
+from drivers.scale.encoders import Shown
+from drivers.scale.frames import load_profile
+from drivers.scale.simulated import SimulatedIndicator
+from edge.cli import scale_detect
+from edge.cli.scale import scale
+from edge.cli.scale_watch import big, screens
+from edge.cli.table import table
+from tests.drivers.scale.test_detect import candidates, sent
+
+YAOHUA = "022B30303135363030313903"
+
+
+def run(*words: str, **more: Any) -> Result:
+    return CliRunner().invoke(scale, words, **more)
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin"),
+    [(["--hex", YAOHUA], None), (["--hex", YAOHUA.lower()], None), (["-"], bytes.fromhex(YAOHUA)), (["FILE"], None)],
+)
+def test_decode_takes_hex_a_file_or_standard_input(words: list[str], stdin: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "bytes"
+    file.write_bytes(bytes.fromhex(YAOHUA))
+    words = [str(file) if word == "FILE" else word for word in words]
+    result = run("decode", "--indicator", "yaohua_tf0", "--json", *words, input=stdin)
+    assert result.exit_code == 0
+    assert json.loads(result.output) == {
+        "weight": "1560", "unit": None, "stable": None, "mode": None, "overload": False, "underload": False,
+        "raw": YAOHUA,
+    }  # fmt: skip
+    assert "weight=1560" in run("decode", "--indicator", "yaohua_tf0", *words, input=stdin).output
+
+
+def test_decode_shows_the_digits_beside_an_overload_bit() -> None:
+    words = ["decode", "--indicator", "toledo", "--json", "--hex", "022A34203939393939393030303030300D"]
+    assert json.loads(run(*words).output) | {"raw": ""} == {
+        "weight": "999999", "unit": "kg", "stable": True, "mode": "gross", "overload": True, "underload": False,
+        "raw": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--indicator", "abacus", "--hex", "00"], "unknown indicator 'abacus'; valid: ad_std, "),
+        (["--indicator", "toledo"], "give either --hex HEX or a FILE"),
+        (["--indicator", "toledo", "--hex", "0"], "--hex: '0'"),
+        (["--indicator", "toledo", "--hex", "00", "-"], "give either"),
+    ],
+)
+def test_a_mistake_is_one_line_and_two(words: list[str], said: str) -> None:
+    result = run("decode", *words)
+    assert (result.exit_code, len(result.output.splitlines())) == (2, 1)
+    assert said in result.output
+
+
+def detected(monkeypatch: pytest.MonkeyPatch, found: Detection, *words: str) -> Result:
+    monkeypatch.setattr(scale_detect, "listen", lambda port, **_: found)
+    return run("detect", found.port, *words)
+
+
+def detection(verdict: Verdict, data: bytes = b"", **more: Any) -> Detection:
+    found = tuple(candidates(data))
+    tries = (Try("9600,8N1", False, len(data), 1.0, data[:24]),)
+    return Detection("/dev/ttyUSB0", verdict, more.pop("about", found), found, tries, 2.0, **more)
+
+
+def test_one_clear_answer_is_told_with_what_to_paste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "BY_PATH", Path("/nonexistent"))
+    found = detection(Verdict.FOUND, sent("toledo"))
+    result = detected(monkeypatch, found)
+    assert result.exit_code == 0
+    assert result.output.startswith("找到 FOUND: toledo")
+    assert '  port = "/dev/ttyUSB0"\n  indicator = "toledo"\n  baud = 9600\n' in result.output
+    lines = [json.loads(line) for line in detected(monkeypatch, found, "--json").output.splitlines()]
+    assert lines[0]["candidate"] == "toledo" and lines[0]["example"].startswith("022A")
+    assert (lines[-1]["verdict"], lines[-1]["indicators"], lines[-1]["toml"][0]) == (
+        "found", ["toledo"], "[lane.indicator]",
+    )  # fmt: skip
+
+
+def test_two_are_both_named_and_nothing_is_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = detected(monkeypatch, detection(Verdict.AMBIGUOUS, sent("eq_reversed", [Shown(290)] * 6)))
+    assert result.exit_code == 1
+    assert result.output.startswith("分不清 CANNOT BE TOLD APART: eq_plain  |  eq_reversed")
+    assert "the display shows 290: it is eq_reversed" in result.output
+    assert "[lane.indicator]" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("verdict", "more", "exit_code", "said"),
+    [
+        (Verdict.SILENT, {}, 1, "SILENT LINE"),
+        (Verdict.NO_FRAMES, {}, 1, "BYTES BUT NO FRAMES at any baud rate"),
+        (Verdict.UNSURE, {}, 1, "NOT SURE"),
+        (Verdict.CANNOT_OPEN, {"reason": "No such file or directory"}, 2, "CANNOT OPEN: No such file or directory"),
+    ],
+)
+def test_each_trouble_has_its_own_words(
+    verdict: Verdict, more: dict[str, Any], exit_code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = detected(monkeypatch, detection(verdict, **more))
+    assert (result.exit_code, said in result.output) == (exit_code, True), result.output
+    others = {"SILENT LINE", "BYTES BUT NO FRAMES", "NOT SURE", "CANNOT OPEN", "FOUND"}
+    assert sum(other in result.output for other in others) == 1
+
+
+def test_a_port_that_cannot_be_one_and_the_help_that_says_it_sends() -> None:
+    result = run("detect", "udp://x")
+    assert result.exit_code == 2 and "allowed: a device path" in result.output
+    words = re.sub(r"\s+", " ", run("detect", "--help").output)
+    assert "this SENDS the requests for a weight" in words and "never zero, never tare" in words
+
+
+def test_record_and_replay_from_the_command_line(tmp_path: Path) -> None:
+    file = str(tmp_path / "visit.jsonl")
+    with SimulatedIndicator("toledo", tmp_path / "port", rate_hz=50, weight_kg=14_520) as simulated:
+        recorded = run("record", simulated.port, file, "--settings", "9600,8N1", "--seconds", "0.2")
+        assert recorded.exit_code == 0 and "bytes in 0." in recorded.output
+        assert run("record", simulated.port, file).exit_code == 2, "never over an older one"
+        assert run("record", simulated.port, file + "x", "--settings", "fast").exit_code == 2
+    played = run("replay", file, "--indicator", "toledo", "--speed", "0", "--json")
+    assert {json.loads(line)["weight"] for line in played.output.splitlines()} == {"14520"}
+    unknown = run("replay", file)
+    assert unknown.exit_code == 2 and "the capture does not say which it was" in unknown.output
+
+
+def test_watch_off_a_terminal_prints_lines(tmp_path: Path) -> None:
+    with SimulatedIndicator("yaohua_tf0", tmp_path / "port", rate_hz=50, weight_kg=1_560) as simulated:
+        result = run("watch", simulated.port, "--indicator", "yaohua_tf0", "--seconds", "0.3", "--json")
+    lines = [json.loads(line) for line in result.output.splitlines()]
+    assert {line["kg"] for line in lines} == {1_560}
+    assert [line["readings"] for line in lines] == list(range(1, len(lines) + 1))
+
+
+def test_wrong_checksums_are_counted() -> None:
+    wrong = tool.WrongChecksums(load_profile("yaohua_tf0"))
+    good = bytes.fromhex(YAOHUA)
+    for data in (good, good[:4] + b"9" + good[5:], good, good[:9] + b"00\x03"):
+        wrong.heard(data)
+    assert wrong.count == 2
+    without = tool.WrongChecksums(load_profile("ad_std"))
+    without.heard(b"ST,GS,+00123.0kg\r\n")
+    assert without.count is None
+
+
+def _seen(kg: int | None, **more: Any) -> tool.ReadingLine:
+    line: dict[str, Any] = {
+        "kg": kg, "fault": None, "stable": None, "per_second": 10.0, "garbled": False, "raw": "02", "readings": 1,
+        "faults": 0, "checksums_wrong": None, **more,
+    }  # fmt: skip
+    return line  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (_seen(20, stable=True), "stable"),
+        (_seen(20, stable=False), "moving"),
+        (_seen(20), "changing"),
+        (_seen(None, fault="overload"), "overload"),
+        (_seen(None, garbled=True), "bytes but no frames"),
+        (_seen(None), "silent"),
+        (_seen(20, checksums_wrong=3), "wrong checksums 3"),
+    ],
+)
+def test_the_screen_says_what_the_scale_does(line: tool.ReadingLine, said: str) -> None:
+    (screen,) = screens([line], "port")
+    assert said in "\n".join(screen)
+
+
+def test_five_equal_weights_stand_still_and_figures_are_large() -> None:
+    *_, last = screens([_seen(20)] * 5, "port")
+    assert "standing still" in "\n".join(last)
+    assert len(big(-14_520)) == 3 and big(None) != big(0)
+
+
+def test_the_list_of_ports_says_what_to_do_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "ports", list)
+    assert "no serial port: plug the USB adapter in" in run("list").output
+    one = {"port": "/dev/ttyUSB0", "by_id": None, "by_path": "/dev/serial/by-path/x", "description": "CH340"}
+    monkeypatch.setattr(tool, "ports", lambda: [one])
+    assert "/dev/serial/by-path/x" in run("list").output
+    assert json.loads(run("list", "--json").output) == one
+
+
+def test_columns_stand_under_each_other_in_both_languages() -> None:
+    assert list(table([("重量", "x"), ("abcdef", "y")])) == ["重量    x", "abcdef  y"]
