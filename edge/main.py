@@ -147,6 +147,7 @@ def lane_setup(lane: LaneSection) -> LaneSetup:
         scale.maximum_kg,
         scale.truck_kg,
         scale.frames_in_a_row,
+        scale.still_ms,
         zero_range_permille=scale.zero_range_permille,
     )
     indicator = getattr(lane.indicator, "indicator", lane.indicator.type)

@@ -97,6 +97,8 @@ class ScaleSection(_Section):
     maximum_kg: Annotated[int, Strict(), Field(ge=1000, le=300_000)]
     truck_kg: Annotated[int, Strict(), Field(ge=100)] = 1000
     frames_in_a_row: Annotated[int, Strict(), Field(ge=2, le=50)] = 5
+    still_ms: Annotated[int, Strict(), Field(ge=500, le=5000)] = 1000
+    """So long no frame may be further off than one division before there is a weight."""
     zero_range_permille: Annotated[int, Strict(), Field(ge=1, le=40)] = 40
     """The indicator is zeroed only within so much of the maximum; OIML R 76-1 (4.5.1) allows 4 %."""
     verified_until: date | None = None

@@ -46,7 +46,9 @@ class SimulatedLoad:
         self._settle_ms = round(settle_s * 1000)
         self._unit: Literal["kg", "t"] = unit
         self._decimals = decimals
-        self._noise_kg = 0
+        self._convert_ms = 1
+        self._noise_kg = self._noisy_kg = 0
+        self._noisy_ms = 0
         self._vibration_kg, self._vibration_ms = 0, 1
         self._swing_kg, self._swing_ms = 0, 1
         self._drift_kg_per_hour, self._drift_since_ms = 0, 0
@@ -73,6 +75,11 @@ class SimulatedLoad:
         """Let every frame be off by up to so many kilograms either way."""
         with self._lock:
             self._noise_kg = noise_kg
+
+    def set_conversions(self, per_s: int) -> None:
+        """So many new values a second, each repeated by every frame until the next; usually each frame has its own."""
+        with self._lock:
+            self._convert_ms = 1000 // per_s
 
     def set_vibration(self, amplitude_kg: int, period_s: float) -> None:
         """An engine or the wind: up and down by so much. More than a division is motion to the indicator."""
@@ -112,8 +119,11 @@ class SimulatedLoad:
     def shown(self) -> Shown:
         """What the display shows now."""
         now_ms = self._clock()
+        now_ms -= now_ms % self._convert_ms
         with self._lock:
-            return self._shown(now_ms, self._random.randint(-self._noise_kg, self._noise_kg))
+            if self._convert_ms == 1 or now_ms != self._noisy_ms:
+                self._noisy_kg, self._noisy_ms = self._random.randint(-self._noise_kg, self._noise_kg), now_ms
+            return self._shown(now_ms, self._noisy_kg)
 
     def zero(self) -> CommandNo | None:
         """Set to zero what stands there now; None when it was done."""
@@ -198,6 +208,8 @@ class SimulatedLoad:
     def _true_kg(self, now_ms: int) -> int:
         if now_ms >= self._end_ms:
             return self._to_kg
+        if now_ms <= self._begin_ms:
+            return self._from_kg  # a conversion of before
         gone_ms, all_ms = now_ms - self._begin_ms, self._end_ms - self._begin_ms
         return self._from_kg + (self._to_kg - self._from_kg) * gone_ms // all_ms
 

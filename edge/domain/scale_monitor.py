@@ -1,9 +1,12 @@
 """Readings in, the scale's state out: *stable equilibrium* as we judge it, not as an indicator's flag claims.
 
 A weight counts only when frames are fresh (age ≤ `fresh_ms`, below the 1 s of R 76), `frames_in_a_row` of them are
-equal while none differs by more than one division or says "moving", and the scale has been at zero since the last
-truck. A dead cable, a stale value, a frame that could not be decoded are *no weight*. Source: OIML R 76-1, 4.4.1 and
-4.4.2; the zero rule: one capture per zero-to-zero cycle.
+equal, none for at least `still_ms` differs from another by more than one division or says "moving", and the scale has
+been at zero since the last truck. A dead cable, a stale value, a frame that could not be decoded are *no weight*.
+Source: OIML R 76-1, 4.4.1 and 4.4.2; the zero rule: one capture per zero-to-zero cycle.
+
+Frames alone are no time: an indicator converts 2 to 50 times a second and sends up to 80 frames, so a rolling truck
+makes rows of equal frames too, and a bouncing one at each turn.
 
 Equal, and with no damaged one between them, because noise makes wrong frames that a checksum does not see (an XOR or a
 sum is the same when two digits change places), and some of them are within a division of the right one:
@@ -13,11 +16,14 @@ docs/drivers.md has the figures.
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from drivers.readings import WeightFault, WeightReading
 from edge.domain.refusal import Reason, Refusal, refuse
 
 CALM_ROWS = 4
+MOST_CALM = 2000
+"""Calm frames kept; at more than so many within `still_ms` there is no weight."""
 CURVE_STEP_MS = 200
 CURVE_POINTS = 300
 
@@ -36,12 +42,16 @@ class ScaleState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ScaleRules:
     """One scale's numbers: division d and maximum in kg, the least weight that is a truck, what stable means, and how
-    far from zero it may be zeroed (of the maximum; 40 per mille in OIML R 76-1, 4.5.1)."""
+    far from zero it may be zeroed (of the maximum; 40 per mille in OIML R 76-1, 4.5.1).
+
+    `still_ms` is longer than a truck's slowest bounce (1.5 Hz) and than what lies between a slow indicator's values.
+    """
 
     division_kg: int
     maximum_kg: int
     truck_kg: int = 1000
     frames_in_a_row: int = 5
+    still_ms: int = 1000
     fresh_ms: int = 900
     zero_range_permille: int = 40
 
@@ -66,10 +76,10 @@ class ScaleMonitor:
 
     def __init__(self, rules: ScaleRules) -> None:
         self.rules = rules
-        self._calm: deque[WeightReading] = deque(maxlen=CALM_ROWS * rules.frames_in_a_row)
-        """The frames since the weight last changed by more than a division."""
+        self._calm: deque[WeightReading] = deque(maxlen=MOST_CALM)
+        """The frames since the weight last changed by more than a division, of the last `still_ms` or more."""
         self._agreed_kg: int | None = None
-        """The weight on which enough of them agree."""
+        """The weight on which enough of them agree, once they last `still_ms`."""
         self._curve: deque[int] = deque(maxlen=CURVE_POINTS)
         self._curve_next_ms = 0
         self._latest: WeightReading | None = None
@@ -189,7 +199,10 @@ class ScaleMonitor:
             for _ in range(far[-1] if far else 0):
                 self._calm.popleft()
         self._calm.append(reading)
-        self._agreed_kg = self._agree()
+        since_ms = reading.received_ms - self.rules.still_ms
+        while len(self._calm) > CALM_ROWS * self.rules.frames_in_a_row and self._calm[1].received_ms <= since_ms:
+            self._calm.popleft()
+        self._agreed_kg = self._agree() if self._calm[0].received_ms <= since_ms else None
 
     def _differ(self, before: WeightReading, gross_kg: int) -> bool:
         return before.gross_kg is None or abs(before.gross_kg - gross_kg) > self.rules.division_kg
@@ -200,10 +213,11 @@ class ScaleMonitor:
         A load at the edge of a division shows two weights by turns, and a display with finer steps than `division_kg`
         shows several: where no row of equal ones comes, the most frequent of `CALM_ROWS` times as many counts.
         """
-        shown = [reading.gross_kg for reading in self._calm]
+        most = CALM_ROWS * self.rules.frames_in_a_row
+        shown = [reading.gross_kg for reading in islice(self._calm, max(0, len(self._calm) - most), None)]
         row = shown[-self.rules.frames_in_a_row :]
         if len(row) == self.rules.frames_in_a_row == row.count(row[-1]):
             return row[-1]
         if self._agreed_kg in shown:
             return self._agreed_kg
-        return max(shown, key=shown.count) if len(shown) == self._calm.maxlen else None
+        return max(shown, key=shown.count) if len(shown) == most else None

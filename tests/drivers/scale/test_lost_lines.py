@@ -27,7 +27,7 @@ from edge.domain.scale_monitor import ScaleMonitor, ScaleRules, ScaleState
 from tests.drivers.scale.lines import opened, readings, scale_at, shows
 
 pytestmark = pytest.mark.anyio
-RULES = ScaleRules(20, 100_000, frames_in_a_row=3)
+RULES = ScaleRules(20, 100_000, frames_in_a_row=3, still_ms=100)
 BEFORE_KG, AFTER_KG = 31_000, 42_000
 
 

@@ -22,7 +22,9 @@ from tests.drivers.scale.benches import BENCHES, DIVISION_KG, Bench, Wire
 from tests.drivers.test_worker import Heard
 
 MAXIMUM_KG = 100_000
-RULES = ScaleRules(division_kg=DIVISION_KG, maximum_kg=MAXIMUM_KG, frames_in_a_row=3)
+AT_ONCE = ScaleRules(division_kg=DIVISION_KG, maximum_kg=MAXIMUM_KG, frames_in_a_row=3, still_ms=0)
+RULES = ScaleRules(division_kg=DIVISION_KG, maximum_kg=MAXIMUM_KG)
+CONVERSIONS = 10
 DRAIN_S = 0.06
 WATCH_S = 0.08
 WITHIN_S = 4.0
@@ -32,8 +34,11 @@ BACK_WITHIN_S = 5.0
 class Rig:
     """An open scale and the wire to it."""
 
-    def __init__(self, bench: Bench, wire: Wire, scale: Scale, within_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, bench: Bench, wire: Wire, scale: Scale, within_s: float = WITHIN_S, rules: ScaleRules = RULES
+    ) -> None:
         self.within_s = within_s
+        self.rules = rules
         self.bench = bench
         self.wire = wire
         self.load = wire.load
@@ -86,7 +91,7 @@ def check_weights(rig: Rig) -> None:
 def check_range(rig: Rig) -> None:
     """Out of range the state is never one from which a weight may be taken; and there is none if the frame says so."""
     for kg, tell in ((150_000, rig.load.set_overload), (-5_000, rig.load.set_underload)):
-        monitor = ScaleMonitor(RULES)
+        monitor = ScaleMonitor(AT_ONCE)
         rig.load.set_weight_kg(kg)
         tell(True)
         readings = rig.from_now()
@@ -100,10 +105,12 @@ def check_range(rig: Rig) -> None:
 
 
 def check_motion(rig: Rig) -> None:
-    """While a truck drives on nothing is stable; when it stands, its weight is."""
-    monitor = ScaleMonitor(RULES)
+    """While a truck drives on nothing is stable, though each value comes in several frames; when it stands, its weight
+    is."""
+    monitor = ScaleMonitor(rig.rules)
     rig.shows(0)
-    rig.load.ramp_to(60_000, 0.2)
+    rig.load.set_conversions(CONVERSIONS)
+    rig.load.ramp_to(60_000, 0.8)
     for reading in rig.shows(60_000):
         monitor.feed(reading)
         if reading.gross_kg not in (0, 60_000):
@@ -277,6 +284,18 @@ def test_a_driver_that_breaks_the_contract_is_caught(
         with pytest.raises(AssertionError):
             check(Rig(bench, wire, scale, within_s=0.3))
         scale.close()
+
+
+def test_without_the_rule_of_time_a_rolling_truck_is_stable(tmp_path: Path) -> None:
+    for bench in BENCHES:
+        if bench.name not in ("yaohua_tf0", "generic_transmitter"):
+            continue
+        with bench.start(tmp_path) as wire:
+            scale = build_scale("counts frames alone", wire.config)
+            scale.open()
+            with pytest.raises(AssertionError, match="STABLE"):
+                check_motion(Rig(bench, wire, scale, rules=AT_ONCE))
+            scale.close()
 
 
 class RememberingScale(SpoiltScale):

@@ -139,3 +139,18 @@ def test_the_weighing_memory_counts_what_was_weighed_and_nothing_else() -> None:
     assert load.keep().alibi is None
     load.set_moving(None)
     assert load.keep().alibi == 43
+
+
+def test_a_value_of_the_converter_is_repeated_until_the_next() -> None:
+    clock = Clock()
+    load = SimulatedLoad(1_000, clock=clock)
+    load.set_conversions(10)
+    load.set_noise_kg(50)
+    clock.now_ms += 50
+    load.ramp_to(3_000, 1)
+    seen = []
+    for _ in range(40):
+        seen.append(kg(load))
+        clock.now_ms += 25
+    assert len(set(seen[:2])) == 1 and all(len(set(seen[at : at + 4])) == 1 for at in range(2, 38, 4))
+    assert len(set(seen)) == 11 and all(950 <= each <= 3_050 for each in seen)

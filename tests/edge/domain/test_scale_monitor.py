@@ -1,5 +1,9 @@
 """When a weight counts: fresh, k in a row, within one division, not moving, zero seen since the last truck."""
 
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,15 +12,17 @@ from drivers.readings import WeightFault, WeightReading
 from edge.domain.refusal import Reason, Refusal
 from edge.domain.scale_monitor import Capture, ScaleMonitor, ScaleRules, ScaleState
 
-RULES = ScaleRules(division_kg=20, maximum_kg=60_000)
+TIMED = ScaleRules(division_kg=20, maximum_kg=60_000)
+RULES = replace(TIMED, still_ms=0)
+"""Most tests here look at the rules of frames alone."""
 PERIOD_MS = 100
 
 
 class Feeder:
     """A monitor and the time; each `show` is one frame 100 ms after the last."""
 
-    def __init__(self) -> None:
-        self.monitor = ScaleMonitor(RULES)
+    def __init__(self, rules: ScaleRules = RULES) -> None:
+        self.monitor = ScaleMonitor(rules)
         self.now_ms = 5_000
 
     def show(self, *weights: int | None, stable: bool | None = True, fault: WeightFault | None = None) -> "Feeder":
@@ -62,6 +68,61 @@ def test_k_in_a_row_are_needed(frames: int) -> None:
     feeder = Feeder().show(*[0] * 5).show(15_000, *[30_000] * frames)
     assert feeder.state is ScaleState.MOVING and feeder.why() is Reason.SCALE_MOVING
     assert feeder.show(*[30_000] * (5 - frames)).state is ScaleState.STABLE
+
+
+def booked(
+    rules: ScaleRules, kg_at: Callable[[float], float], frames_hz: float, values_hz: float, seconds: float = 6.0
+) -> set[int]:
+    """Weights that could be booked of a load `kg_at(s)` after zero; each of the converter's values fills frames."""
+    monitor, found = ScaleMonitor(rules), set[int]()
+    for frame in range(round((3 + seconds) * frames_hz)):
+        now_s = frame / frames_hz - 3
+        value_s = math.floor(now_s * values_hz) / values_hz
+        kg = round(kg_at(value_s) / 20) * 20 if now_s >= 0 else 0
+        now_ms = 10_000 + round(1000 * now_s)
+        monitor.feed(WeightReading(kg, None, now_ms, b"x"))
+        outcome = monitor.capture(now_ms, same_truck=False)
+        if isinstance(outcome, Capture):
+            found.add(outcome.gross_kg)
+    assert monitor.zero_seen
+    return found
+
+
+MOTIONS: dict[str, tuple[Callable[[float], float], float, float]] = {
+    "rolls on at 8 t/s, 80 frames of 10 values": (lambda s: 8_000 * s, 80, 10),
+    "rolls on at 5 t/s, 20 frames of 4 values": (lambda s: 5_000 * s, 20, 4),
+    "a register of 2 values, asked 50 times": (lambda s: 5_000 * s, 50, 2),
+    "a chute of 250 kg/s, 50 frames of 10 values": (lambda s: 14_720 + 250 * s, 50, 10),
+    "bounces by 60 kg at 2 Hz, 50 values": (lambda s: 30_000 + 60 * math.sin(4 * math.pi * s), 50, 50),
+    "bounces by 60 kg at 1.5 Hz, 80 values": (lambda s: 30_000 + 60 * math.sin(3 * math.pi * s), 80, 80),
+}
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_what_moves_has_no_weight_however_often_each_value_comes(motion: str) -> None:
+    assert booked(TIMED, *MOTIONS[motion]) == set()
+    assert booked(RULES, *MOTIONS[motion]), "five equal frames alone book it"
+
+
+@pytest.mark.parametrize("frames_hz", [2, 5, 10, 80])
+def test_a_truck_that_stands_has_its_weight_after_a_second(frames_hz: int) -> None:
+    assert booked(TIMED, lambda _: 30_000, frames_hz, frames_hz) == {30_000}
+    after_s = max(TIMED.still_ms / 1000, 4 / frames_hz)
+    assert booked(TIMED, lambda _: 30_000, frames_hz, frames_hz, after_s) == set()
+    assert booked(TIMED, lambda _: 30_000, frames_hz, frames_hz, after_s + 1 / frames_hz) == {30_000}
+
+
+def test_a_division_of_flicker_may_last_and_two_begin_the_second_anew() -> None:
+    feeder = Feeder(TIMED).show(*[0] * 11).show(*[30_000, 30_020] * 4, *[30_000] * 6)
+    assert isinstance(feeder.capture(), Capture)
+    assert feeder.show(30_040, *[30_000] * 10).why() is Reason.SCALE_MOVING
+    assert isinstance(feeder.show(30_000).capture(), Capture)
+
+
+def test_zero_and_what_may_be_set_to_zero_last_a_second_too() -> None:
+    feeder = Feeder(TIMED).show(*[0] * 10)
+    assert not feeder.monitor.zero_seen and isinstance(feeder.monitor.resting_kg(feeder.now_ms), Refusal)
+    assert feeder.show(0).monitor.zero_seen and feeder.monitor.resting_kg(feeder.now_ms) == 0
 
 
 def test_the_spread_is_one_division_at_most() -> None:

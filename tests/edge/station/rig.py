@@ -46,7 +46,7 @@ from sync.messages import WireDocument
 PRICE = 200_000
 """Fen per tonne: 2000 yuan, so that 1 kg costs 200 fen."""
 DIVISION_KG = 20
-RULES = ScaleRules(DIVISION_KG, 100_000, frames_in_a_row=3)
+RULES = ScaleRules(DIVISION_KG, 100_000, frames_in_a_row=3, still_ms=0)
 PLATE = "浙A12345"
 TARE_KG = 14_520
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
