@@ -1,5 +1,5 @@
 """What a file has that a copy of it has not: its own number, and an attribute that plain copies leave where it is. And
-whose it is.
+whose it is, and on which machine.
 
 For the witnesses of both ends. Linux only; where a file system keeps less, less is told.
 """
@@ -11,6 +11,15 @@ from pathlib import Path
 
 _GET_GENERATION = 0x80087601  # FS_IOC_GETVERSION of linux/fs.h, on 64 bits
 _MARK = "user.weighgate.synced"
+_MACHINE_ID = Path("/etc/machine-id")
+
+
+def machine_id() -> str:
+    """This machine's name for itself; '' where it has none."""
+    try:
+        return _MACHINE_ID.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def file_id(descriptor: int) -> str:

@@ -24,13 +24,13 @@ import structlog
 from edge.store.books import Books
 from edge.store.database import Database, StoreBusy
 from edge.store.ledger import LedgerRow
+from sync import file_identity
 from sync.file_identity import file_id, mark_of, own_as_folder, set_mark
 
 START = "start"
 _SLOT_BYTES = 4096
 _RECORD_BYTES = 512
 _SYNC_EVERY_S = 60.0
-_MACHINE_ID = Path("/etc/machine-id")
 _UNWRITABLE = "plant.witness: {path}: {why}: give it a folder outside plant.data that this user may write"
 _log = structlog.get_logger(__name__)
 
@@ -250,11 +250,8 @@ def read_witness(path: Path) -> Seen:
 
 def machine_id() -> str:
     """This machine, told apart from others without giving its id away; '' where it has none."""
-    try:
-        told = _MACHINE_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-    return hashlib.sha256(f"weighgate witness {told}".encode()).hexdigest()[:32]
+    told = file_identity.machine_id()
+    return hashlib.sha256(f"weighgate witness {told}".encode()).hexdigest()[:32] if told else ""
 
 
 def _file_of(path: Path) -> str:

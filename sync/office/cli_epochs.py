@@ -162,7 +162,7 @@ def reconcile(
         raise NotAllowed("finish", "", "--begin 和 --finish 选一个", "give either --begin or --finish")
     with open_configured(config) as (settings, store):
         if begin:
-            told = recovery.begin_reconcile(store, "begun by hand")
+            told = recovery.begin_reconcile(store, "人工开始 / begun by hand")
         elif finish:
             persons = signed(settings, first, second, pins)
             told = recovery.finish_reconcile(store, persons, accept_shortage, not_ours)

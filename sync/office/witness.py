@@ -20,7 +20,6 @@ from sync.settings_errors import SettingsError
 FILE = "office.witness"
 _SIZE = 512
 """One sector, overwritten in place: a power cut leaves the old line or the new one."""
-_MACHINE_ID = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +36,27 @@ class Seen:
 
 
 def older_than(witness: Seen | None, books: Seen) -> str:
-    """Why these books may be a copy, for people; '' when they are the ones last seen here. Books that were never
-    started are new, or were made by a program without witness."""
+    """Why these books may be a copy, for people, as "中文 / English"; '' when they are the ones last seen here. Books
+    that were never started are new, or were made by a program without witness."""
     if witness is None:
-        return "" if not books.start else "the witness file is missing"
+        return "" if not books.start else "见证文件不见了 / the witness file is missing"
     if witness.foreign:
         return witness.foreign
     if witness.books != books.books:
-        return "the witness saw other books here"
+        return "见证文件见过的是另一套账本 / the witness saw other books here"
     if witness.machine and books.machine and witness.machine != books.machine:
-        return "the witness is another machine's"
+        return "见证文件是另一台机器的 / the witness is another machine's"
     if books.start < witness.start:
-        return f"the books were started {books.start} times, the witness saw {witness.start}"
+        return (
+            f"账本启动过 {books.start} 次,见证见过 {witness.start} 次 / "
+            f"the books were started {books.start} times, the witness saw {witness.start}"
+        )
     if books.change < witness.change:
-        return f"the books end at change {books.change}, the witness saw {witness.change}"
+        return (
+            f"账本止于第 {books.change} 次变更,见证见过第 {witness.change} 次 / "
+            f"the books end at change {books.change}, the witness saw {witness.change}"
+        )
     return ""
-
-
-def machine_id() -> str:
-    """This machine's name for itself; '' where it has none."""
-    try:
-        return _MACHINE_ID.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 class Witness:
@@ -81,9 +78,12 @@ class Witness:
         except (OSError, ValueError, TypeError, AttributeError):
             return None
         if written_to != own:
-            return replace(seen, foreign="the witness file is a copy")
+            return replace(seen, foreign="见证文件是副本 / the witness file is a copy")
         if (seen.start, seen.change) < mark:
-            return replace(seen, foreign=f"the witness file is a copy, put back over itself: it saw change {mark[1]}")
+            why = f"见证文件被旧副本覆盖,它见过第 {mark[1]} 次变更 / "
+            return replace(
+                seen, foreign=f"{why}the witness file is a copy, put back over itself: it saw change {mark[1]}"
+            )
         return seen
 
     def write(self, seen: Seen, *, safe: bool) -> None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Table, case, func, select
@@ -27,14 +28,34 @@ def balances(tx: Connection, account: str | None = None) -> list[dict[str, Any]]
     known = select(instances.c.instance, instances.c.plant, instances.c.epoch, instances.c.state)
     plants = {row.instance: row for row in tx.execute(known)}
     terms = {row["account"]: dict(row) for row in tx.execute(select(credits)).mappings()}
-    posted = {name: _by_account(tx, table, column, account) for name, table, column in _POSTED}
+    posted = posted_sums(tx, account)
     late = _open_suspense(tx)
     return [
         _row(each, names, plants, terms)
         | {"suspense_fen": late.get(each.account, 0)}
-        | _checked(each, {name: of.get(each.account, 0) for name, of in posted.items()})
+        | _checked(each, posted[each.account])
         for each in read_accounts(tx, account)
     ]
+
+
+@dataclass(slots=True)
+class Posted:
+    """What was booked to one account in all, fen, and what its fund and its exposure must therefore be."""
+
+    payments_fen: int = 0
+    credits_fen: int = 0
+    refunds_fen: int = 0
+    undone_fen: int = 0
+    covered_fen: int = 0
+    """Of what was undone, what was taken out of the fund."""
+
+    @property
+    def fund_fen(self) -> int:
+        return self.payments_fen + self.credits_fen - self.refunds_fen - self.covered_fen
+
+    @property
+    def exposure_fen(self) -> int:
+        return self.undone_fen - self.covered_fen
 
 
 _POSTED: tuple[tuple[str, Table, str], ...] = (
@@ -42,6 +63,15 @@ _POSTED: tuple[tuple[str, Table, str], ...] = (
     ("refunds_fen", refunds, "amount_fen"), ("covered_fen", undone, "covered_fen"),
     ("undone_fen", undone, "amount_fen"),
 )  # fmt: skip
+
+
+def posted_sums(tx: Connection, account: str | None = None) -> dict[str, Posted]:
+    """All that was booked, by account, or of only one; zeros for any other."""
+    posted: dict[str, Posted] = defaultdict(Posted)
+    for name, table, column in _POSTED:
+        for of, total_fen in _by_account(tx, table, column, account).items():
+            setattr(posted[of], name, total_fen)
+    return posted
 
 
 def balance_totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -117,17 +147,16 @@ def _row(
     }  # fmt: skip
 
 
-def _checked(account: Account, posted: dict[str, int]) -> dict[str, Any]:
+def _checked(account: Account, posted: Posted) -> dict[str, Any]:
     """The sum of the parts, and whether it is the fund, and the fund what was posted."""
     unused_fen = sum(each.unused_fen for each in account.allotments.values())
     sum_fen = account.dispatched_fen + account.held_fen + unused_fen + account.free_fen
-    fund_fen = posted["payments_fen"] + posted["credits_fen"] - posted["refunds_fen"] - posted["covered_fen"]
     agrees = (
-        sum_fen == account.fund_fen == fund_fen
-        and account.exposure_fen == posted["undone_fen"] - posted["covered_fen"]
+        sum_fen == account.fund_fen == posted.fund_fen
+        and account.exposure_fen == posted.exposure_fen
         and all(min(each.dispatched_fen, each.held_fen, each.unused_fen) >= 0 for each in account.allotments.values())
-    )  # fmt: skip
-    return {"sum_fen": sum_fen, "agrees": agrees, **posted}
+    )
+    return {"sum_fen": sum_fen, "agrees": agrees, **asdict(posted)}
 
 
 def _by_account(tx: Connection, table: Table, column: str, account: str | None) -> dict[str, int]:

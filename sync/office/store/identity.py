@@ -2,10 +2,11 @@
 
 from sqlalchemy import Connection, delete, select
 
+from sync.file_identity import machine_id
 from sync.office.store.database import current_change, put
 from sync.office.store.reconcile import begin_reconcile
 from sync.office.store.schema import meta, terms
-from sync.office.witness import Seen, machine_id, older_than
+from sync.office.witness import Seen, older_than
 
 COPY = "copy"
 """Set to 1 in a backup, never in books that are in use."""
@@ -20,7 +21,7 @@ def seen_of(tx: Connection) -> Seen:
 
 def compare(tx: Connection, witness: Seen | None) -> str:
     """Begin RECONCILE when the books are a backup or older than their witness; why, or ''."""
-    why = "restored from a backup" if _number(tx, COPY) else older_than(witness, seen_of(tx))
+    why = "由备份恢复 / restored from a backup" if _number(tx, COPY) else older_than(witness, seen_of(tx))
     if why:
         tx.execute(delete(meta).where(meta.c.name == COPY))
         begin_reconcile(tx, why)

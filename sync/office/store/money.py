@@ -318,8 +318,10 @@ def recall_grants(tx: Connection, instance: str, seen: dict[str, int]) -> list[s
         if _lock(tx, account) is None:
             continue  # its payments are forgotten too: it holds nothing that could be granted
         insert_new(tx, allotments, [{"account": account, "instance": instance}])
-        mine = (row.account == account, row.instance == instance, row.granted_fen < seen[account])
-        tx.execute(update(allotments).where(*mine).values(granted_fen=seen[account]))
+        mine = (row.account == account, row.instance == instance)
+        before = OfficeCounters(*tx.execute(select(row.granted_fen, row.returned_seen_fen).where(*mine)).one())
+        after = before.recovered(seen[account], before.returned_seen_fen)
+        tx.execute(update(allotments).where(*mine).values(granted_fen=after.granted_fen))
     return forgotten
 
 

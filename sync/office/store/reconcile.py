@@ -214,7 +214,8 @@ def judge_state(tx: Connection, head: Any, state: State, *, lost: bool, original
     if told is Told.RIVAL and state.term is not None:
         return trusted and _hear_rival(tx, head["instance"], state.term.number, mode)
     if lost and trusted and mode is Mode.NORMAL:
-        _begin(tx, f"{head['instance']} has more from us than these books hold")
+        name = head["instance"]
+        _begin(tx, f"{name} 有总部账上没有的额度或单据 / {name} has more from us than these books hold")
         return True
     if told is Told.LAST_WORD and own.number > 1 and not _unknown_accounts(tx, state):
         return _note_told(tx, head, state, own.number)
@@ -225,7 +226,7 @@ def _hear_rival(tx: Connection, instance: str, number: int, mode: Mode) -> bool:
     if number > _number(tx, _FOREIGN):
         _keep(tx, _FOREIGN, number)
     if mode is Mode.RECONCILING:
-        _begin(tx, f"{instance} follows term {number}")
+        _begin(tx, f"{instance} 跟随任期 {number} / {instance} follows term {number}")
     elif mode is Mode.NORMAL:
         # Perhaps this is the old machine, left running: to begin a term here would stop the one that replaced it.
         _keep(tx, MODE, Mode.HALTED)

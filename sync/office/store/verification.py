@@ -5,24 +5,23 @@ from collections import defaultdict
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import InvalidRequestError
 
 from sync.chain import GENESIS_HASH, ChainBroken, verify_row
 from sync.messages import WireRecord
 from sync.office.effects import Effects, Shipment
+from sync.office.store.balances import posted_sums
 from sync.office.store.money import read_accounts
 from sync.office.store.scale_alarms import odd_alarms
 from sync.office.store.schema import (
     allotments,
-    credits,
     documents,
     forgotten,
     forks,
     inbox,
     instances,
     payments,
-    refunds,
     shipments,
     suspense,
     undone,
@@ -177,43 +176,25 @@ def _documents(tx: Connection, head: Any) -> list[str]:
 
 def _funds(tx: Connection) -> list[str]:
     """Fund and exposure are what was posted, and no undone payment is another amount than was paid."""
-    posted = {name: _sums(tx, table.c.account, column) for name, table, column in _POSTED}
-    found = []
+    posted, found = posted_sums(tx), []
     for account in read_accounts(tx):
-        paid, back = posted["payments"][account.account], posted["refunds"][account.account]
-        credit, covered = posted["credits"][account.account], posted["covered"][account.account]
-        fund_fen, exposure_fen = paid + credit - back - covered, posted["undone"][account.account] - covered
-        if account.fund_fen != fund_fen:
-            found.append(f"{account.account}: fund is {account.fund_fen} fen, posted are {fund_fen} fen")
-        if account.exposure_fen != exposure_fen:
-            found.append(f"{account.account}: exposure is {account.exposure_fen} fen, posted are {exposure_fen} fen")
+        name, told = account.account, posted[account.account]
+        if account.fund_fen != told.fund_fen:
+            found.append(f"{name}: fund is {account.fund_fen} fen, posted are {told.fund_fen} fen")
+        if account.exposure_fen != told.exposure_fen:
+            found.append(f"{name}: exposure is {account.exposure_fen} fen, posted are {told.exposure_fen} fen")
     other = select(undone.c.reference).join(payments, payments.c.reference == undone.c.reference)
     differing = other.where((payments.c.amount_fen != undone.c.amount_fen) | (payments.c.account != undone.c.account))
     return found + [f"{name}: undone otherwise than it was paid" for name in tx.execute(differing).scalars()]
 
 
-_POSTED: tuple[tuple[str, Table, "Column[int]"], ...] = (
-    ("payments", payments, payments.c.amount_fen), ("credits", credits, credits.c.amount_fen),
-    ("refunds", refunds, refunds.c.amount_fen), ("undone", undone, undone.c.amount_fen),
-    ("covered", undone, undone.c.covered_fen),
-)  # fmt: skip
-
-
-def _sums(tx: Connection, key: "Column[str]", amount: "Column[int]", *where: Any) -> dict[str, int]:
-    """Σ amount by key; 0 for a key that is not there."""
-    sums: dict[str, int] = defaultdict(int)
-    for name, total in tx.execute(select(key, func.sum(amount)).where(*where).group_by(key)):
-        sums[name] = int(total)
-    return sums
-
-
 def _invariant(tx: Connection) -> list[str]:
     """I1, but for late tickets that finance charged: those goods had left, whatever was free."""
-    charged = _sums(
-        tx, suspense.c.account, suspense.c.amount_fen, suspense.c.state == "charged", suspense.c.kind == "ticket"
-    )
+    row = suspense.c
+    query = select(row.account, func.sum(row.amount_fen)).where(row.state == "charged", row.kind == "ticket")
+    charged: dict[str, int] = {name: int(fen) for name, fen in tx.execute(query.group_by(row.account))}
     return [
         f"{account.account}: {-account.free_fen} fen more is out than the fund of {account.fund_fen} fen"
         for account in read_accounts(tx)
-        if account.free_fen + charged[account.account] < 0
+        if account.free_fen + charged.get(account.account, 0) < 0
     ]

@@ -210,7 +210,8 @@ def list_incidents(tx: Connection, limit: int = 200, visit: str = "") -> list[Ro
 def list_forks(tx: Connection) -> list[Row]:
     """Both sides of each fork: the row that was kept and those that came with its number later."""
     mine = (inbox.c.instance == forks.c.instance) & (inbox.c.seq == forks.c.seq)
-    query = select(forks, inbox.c.hash.label("first_hash"), inbox.c.body.label("first_body")).join(inbox, mine)
+    query = select(forks, *(inbox.c[name].label(f"first_{name}") for name in ("kind", "hash", "body")))
+    query = query.join(inbox, mine)
     return [dict(row) for row in tx.execute(query.order_by(forks.c.received_at.desc()).limit(100)).mappings()]
 
 

@@ -9,6 +9,7 @@ from sync.office.clock import local_text
 from sync.office.link import OfficeLink
 from sync.office.refusal import NotAllowed
 from sync.office.settings import Settings
+from sync.office.web.ledger_words import row_words
 from sync.office.web.words import FIELDS, INCIDENTS, REASONS, STATES, WORDS, both, full_width
 from sync.sparkline import sparkline
 from sync.units import format_fen, format_kg
@@ -37,6 +38,15 @@ class Words:
     def say(self, text: str) -> str:
         """A stored remark with the plant's reason codes in words."""
         return _CODE.sub(lambda found: both(REASONS.get(found[0], (found[0], found[0])), self.english), text)
+
+    def side(self, text: str) -> str:
+        """This page's half of a text that is kept as "中文 / English"; any other text as it is."""
+        zh, _, en = text.partition(" / ")
+        return en if en and self.english else zh
+
+    def ledger_row(self, kind: str, body: str) -> str:
+        """A ledger row in one line."""
+        return row_words(kind, body, self.english, self.time)
 
     def label(self, field: str, form: str) -> str:
         """The label that a refused field has on its form; its own name where no page has it."""

@@ -119,6 +119,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "dropped": ("不明消息（已丢弃）", "Dropped messages"),
     "count": ("次数", "Count"),
     "topic": ("主题", "Topic"),
+    "forks_say": (
+        "同一行号到了两个不同的内容：两台机器用同一密钥，或有人改过账本。两行都保留；结算该期时，没入账的出库单进入挂账。",
+        "Two different rows came under one number: two boxes use one key, or somebody changed a ledger. Both are kept; "
+        "when the epoch is settled, tickets among them that do not count wait in suspense.",
+    ),
+    "raw_row": ("原始记录", "the row itself"),
     "first_row": ("先到", "First"),
     "second_row": ("后到", "Second"),
     "live": ("实时", "live"),

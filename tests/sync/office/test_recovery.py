@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from sync.file_identity import mark_of
+from sync.file_identity import machine_id, mark_of
 from sync.office.recovery import open_books, reconcile_status, witness_books
 from sync.office.settings import load_settings
 from sync.office.store.database import Store
 from sync.office.store.plants import hear_state
 from sync.office.store.terms import current_term
-from sync.office.witness import Seen, Witness, machine_id, older_than
+from sync.office.witness import Seen, Witness, older_than
 from tests.sync.office.program import Office, call, told
 from tests.sync.office.test_epochs import HEADER
 from tests.sync.office.test_money import pay
