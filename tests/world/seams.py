@@ -183,9 +183,11 @@ class SteppedStore(Store):
         self._engine = self._engine.execution_options(compiled_cache=_COMPILED)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        with super().write() as tx:
+    def write(self, *, rehearse: bool = False) -> Iterator[Connection]:
+        with super().write(rehearse=rehearse) as tx:
             yield tx
+            if rehearse:
+                return
             self.crasher.reached(When.BEFORE)
         self.crasher.reached(When.UNWITNESSED)
         self.crasher.reached(When.AFTER)
