@@ -172,14 +172,9 @@ def _keep_forks(tx: Connection, plant: str, instance: str, other: list[WireRecor
     if not other:
         return False
     insert_new(tx, forks, [_inbox_row(instance, record, received_at) for record in other])
-    _freeze(
-        tx,
-        plant,
-        instance,
-        "fork",
-        other[0].seq,
-        f"第 {other[0].seq} 行到了两个不同内容 row {other[0].seq} came twice with different content",
-    )
+    seq = other[0].seq
+    what = f"第 {seq} 行到了两个不同内容 row {seq} came twice with different content"
+    _freeze(tx, plant, instance, "fork", seq, what)
     return True
 
 
@@ -201,14 +196,8 @@ def compare_ledgers(tx: Connection, plant: str, instance: str, last_seq: int, st
     mine = (inbox.c.instance == instance, inbox.c.seq == state.last_seq)
     kept = tx.execute(select(inbox.c.hash).where(*mine)).scalar()
     if kept is not None and kept != state.last_hash:
-        _freeze(
-            tx,
-            plant,
-            instance,
-            "fork",
-            state.last_seq,
-            f"第 {state.last_seq} 行与厂里的不同 row {state.last_seq} is another one at the plant",
-        )
+        what = f"第 {state.last_seq} 行与厂里的不同 row {state.last_seq} is another one at the plant"
+        _freeze(tx, plant, instance, "fork", state.last_seq, what)
     elif state.last_seq < last_seq:
         what = f"the plant tells of {state.last_seq} rows, {last_seq} came: a restored copy, or a late message"
         tell(tx, plant, instance, [Incident(last_seq, "fewer", now_text(), what)])
