@@ -38,7 +38,7 @@ class FrameDecoder:
         self._learner = _Learner(profile.check) if profile.check and profile.check.use == "learn" else None
         self._demands_checksum = profile.check is not None and profile.check.use == "verify"
         self._damaged = False
-        """Since the last frame something came that was none, on a line whose frames carry a checksum."""
+        """Since the last frame something came that was none, where a checksum or a neighbour's length shows that."""
         self._neighbours = _Neighbours()
         self._widest = len(self._start) + max(reader.widest for reader in self._readers)
         self._raw = bytearray()
@@ -142,7 +142,11 @@ class FrameDecoder:
             if match := reader.pattern.match(self._seen, at, after):
                 if weight := reader.read(match, bytes(self._raw[at : match.end()])):
                     rest = self._seen[match.end() : after].strip()
-                    found += self._neighbours.both(weight, whole=not rest or len(weight.raw) == self._widest)
+                    passed = self._neighbours.both(weight, whole=not rest or len(weight.raw) == self._widest)
+                    if passed and self._damaged:
+                        passed[0] = passed[0]._replace(after_damage=True)
+                    found += passed
+                    self._damaged = self._neighbours.differ
                 return
 
     def _read(self, begin: int, after: int) -> WireWeight | None:
@@ -173,12 +177,15 @@ class _Neighbours:
         self._length = 0
         self._first: WireWeight | None = None
         self._first_is_whole = False
+        self.differ = False
+        """The last frame and the one before are not of one length."""
 
     def both(self, weight: WireWeight, *, whole: bool) -> list[WireWeight]:
         """What may pass now that this frame is there. It is `whole` when no noise behind it can hide more of it."""
         length, self._length = self._length, len(weight.raw)
         first, self._first = self._first, None if length else weight
         self._first_is_whole = whole
+        self.differ = length not in (0, self._length)
         if length != self._length:
             return []
         return [first, weight] if first else [weight]
