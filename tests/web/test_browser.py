@@ -215,6 +215,13 @@ def test_html_in_a_name_is_shown_as_it_was_typed(screen: Page, served: Served, s
     assert screen.locator("main img, main dd b").count() == 0
 
 
+def test_a_truck_at_another_lane_is_shown_by_that_lanes_name(screen: Page, served: Served) -> None:
+    """As on its tab, and not by its number in the configuration."""
+    put(served, loading_view(visit=visit(VisitState.LOADING), queue=(replace(queue(1)[0], lane="2"),)))
+    enter(screen, served, "D01", "/lane/1")
+    expect(screen.locator("#queue")).to_contain_text("二号磅")
+
+
 def test_a_pass_is_scanned_and_the_verdict_read(screen: Page, served: Served, stage: Stage) -> None:
     """The scanner types wherever the focus was; the verdict stands with its reason; an override gives its own."""
     enter(screen, served, "G02", "/gate/south")

@@ -189,11 +189,16 @@ function curve(view) {
   line.setAttribute("visibility", limit ? "visible" : "hidden");
 }
 
+function laneName(lane) {
+  const tab = document.querySelector(`.tabs a[href="/lane/${CSS.escape(lane)}"]`);
+  return tab ? tab.firstChild.textContent.trim() : `${word("lane")} ${lane}`;
+}
+
 function queue(view, why, call) {
   const action = view.actions.find((one) => one.name === "call");
   const no = action ? why(action) : { zh: "", en: "" };
   setText("queue-count", view.queue.length ? `${view.queue.length} ${word(view.queue.length === 1 ? "truck" : "trucks")}` : word("queue_empty"));
-  const rows = view.queue.map((entry) => [entry.visit, entry.number, entry.plate, entry.customer_name, entry.lane ? `${word("lane")} ${entry.lane}` : `${entry.waiting_minutes} ${word("minutes")}`,
+  const rows = view.queue.map((entry) => [entry.visit, entry.number, entry.plate, entry.customer_name, entry.lane ? laneName(entry.lane) : `${entry.waiting_minutes} ${word("minutes")}`,
     entry.state === "queued" ? "" : pick(entry.state_words), Boolean(entry.lane), Boolean(no)]);
   setRows("queue", rows, ([visit, number, plateText, customer, when, state, served, greyed]) => {
     const row = make("li"), button = make("button", served ? "row served" : "row");
