@@ -72,10 +72,7 @@ class Report:
         yield from ("", "## 结论 Verdicts", "")
         yield from _table(
             ("项目 question", "结论 verdict", "数据 numbers"),
-            [
-                (f"{each.question.zh}<br>{each.question.en}", _MARKS[each.mark], f"{each.found.zh}<br>{each.found.en}")
-                for each in self.answers
-            ],
+            [(_cell(each.question), _MARKS[each.mark], _cell(each.found)) for each in self.answers],
         )
         yield from ("", "误差限 errors allowed: OIML R 76-1, 3.5.1, table 6, class III, initial verification.", "")
         yield from ("## 称量 Weighings", "")
@@ -103,6 +100,10 @@ def _weighing(weighed: Weighed) -> Sequence[str]:
         f"{weighed.longest_gap_ms} ms",
         flags,
     )
+
+
+def _cell(said: Said) -> str:
+    return said.zh if said.zh == said.en else f"{said.zh}<br>{said.en}"
 
 
 def _number(kg: int | None) -> str:

@@ -127,6 +127,7 @@ class _Guide:
         self._asks = asks
         self._shows_kg = shows_kg
         self._last_kg: int | None = None
+        self._changed = False
         self._live = sys.stdout.isatty()
         self._observer = Observer(scale, site.division_kg, self._show)
 
@@ -143,7 +144,7 @@ class _Guide:
         self._observer.until_still(WAIT_S, lambda kg: not self._auto or self._fits(step, kg))
         shows_kg = self._display_kg() if step is Step.TRUCK else known_kg
         weighed = self._observer.take(step, shows_kg, self._seconds)
-        self._last_kg = weighed.kg
+        self._last_kg, self._changed = weighed.kg, False
         click.echo(f"\r  {'-----' if weighed.kg is None else weighed.kg} kg, {weighed.readings} readings")
         return weighed
 
@@ -152,8 +153,9 @@ class _Guide:
         if step is Step.EMPTY:
             return abs(kg) < self._site.truck_kg
         least_kg = CHANGE_DIVISIONS * self._site.division_kg
-        changed = self._last_kg is None or abs(kg - self._last_kg) >= least_kg
-        return changed and abs(kg) >= (self._site.truck_kg if step is Step.TRUCK else least_kg)
+        # The same weight may come again, once the deck was empty in between.
+        self._changed = self._changed or self._last_kg is None or abs(kg - self._last_kg) >= least_kg
+        return self._changed and abs(kg) >= (self._site.truck_kg if step is Step.TRUCK else least_kg)
 
     def _until_enter(self) -> None:
         """Go on reading until Enter, so that the weight is seen to change."""
