@@ -16,6 +16,7 @@ from drivers.scale.profile import ChecksumUse, IndicatorProfile, Parity, SerialD
 LEAST_FRAMES = 3
 LEAST_SHARE = 0.6
 """Below this, more than a third of the line is something that the candidate cannot read."""
+ENOUGH_CHECKSUMS = 5
 AS_GOOD = 0.9
 """Whose frames hold nine tenths as many bytes as the best one's cannot be told from it."""
 EXAMPLE_BYTES = 64
@@ -188,9 +189,15 @@ def judge(candidates: Sequence[Candidate]) -> tuple[Verdict, tuple[Candidate, ..
         return Verdict.NO_FRAMES, ()
     best = candidates[0]
     equal = tuple(each for each in candidates if each.share >= AS_GOOD * best.share)
-    if best.share < LEAST_SHARE or best.frames < LEAST_FRAMES:
+    if best.frames < LEAST_FRAMES or (best.share < LEAST_SHARE and not _checked(best)):
         return Verdict.UNSURE, equal
     return (Verdict.FOUND if len(equal) == 1 else Verdict.AMBIGUOUS), equal
+
+
+def _checked(candidate: Candidate) -> bool:
+    """Checksums prove it whatever else is on the line: a 4G modem puts its own name before every frame."""
+    right, wrong = candidate.checksums_right or 0, candidate.checksums_wrong or 0
+    return right >= ENOUGH_CHECKSUMS and wrong * 10 <= right
 
 
 class Said(NamedTuple):

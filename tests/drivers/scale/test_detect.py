@@ -1,6 +1,8 @@
 """What bytes prove about an indicator: the judging of `weighgate scale detect`, without a line."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +27,15 @@ from drivers.scale.uart import heard, parse_line
 
 PROFILES = all_profiles()
 LINE = SerialDefaults(baud=9600)
+CAPTURES = Path(__file__).resolve().parents[2] / "captures" / "scale"
 VISIT = [Shown(0)] * 5 + [Shown(1_000 + 20 * step, moving=True) for step in range(10)] + [Shown(14_520)] * 10
 ALIKE = [{"eq_plain", "eq_reversed"}, {"ad_std", "dini_std"}]  # the later name's frames are the former's too
 
 
 def candidates(data: bytes) -> list[Candidate]:
     ear = Ear(PROFILES)
-    for at in range(0, len(data), 7):
-        ear.feed(data[at : at + 7])
+    for at in range(0, len(data), 100):
+        ear.feed(data[at : at + 100])
     return ear.candidates(2.0, LINE)
 
 
@@ -49,6 +52,18 @@ def test_every_indicator_is_found_or_named_among_those_that_cannot_be_told_from_
         assert verdict is Verdict.FOUND
     else:
         assert verdict is Verdict.AMBIGUOUS and names in ALIKE
+
+
+@pytest.mark.parametrize("indicator", sorted(path.stem for path in CAPTURES.glob("*.jsonl")))
+def test_what_real_indicators_sent_is_found_too(indicator: str) -> None:
+    for line in (CAPTURES / f"{indicator}.jsonl").read_text("utf-8").splitlines():
+        entry = json.loads(line)
+        if len(entry["frames"]) != 1 or entry["kind"] not in ("captured", "manual"):
+            continue
+        verdict, about = judge(candidates(bytes.fromhex(entry["hex"]) * 8))
+        names = {each.indicator for each in about}
+        assert verdict in (Verdict.FOUND, Verdict.AMBIGUOUS) and indicator in names, entry
+        assert len(names) == 1 or names in ALIKE, entry
 
 
 @pytest.mark.parametrize("names", ALIKE)
@@ -70,10 +85,10 @@ def test_the_readings_say_what_the_display_must_show() -> None:
 
 def test_few_frames_or_much_else_beside_them_is_not_sure() -> None:
     assert judge(candidates(sent("toledo", VISIT[:2])))[0] is Verdict.UNSURE
-    noisy = b"".join(frame + b"GARBAGE " * 4 for frame in [sent("toledo", [Shown(20)])] * 10)
-    (only,) = candidates(noisy)
-    assert only.share < LEAST_SHARE
-    assert judge([only])[0] is Verdict.UNSURE
+    for indicator, verdict in (("rlws", Verdict.UNSURE), ("yaohua_tf0", Verdict.FOUND)):  # the latter has checksums
+        (only,) = candidates((sent(indicator, [Shown(20)]) + b"GARBAGE " * 4) * 10)
+        assert only.share < LEAST_SHARE
+        assert judge([only])[0] is verdict
     assert judge([]) == (Verdict.NO_FRAMES, ())
 
 
