@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -42,9 +43,9 @@ def restore(file: Path, config: Path, replace: bool) -> None:
     from edge.store.database import StoreBusy
 
     settings = read_settings(config)
-    instance = _instance(settings)
+    instance, zone = _instance(settings), ZoneInfo(settings.plant.timezone)
     try:
-        report, aside = put_back(file, settings.books_file, instance, replace=replace)
+        report, aside = put_back(file, settings.books_file, instance, replace=replace, zone=zone)
     except StoreBusy:
         raise Problem("the plant is running: stop it first, for instance with: systemctl stop weighgate") from None
     except BackupFailed as error:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from edge.store.books import Books
@@ -42,8 +42,11 @@ def back_up(books: Path, target: Path) -> VerifyReport:
     return report
 
 
-def restore(backup: Path, books: Path, instance: str, *, replace: bool) -> tuple[VerifyReport, Path | None]:
-    """Put a backup in the place of `books`, fenced. Books that are there are moved aside with `replace`, else refused.
+def restore(
+    backup: Path, books: Path, instance: str, *, replace: bool, zone: tzinfo = UTC
+) -> tuple[VerifyReport, Path | None]:
+    """Put a backup in the place of `books`, fenced. Books that are there are moved aside with `replace`, else refused;
+    their new name tells when, in `zone`.
 
     Returns what the check of the restored books said, and where the old ones are now. StoreBusy while a plant runs.
     """
@@ -56,7 +59,7 @@ def restore(backup: Path, books: Path, instance: str, *, replace: bool) -> tuple
         with _prepared(books) as copy:
             _copy(backup, copy)
             report = _fenced(copy, f"restored on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC from {backup.name}")
-            aside = _move_aside(books)
+            aside = _move_aside(books, zone)
             copy.replace(books)
             _sync_folder(books.parent)
         _same_owner(books, books.with_suffix(".lock"))
@@ -143,9 +146,10 @@ def _instance_of(backup: Path) -> str:
     return str(row[0]) if row else ""
 
 
-def _move_aside(books: Path) -> Path | None:
-    """The old books under another name, with what belongs to them; None when there are none."""
-    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+def _move_aside(books: Path, zone: tzinfo) -> Path | None:
+    """The old books under another name, with what belongs to them, readable by their owner alone as a backup is; None
+    when there are none."""
+    stamp = f"{datetime.now(zone):%Y%m%d-%H%M%S%z}"
     aside = books.with_name(f"{books.name}.replaced-{stamp}")
     number = 1
     while aside.exists():
@@ -154,6 +158,7 @@ def _move_aside(books: Path) -> Path | None:
     moved = None
     for each in _BESIDE:
         if (old := _beside(books, each)).exists():
+            old.chmod(0o600)
             old.rename(_beside(aside, each))
             moved = aside
     return moved

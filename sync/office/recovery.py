@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def restore_books(settings: Settings, config: Path, backup: Path, *, replace: bo
             raise NotAllowed("office", "run", "总部程序正在运行,先停止", "head office is running: stop it first")
         fresh = target.with_name(f".{target.name}.restored")
         try:
-            aside = _put_in_place(backup, fresh, target)
+            aside = _put_in_place(backup, fresh, target, timezone(timedelta(hours=settings.office.utc_offset_hours)))
         except (OSError, sqlite3.Error) as error:
             fresh.unlink(missing_ok=True)
             raise NotAllowed("backup", str(backup), "恢复没有完成", f"not restored: {error}") from error
@@ -141,8 +141,8 @@ def restore_books(settings: Settings, config: Path, backup: Path, *, replace: bo
             store.close()
 
 
-def _put_in_place(backup: Path, fresh: Path, target: Path) -> str:
-    """Check a copy of the backup, then swap; the old books' new name, or ''."""
+def _put_in_place(backup: Path, fresh: Path, target: Path, zone: timezone) -> str:
+    """Check a copy of the backup, then swap; the old books' new name, with the time in `zone`, or ''."""
     fresh.unlink(missing_ok=True)
     os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(_open(backup)) as source, closing(sqlite3.connect(fresh)) as copy:
@@ -154,10 +154,11 @@ def _put_in_place(backup: Path, fresh: Path, target: Path) -> str:
     _sync(fresh)
     aside = ""
     if target.exists():
-        aside = f"{target.name}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        aside = f"{target.name}.{datetime.now(zone):%Y%m%dT%H%M%S%z}"
         for ending in ("-wal", "-shm", ""):
             old = target.with_name(target.name + ending)
             if old.exists():
+                old.chmod(0o600)
                 old.rename(target.with_name(aside + ending))
     fresh.replace(target)
     _sync(target.parent)

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
@@ -28,6 +29,7 @@ from sync.keys import Instance, load_private
 from sync.records import Returned
 from sync.secrets import hash_secret
 from tests.edge.disks import mounted
+from tests.edge.one_lane import PIN, write_config
 from tests.edge.station.rig import make_plant
 from tests.edge.store.books import load, make_books, order
 
@@ -129,10 +131,12 @@ def test_restore_refuses_moves_aside_and_fences(tmp_path: Path) -> None:
     with pytest.raises(BackupFailed, match="HX01/4"):
         restore(copy, books, INSTANCE.replace("/3/", "/4/"), replace=True)
     assert verify(books).records == records and not fenced(books)
-    report, aside = restore(copy, books, INSTANCE, replace=True)
+    books.chmod(0o644)
+    report, aside = restore(copy, books, INSTANCE, replace=True, zone=ZoneInfo("Asia/Shanghai"))
     assert report.records == records - 1 == verify(books).records
     assert fenced(books).startswith("a backup of 20")
     assert aside is not None and verify(aside).records == records, "the newest rows are kept"
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600 and aside.name.endswith("+0800")
 
 
 def test_a_plain_copy_of_the_file_is_fenced_when_it_is_restored(tmp_path: Path) -> None:
@@ -175,40 +179,7 @@ pin_hash = "{pin_hash}"
 def plant(tmp_path: Path) -> Path:
     """A configured plant without head office; returns its configuration."""
     run("keygen", tmp_path / "keys", "--plant", "HX01")
-    config = tmp_path / "plant.toml"
-    config.write_text(
-        f"""
-[plant]
-code = "HX01"
-number = 1
-epoch = 3
-name = "示例一厂"
-data = "data"
-[keys]
-directory = "keys"
-[web]
-port = 0
-[[lane]]
-id = "1"
-name = "一号磅"
-name_en = "Lane 1"
-scale = {{ division_kg = 20, maximum_kg = 80000 }}
-indicator = {{ type = "simulated" }}
-printer = {{ type = "simulated", folder = "{tmp_path}/paper" }}
-[[gate]]
-id = "south"
-name = "南门岗"
-name_en = "South gate"
-barrier = {{ type = "simulated", rise_ms = 0, pass_ms = 0 }}
-[[person]]
-id = "A01"
-name = "管理员"
-roles = ["admin"]
-pin_hash = "{hash_secret("4711")}"
-""",
-        encoding="utf-8",
-    )
-    return config
+    return write_config(tmp_path, 3, "admin")
 
 
 def run(*words: object, status: int = 0) -> str:
@@ -229,7 +200,7 @@ class Running:
         line = self.process.stdout.readline()
         assert line, self.process.stderr.read() if self.process.stderr else ""
         self.client = Client(base_url=json.loads(line)["pages"], trust_env=False, timeout=10)
-        assert self.client.post("/login", data={"person": "A01", "pin": "4711"}, headers=JSON).status_code == 200
+        assert self.client.post("/login", data={"person": "A01", "pin": PIN}, headers=JSON).status_code == 200
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.client.close()
@@ -280,7 +251,7 @@ def test_a_restored_plant_opens_the_gate_and_sells_nothing(plant: Path, started:
     assert "--replace" in run("restore", plant.parent / "night.db", plant, status=2)
     said = run("restore", plant.parent / "night.db", plant, "--replace")
     assert "隔离" in said and "fenced" in said
-    assert re.search(r"The old books are kept as .*plant\.db\.replaced-\d{8}-\d{6}\n", said)
+    assert re.search(r"The old books are kept as .*plant\.db\.replaced-\d{8}-\d{6}\+0800\n", said)
     started.append(Running(plant))
     client = started[-1].client
     view = lane(started[-1])
@@ -329,7 +300,7 @@ def void(plant: Path, ticket: str) -> Result:
 @pytest.mark.timeout(120)
 def test_the_commands_write_as_the_plant_does_with_its_witness(plant: Path, started: list[Running]) -> None:
     """A void by the command is known to the witness; on a copy the commands write nothing."""
-    two = plant.read_text("utf-8") + PERSON.format(pin_hash=hash_secret("4711"))
+    two = plant.read_text("utf-8") + PERSON.format(pin_hash=hash_secret(PIN))
     plant.write_text(two, "utf-8")
     started.append(Running(plant))
     started[-1].stop()

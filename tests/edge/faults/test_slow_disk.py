@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from httpx import Client
 
-from sync.secrets import hash_secret
 from tests.edge.faults.recording import strace
+from tests.edge.one_lane import PIN, write_config
 
 WEIGHGATE = Path(sys.executable).with_name("weighgate")
 JSON = {"Accept": "application/json"}
@@ -27,45 +27,13 @@ SCANS = 8
 def plant(tmp_path: Path) -> Iterator[tuple[int, Client]]:
     """A running plant with simulated devices: its process number, and somebody logged in at its pages."""
     subprocess.run([WEIGHGATE, "keygen", tmp_path / "keys", "--plant", "HX01"], check=True, capture_output=True)
-    config = tmp_path / "plant.toml"
-    config.write_text(
-        f"""
-[plant]
-code = "HX01"
-number = 1
-epoch = 1
-name = "示例一厂"
-data = "data"
-[keys]
-directory = "keys"
-[web]
-port = 0
-[[lane]]
-id = "1"
-name = "一号磅"
-name_en = "Lane 1"
-scale = {{ division_kg = 20, maximum_kg = 80000 }}
-indicator = {{ type = "simulated" }}
-printer = {{ type = "simulated", folder = "{tmp_path}/paper" }}
-[[gate]]
-id = "south"
-name = "南门岗"
-name_en = "South gate"
-barrier = {{ type = "simulated", rise_ms = 0, pass_ms = 0 }}
-[[person]]
-id = "A01"
-name = "管理员"
-roles = ["dispatcher", "guard"]
-pin_hash = "{hash_secret("4711")}"
-""",
-        encoding="utf-8",
-    )
+    config = write_config(tmp_path, 1, "dispatcher", "guard")
     with subprocess.Popen([WEIGHGATE, "run", config, "--json"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             pages = json.loads(process.stdout.readline())["pages"]
             with Client(base_url=pages, trust_env=False, timeout=30) as client:
-                client.post("/login", data={"person": "A01", "pin": "4711"}, headers=JSON).raise_for_status()
+                client.post("/login", data={"person": "A01", "pin": PIN}, headers=JSON).raise_for_status()
                 yield process.pid, client
         finally:
             process.terminate()

@@ -82,7 +82,8 @@ def test_a_restored_office_reconciles_and_then_goes_on(office: Office, tmp_path:
     restored = told("restore", file, office.config, "--replace")
     assert restored["mode"] == "reconciling" and restored["term"] == 2
     assert restored["missing"] == [office.plant.instance.wire_id]
-    assert (office.config.parent / restored["aside"]).is_file()
+    aside = office.config.parent / restored["aside"]
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600 and aside.name.endswith("+0800"), aside
     done = call("grant", office.config, "HX01", "--account", "C001/prepaid", "--amount", "1")
     assert done.returncode == 1 and "being reconciled" in done.stderr
     assert told("pay", office.config, *PAY, "--reference", "B2")["new"], "the payment after the backup is posted again"
