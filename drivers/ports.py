@@ -53,6 +53,7 @@ class CommandNo(StrEnum):
     BELOW_RANGE = "below_range"
     NOT_KNOWN = "not_known"
     NO_EFFECT = "no_effect"
+    TOO_LATE = "too_late"
 
 
 _NO_WORDS = {
@@ -62,6 +63,7 @@ _NO_WORDS = {
     CommandNo.BELOW_RANGE: "its weight is below the range for this",
     CommandNo.NOT_KNOWN: "it does not know this command",
     CommandNo.NO_EFFECT: "the weight does not show that it was done",
+    CommandNo.TOO_LATE: "not sent, for its turn came too late",
 }
 
 
@@ -85,11 +87,12 @@ class Scale(Protocol):
         """What this device can be told; empty for most that only send."""
         ...
 
-    def command(self, command: ScaleCommand) -> None:
+    def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         """Tell it, between two reads; returns when it was done, after some seconds at most.
 
-        Raises CommandRefused when it said no or cannot be told this, DeviceTimeout when it said nothing (it may have
-        been done), DeviceUnavailable when it is gone.
+        After `not_after_ms` (monotonic) it is not begun any more, whoever else has the line until then. Raises
+        CommandRefused when it said no, cannot be told this or it was too late, DeviceTimeout when it said nothing (it
+        may have been done), DeviceUnavailable when it is gone.
         """
         ...
 

@@ -158,8 +158,9 @@ class ReaderWorker:
         """What the scale can be told."""
         return self._scale.commands
 
-    async def command(self, command: ScaleCommand, timeout_s: float) -> None:
-        """Tell the scale, on its own thread between two reads; no reading comes meanwhile.
+    async def command(self, command: ScaleCommand, timeout_s: float, begin_within_s: float | None = None) -> None:
+        """Tell the scale, on its own thread between two reads; no reading comes meanwhile. What has not begun within
+        `begin_within_s` is refused.
 
         Raises what `Scale.command` raises, and DeviceUnavailable at once when the scale is not open; a command never
         waits for a scale that comes back later. Raises DeviceTimeout after `timeout_s`: a command that had not begun
@@ -167,7 +168,8 @@ class ReaderWorker:
         """
         if (gone := self._gone) is not None:
             raise DeviceUnavailable(gone.device, gone.what, gone.try_this)
-        await self._jobs.call(lambda: self._scale.command(command), timeout_s)
+        not_after_ms = None if begin_within_s is None else monotonic_ms() + round(begin_within_s * 1000)
+        await self._jobs.call(lambda: self._scale.command(command, not_after_ms), timeout_s)
 
     def start(self) -> None:
         """Begin reading; must be called on the loop that is to get the readings."""

@@ -79,6 +79,10 @@ def _shows(command: ScaleCommand, weight: WireWeight) -> bool:
             return weight.mode != "net" and not weight.tare
 
 
+def _late(not_after_ms: int | None) -> bool:
+    return not_after_ms is not None and monotonic_ms() > not_after_ms
+
+
 class Listening:
     """An indicator that sends by itself, alone on its line."""
 
@@ -108,8 +112,10 @@ class Listening:
             self._begin()
         return Heard(bool(data), self._decoder.feed(data))
 
-    def tell(self, command: Command) -> Told:
+    def tell(self, command: Command, not_after_ms: int | None = None) -> Told:
         """Send a command and wait until it is clear what became of it."""
+        if _late(not_after_ms):
+            return Told(CommandNo.TOO_LATE, False)
         judge, any_byte = _Judge(command), False
         self._link.discard()
         self._decoder.forget()
@@ -171,7 +177,7 @@ class Polling:
         self._due_ms = max(self._due_ms + wait_ms, monotonic_ms())
         return turn.heard
 
-    def tell(self, command: Command) -> Told:
+    def tell(self, command: Command, not_after_ms: int | None = None) -> Told:
         """Send a command; where no text answers it, ask for the weight until that shows it."""
         judge, any_byte = _Judge(command), False
         request, within_ms = written(command.request, self._place.address), self._answer_ms
@@ -179,9 +185,12 @@ class Polling:
             within_ms = command.answer_ms
         end_ms = monotonic_ms() + command.answer_ms
         while monotonic_ms() < end_ms:
-            turn = self._turn(request, within_ms, judge)
+            turn = self._turn(request, within_ms, judge, not_after_ms)
+            if turn is None and _late(not_after_ms):
+                return Told(CommandNo.TOO_LATE, False)
             if turn is None:
                 continue
+            not_after_ms = None
             any_byte = any_byte or turn.heard.any_byte
             if verdict := turn.verdict or judge.weights(turn.heard.weights):
                 return Told(verdict, any_byte)
@@ -194,12 +203,16 @@ class Polling:
     def close(self) -> None:
         self._place.leave()
 
-    def _turn(self, request: bytes, within_ms: int, judge: _Judge | None = None) -> "_Turn | None":
-        """Send a request and take its answer; None while others have the line."""
+    def _turn(
+        self, request: bytes, within_ms: int, judge: _Judge | None = None, not_after_ms: int | None = None
+    ) -> "_Turn | None":
+        """Send a request and take its answer; None while others have the line, or when it is too late."""
         link = self._place.take(READ_WAIT_S)
         if link is None:
             return None
         try:
+            if _late(not_after_ms):
+                return None
             return self._asked(link, request, within_ms, judge)
         except LINK_ERRORS:
             self._place.lost()

@@ -24,10 +24,27 @@ from drivers.ports import (
 )
 from drivers.readings import WeightReading
 from drivers.scale.frames import to_reading
-from drivers.scale.modbus_line import ExceptionAnswerError, LineLostError, ModbusLine, NoAnswerError, modbus_line
+from drivers.scale.modbus_line import (
+    ExceptionAnswerError,
+    LineLostError,
+    ModbusLine,
+    NoAnswerError,
+    TooLateError,
+    modbus_line,
+)
 from drivers.scale.profile import Unit
 from drivers.scale.register_words import RegisterBlock, bytes_of, read_registers, words_of
-from drivers.scale.registers import DecimalCount, DeviceId, Order, RegisterMap, Step, Until, Wait, load_register_map
+from drivers.scale.registers import (
+    DecimalCount,
+    DeviceId,
+    Order,
+    RegisterMap,
+    Step,
+    Until,
+    Wait,
+    Write,
+    load_register_map,
+)
 from drivers.worker import monotonic_ms
 
 LONGEST_SLEEP_S = 0.2
@@ -150,14 +167,18 @@ class ModbusIndicator:
         hides_net = self._map.weight.of == "display" and "net" not in self._map.meanings
         return frozenset(self._telling) - ({ScaleCommand.TARE} if hides_net else set())
 
-    def command(self, command: ScaleCommand) -> None:
+    def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         """Tell it and look whether it took effect, as far as its registers show that."""
         if command not in self.commands:
             raise CommandRefused(self.name, command, CommandNo.NOT_KNOWN)
         try:
             for step in self._telling[command]:
-                self._take(command, step)
+                self._take(command, step, not_after_ms)
+                if isinstance(step, Write):
+                    not_after_ms = None  # it has begun
             self._look_for_effect(command)
+        except TooLateError as error:
+            raise CommandRefused(self.name, command, CommandNo.TOO_LATE) from error
         except NoAnswerError as error:
             what = f"{self.config.target} did not answer to {command}; it may have been done"
             raise DeviceTimeout(self.name, what, "Look at the device before telling it again") from error
@@ -235,7 +256,7 @@ class ModbusIndicator:
             raise DeviceTimeout(self.name, what, "It no longer measures: restart the device")
         return self._beat_ms is not None
 
-    def _take(self, command: ScaleCommand, step: Step) -> None:
+    def _take(self, command: ScaleCommand, step: Step, not_after_ms: int | None) -> None:
         assert self._line is not None
         match step:
             case Wait():
@@ -249,7 +270,7 @@ class ModbusIndicator:
             case _:
                 try:
                     values = words_of(step.value, step.words, self._word_order, self._map.byte_order)
-                    self._line.write(step.function, step.address, values, self._device_id)
+                    self._line.write(step.function, step.address, values, self._device_id, not_after_ms)
                 except LineLostError as error:
                     raise self._unavailable("is lost") from error
 

@@ -9,11 +9,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from drivers.modbus import ModbusTarget, exception_text, modbus_client
+from drivers.worker import monotonic_ms
 
 LONGEST_TURN_S = 2.0
 CHARACTERS_OF_SILENCE = 3.5
@@ -40,6 +42,10 @@ class ExceptionAnswerError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(exception_text(code))
         self.code = code
+
+
+class TooLateError(Exception):
+    """Nothing was sent: the line's turn came too late."""
 
 
 class ModbusLine:
@@ -78,16 +84,21 @@ class ModbusLine:
             raise NoAnswerError(heard=True)
         return list(registers)
 
-    def write(self, function: int, address: int, values: list[int], device_id: int) -> None:
-        """One register with function 6, or some with 16."""
+    def write(
+        self, function: int, address: int, values: list[int], device_id: int, not_after_ms: int | None = None
+    ) -> None:
+        """One register with function 6, or some with 16. Raises TooLateError after `not_after_ms` (monotonic)."""
         if function == 6:
-            self._request(function, lambda: self._client.write_register(address, values[0], device_id=device_id))
+            write = partial(self._client.write_register, address, values[0], device_id=device_id)
         else:
-            self._request(function, lambda: self._client.write_registers(address, values, device_id=device_id))
+            write = partial(self._client.write_registers, address, values, device_id=device_id)
+        self._request(function, write, not_after_ms)
 
-    def _request(self, function: int, send: Callable[[], ModbusPDU]) -> ModbusPDU:
+    def _request(self, function: int, send: Callable[[], ModbusPDU], not_after_ms: int | None = None) -> ModbusPDU:
         with _Turn(self._lock):
             time.sleep(max(0.0, self._free_s - time.monotonic()))
+            if not_after_ms is not None and monotonic_ms() > not_after_ms:
+                raise TooLateError
             answer = self._ask(send)
         if answer.isError():
             raise ExceptionAnswerError(answer.exception_code)

@@ -184,14 +184,14 @@ class SerialIndicator:
     def commands(self) -> frozenset[ScaleCommand]:
         return frozenset(command.name for command in self._profile.command)
 
-    def command(self, command: ScaleCommand) -> None:
+    def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         """Tell the indicator, and return when it says or its weight shows that it was done."""
         assert self._talk is not None
         known = next((each for each in self._profile.command if each.name is command), None)
         if known is None:
             raise CommandRefused(self.name, command, CommandNo.NOT_KNOWN)
         try:
-            told = self._talk.tell(known)
+            told = self._talk.tell(known, not_after_ms)
         except LINK_ERRORS as error:
             raise self._lost(error) from error
         if told.any_byte:

@@ -157,7 +157,7 @@ class SimulatedScale(SimulatedLoad):
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def command(self, command: ScaleCommand) -> None:
+    def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         """Do it at once. Raises CommandRefused when a real indicator would not do it now."""
         match command:
             case ScaleCommand.ZERO:

@@ -164,6 +164,7 @@ class Stage:
             "gate": GATE,
             "barrier": devices.barrier.target,
             "camera_gate": devices.cameras[GATE].url,
+            "still_ms": max(500, min(1000, round(1000 / self.pace.speed))),
             "pulse_ms": max(50, min(500, round(500 / self.pace.speed))),
             "watch": "true" if self.watches_scales else "false",
             "loops_1": devices.loops.target,

@@ -106,9 +106,9 @@ class LaneScale:
             return refuse(Reason.ZERO_NOT_OFFERED)
         return self._with_device_words(self.monitor.resting_kg(self._now_ms()))
 
-    async def tell(self, command: ScaleCommand, timeout_s: float) -> None:
+    async def tell(self, command: ScaleCommand, timeout_s: float, begin_within_s: float) -> None:
         """Tell the indicator; see `ReaderWorker.command`."""
-        await self._reader.command(command, timeout_s)
+        await self._reader.command(command, timeout_s, begin_within_s)
 
     async def seen_again(self, timeout_s: float) -> int | None:
         """The weight of the next reading; None when none comes in time."""

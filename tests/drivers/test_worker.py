@@ -39,7 +39,7 @@ class ScriptedScale:
 
     commands = frozenset((ScaleCommand.ZERO,))
 
-    def command(self, command: ScaleCommand) -> None:
+    def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         self.calls.append(command)
         self.threads.add(threading.get_ident())
 

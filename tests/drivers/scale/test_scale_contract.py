@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.ports import CommandRefused, DriverError, Scale, ScaleCommand
+from drivers.ports import CommandNo, CommandRefused, DriverError, Scale, ScaleCommand
 from drivers.readings import Health, WeightReading
 from drivers.registry import build_scale
-from drivers.worker import ReaderWorker
+from drivers.worker import ReaderWorker, monotonic_ms
 from edge.domain.scale_monitor import ScaleMonitor, ScaleRules, ScaleState
 from tests.drivers.scale.benches import BENCHES, DIVISION_KG, Bench, Wire
 from tests.drivers.test_worker import Heard
@@ -162,7 +162,24 @@ def check_net(rig: Rig) -> None:
     assert seen <= {14_520} if rig.bench.tells_net else seen <= {0}
 
 
-CHECKS = [check_weights, check_range, check_motion, check_noise, check_commands, check_net]
+def check_too_late(rig: Rig) -> None:
+    """A command whose turn comes too late is never sent."""
+    if ScaleCommand.ZERO not in rig.scale.commands:
+        return
+    rig.load.shift_zero(40)
+    rig.shows(40)
+    try:
+        rig.scale.command(ScaleCommand.ZERO, monotonic_ms() - 1)
+    except CommandRefused as no:
+        assert no.why is CommandNo.TOO_LATE
+    else:
+        raise AssertionError("it was sent")
+    assert weights_of(rig.from_now()) == {40}
+    rig.scale.command(ScaleCommand.ZERO, monotonic_ms() + 5_000)
+    assert weights_of(rig.from_now()) == {0}
+
+
+CHECKS = [check_weights, check_range, check_motion, check_noise, check_commands, check_net, check_too_late]
 
 
 def kept(check: Callable[[Rig], None], bench: Bench, folder: Path) -> str | None:
@@ -248,7 +265,7 @@ class SpoiltScale:
     def read(self) -> Sequence[WeightReading]:
         return [self._spoil(reading) for reading in self._good.read()]
 
-    def command(self, command: ScaleCommand) -> None:
+    def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         """Nothing."""
 
 
@@ -272,6 +289,7 @@ def _twice_the_weight(reading: WeightReading) -> WeightReading:
         (check_motion, _always_stable),
         (check_noise, _twice_the_weight),
         (check_commands, lambda reading: reading),
+        (check_too_late, lambda reading: reading),
     ],
 )
 def test_a_driver_that_breaks_the_contract_is_caught(

@@ -2,14 +2,18 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from drivers.ports import CommandNo, CommandRefused, DeviceTimeout, ScaleCommand
+from drivers.scale.simulated_load import SimulatedLoad
+from drivers.worker import monotonic_ms
 from edge.domain.refusal import Reason
 from edge.station.views import Done
+from edge.store.books import Books
 from edge.store.findings import Findings
 from edge.store.replay_commands import CommandReplay
 from sync.records import ScaleCommanded, ScaleCommandEnded
@@ -53,7 +57,7 @@ async def test_the_ledger_knows_before_the_indicator_does(rig: PlantRig) -> None
     deck = rig.lane.deck
     seen: list[str] = []
 
-    def command(command: ScaleCommand) -> None:
+    def command(command: ScaleCommand, not_after_ms: int | None = None) -> None:
         with closing(sqlite3.connect(rig.path)) as books:
             seen.extend(kind for (kind,) in books.execute("SELECT kind FROM ledger ORDER BY seq"))
 
@@ -74,7 +78,7 @@ async def test_the_ledger_knows_before_the_indicator_does(rig: PlantRig) -> None
 async def test_what_the_indicator_did_not_do_is_said_and_kept(
     rig: PlantRig, error: Exception, reason: Reason, result: str
 ) -> None:
-    def command(command: ScaleCommand) -> None:
+    def command(command: ScaleCommand, not_after_ms: int | None = None) -> None:
         raise error
 
     rig.lane.deck.command = command  # type: ignore[method-assign]
@@ -84,6 +88,57 @@ async def test_what_the_indicator_did_not_do_is_said_and_kept(
     assert refusal.words.zh
     (_, _), (_, ended) = await bodies(rig)
     assert (ended["result"], ended["weight_kg"]) == (result, 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda deck: deck.set_weight_kg(900), Reason.ZERO_CHANGED),
+        (lambda deck: deck.set_moving(True), Reason.SCALE_MOVING),
+        (lambda deck: deck.set_weight_kg(15_000), Reason.ZERO_RANGE),
+    ],
+)
+async def test_a_wheel_that_rolls_on_while_the_ledger_is_written_is_not_zeroed_away(
+    rig: PlantRig, monkeypatch: pytest.MonkeyPatch, change: Callable[[SimulatedLoad], None], reason: Reason
+) -> None:
+    deck, scale, commit = rig.lane.deck, rig.lane.runner.scale, rig.desk.commit
+    told: list[ScaleCommand] = []
+
+    def command(command: ScaleCommand, not_after_ms: int | None = None) -> None:
+        told.append(command)
+
+    deck.command = command  # type: ignore[method-assign]
+    await shown(rig, 40)
+
+    async def slow(work: Callable[[Books], object]) -> object:
+        monkeypatch.undo()
+        outcome = await commit(work)
+        change(deck)
+        await until(lambda: getattr(scale.may_zero(), "reason", None) is reason or scale.may_zero() == 900)
+        return outcome
+
+    monkeypatch.setattr(rig.desk, "commit", slow)
+    refusal = refused(await rig.lane.runner.zero("调度", "40"), reason)
+    assert told == []
+    (_, begun), (_, ended) = await bodies(rig)
+    assert (begun["weight_kg"], ended["result"], ended["what"]) == (40, "refused", refusal.words.en)
+
+
+async def test_a_command_that_would_come_late_is_not_sent(rig: PlantRig) -> None:
+    deck = rig.lane.deck
+    limits: list[int] = []
+
+    def command(command: ScaleCommand, not_after_ms: int | None = None) -> None:
+        assert not_after_ms is not None
+        limits.append(not_after_ms - monotonic_ms())
+        raise CommandRefused("scale", command, CommandNo.TOO_LATE)
+
+    deck.command = command  # type: ignore[method-assign]
+    await shown(rig, 40)
+    refused(await rig.lane.runner.zero("调度", "40"), Reason.ZERO_REFUSED)
+    assert 0 < limits[0] <= 1_000
+    (_, _), (_, ended) = await bodies(rig)
+    assert ended["result"] == "refused" and "not sent" in str(ended["what"])
 
 
 async def test_no_zero_under_a_truck(rig: PlantRig) -> None:
