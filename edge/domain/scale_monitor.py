@@ -136,10 +136,11 @@ class ScaleMonitor:
         return ScaleState.EMPTY if agreed_kg < self.rules.truck_kg else ScaleState.STABLE
 
     def shown_kg(self, now_ms: int) -> int | None:
-        """The weight for the screen; None (dashes) unless it is fresh and a number."""
+        """The weight for the screen: what would be booked, or while that is open the last
+        frame's. None (dashes) unless it is fresh and a number."""
         if self._latest is None or self.state(now_ms) in (ScaleState.LOST, ScaleState.OVERLOAD):
             return None
-        return self._latest.gross_kg
+        return self._latest.gross_kg if self._agreed_kg is None else self._agreed_kg
 
     def fault(self) -> WeightFault | None:
         """Why the last frame carried no weight, if it did not."""

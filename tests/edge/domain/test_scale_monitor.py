@@ -139,6 +139,12 @@ def test_five_equal_frames_in_a_row_are_the_weight_until_five_others_are() -> No
     assert all(len(each.frames) == 5 and len(set(each.frames)) == 1 for each in captured if isinstance(each, Capture))
 
 
+def test_the_screen_shows_what_would_be_booked() -> None:
+    feeder = Feeder().truck(30_000)
+    assert feeder.show(30_020).monitor.shown_kg(feeder.now_ms) == 30_000
+    assert feeder.show(30_060).monitor.shown_kg(feeder.now_ms) == 30_060, "moving: the last frame"
+
+
 def test_between_two_divisions_the_more_frequent_is_captured_after_a_while() -> None:
     feeder = Feeder().show(*[0] * 5).show(30_020, *[30_000, 30_020] * 9)
     assert feeder.why() is Reason.SCALE_MOVING
