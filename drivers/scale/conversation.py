@@ -47,15 +47,16 @@ NOTHING = Heard(False, ())
 class _Judge:
     """Reads what an indicator says after a command, until it is clear what became of it."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, profile: IndicatorProfile) -> None:
         self._command = command
+        self._refused = profile.refused | command.refused
         self._said = b""
         self.has_text = bool(command.done)
 
     def text(self, data: bytes) -> Verdict | None:
         """The verdict as far as the answer's own text tells it."""
         self._said = (self._said + data.translate(_LOWER_7_BITS))[-1024:]
-        for text, why in self._command.refused.items():
+        for text, why in self._refused.items():
             if text.encode("ascii") in self._said:
                 return why
         return "done" if any(text.encode("ascii") in self._said for text in self._command.done) else None
@@ -89,6 +90,7 @@ class Listening:
     def __init__(self, link: Link, profile: IndicatorProfile, address: int | None = None) -> None:
         self._link = link
         self._address = address
+        self._profile = profile
         self._decoder = FrameDecoder(profile)
         self._read_ms = self._byte_ms = monotonic_ms()
         self._start = written(profile.start, address)
@@ -116,7 +118,7 @@ class Listening:
         """Send a command and wait until it is clear what became of it."""
         if _late(not_after_ms):
             return Told(CommandNo.TOO_LATE, False)
-        judge, any_byte = _Judge(command), False
+        judge, any_byte = _Judge(command, self._profile), False
         self._link.discard()
         self._decoder.forget()
         self._link.write(written(command.request, self._address))
@@ -151,6 +153,7 @@ class Polling:
         poll = profile.poll
         assert poll is not None  # the configuration was checked
         self._place = place
+        self._profile = profile
         self._decoder = FrameDecoder(profile)
         self._every_ms = poll.every_ms
         self._request = written(poll.request, place.address)
@@ -179,7 +182,7 @@ class Polling:
 
     def tell(self, command: Command, not_after_ms: int | None = None) -> Told:
         """Send a command; where no text answers it, ask for the weight until that shows it."""
-        judge, any_byte = _Judge(command), False
+        judge, any_byte = _Judge(command, self._profile), False
         request, within_ms = written(command.request, self._place.address), self._answer_ms
         if command.done:
             within_ms = command.answer_ms

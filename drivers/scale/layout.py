@@ -35,7 +35,7 @@ class WireWeight(NamedTuple):
     `weight` is None when the frame carries no weight that may be used: overload, underload, an error, or a number that
     is something else. `stable`, `mode` and `unit` (lower case) are None where the frame does not say. `gross` is given
     where the frame tells it beside a net weight; `alibi` is the number of the weighing in the indicator's own memory.
-    `after_damage`: on a line with checksums, something before it was no frame or had a wrong one.
+    `after_damage`: something before it was no frame, as a checksum or the length of its neighbours shows.
     `out_of_range_digits` are what stands on the wire beside an overload or underload bit: for a person's diagnosis,
     never a weight.
     """
@@ -89,6 +89,8 @@ def _pattern(field: LayoutField) -> bytes:  # noqa: C901  one case a kind of fie
             return among + b"{%d,%d}" % (field.least, field.most)
         case Choice():
             texts = b"|".join(re.escape(text.encode("ascii")) for text in (*field.values, *field.texts))
+            if field.any_case:
+                texts = b"(?i:" + texts + b")"
             return b"(" + texts + (b")?" if field.optional else b")")
         case Digits():
             return _digits_pattern(field)
@@ -97,7 +99,9 @@ def _pattern(field: LayoutField) -> bytes:  # noqa: C901  one case a kind of fie
         case Decimals():
             return b"([0-%d])" % field.most
         case UnitText():
-            return b"([A-Za-z ]{%d})" % field.most if field.pad else b"([A-Za-z]{%d,%d})" % (field.least, field.most)
+            if field.pad:
+                return b"([A-Za-z" + re.escape(field.blanks.encode("ascii")) + b"]{%d})" % field.most
+            return b"([A-Za-z]{%d,%d})" % (field.least, field.most)
         case Alibi():
             return b"([ 0-9]{%d})" % field.width
         case StatusByte():
@@ -131,11 +135,11 @@ def _reader(field: LayoutField) -> Reader:
             choices = {
                 text.encode("ascii"): _said(field.values.get(text, ())) for text in (*field.values, *field.texts)
             }
-            return lambda said, text: said.update(choices[text])
+            return lambda said, text: said.update(choices[text.upper() if field.any_case else text])
         case Decimals():
             return lambda said, text: said.update(power=-int(text))
         case UnitText():
-            return lambda said, text: said.update(unit=text.decode("ascii").strip().casefold() or None)
+            return lambda said, text: said.update(unit=text.decode("ascii").strip(field.blanks).casefold() or None)
         case Alibi():
             return lambda said, text: said.update(alibi=_alibi(text))
         case StatusByte():
@@ -176,14 +180,17 @@ class _Quantity:
         self._form = None
         if isinstance(field, Number) and field.width:
             self._form = _BLANK_FOR_POINT if field.blank_for_point else _SIGNED if field.signed else _UNSIGNED
+            self._blank_after = field.blank_after
             self._blanks = bytes.maketrans(field.blanks.encode("ascii"), b" " * len(field.blanks))
 
     def digits(self, text: bytes) -> bytes | None:
         """The number as people write it; None when the characters are none."""
         if self._reversed:
             text = text[::-1]
-        if self._form and not self._form.fullmatch(text := text.translate(self._blanks)):
-            return None
+        if self._form:
+            text = text.translate(self._blanks)
+            if not self._form.fullmatch(text.rstrip() if self._blank_after else text):
+                return None
         return text.replace(b" ", b"")
 
     def value(self, digits: bytes, said: Said) -> Decimal:
@@ -215,7 +222,7 @@ def _crc16(data: bytes) -> int:
 
 
 def check_of(check: Checksum, data: bytes, width: int = 1) -> bytes:
-    """The checksum of `data` as it stands in the frame; `width` is that of a decimal one."""
+    """The checksum of `data` as the manual has it in the frame; `width` is that of a decimal one."""
     match check.rule:
         case "xor":
             value = reduce(xor, data, 0)
@@ -302,6 +309,8 @@ class LayoutReader:
         written = found[self._check_group]
         if written is None:
             return True
+        if check.written == "decimal" and (digits := written.strip()).isdigit():
+            written = (b"%d" % int(digits)).rjust(self._check_width)
         frame = found[0]
         return any(check_of(check, frame[start:end], self._check_width) == written for start, end in check.over)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from drivers.ports import CommandNo
 from drivers.scale.asking import Command, Mode, Poll, Request
 
 Meaning = Literal[
@@ -85,6 +86,8 @@ class Choice(_Data):
     values: dict[str, Meanings] = {}
     texts: tuple[str, ...] = ()
     optional: bool = False
+    any_case: bool = False
+    """The texts, written in capitals here, may come in small letters."""
 
 
 class Digits(_Data):
@@ -113,6 +116,8 @@ class Number(_Data):
     """What counts as a blank; only where the width is given."""
     blank_for_point: bool = False
     """Where there is no point, a blank stands at the end in its place; only where the width is given."""
+    blank_after: bool = False
+    """Blanks may also follow the digits; only where the width is given."""
     of: Quantity = "weight"
 
 
@@ -124,12 +129,13 @@ class Decimals(_Data):
 
 
 class UnitText(_Data):
-    """The unit in letters; case does not count. May be missing where `least` is 0; `pad`: blanks fill up to `most`."""
+    """The unit in letters; case does not count. May be missing where `least` is 0; `pad`: `blanks` fill it up."""
 
     kind: Literal["unit"]
     least: int = 0
     most: int
     pad: bool = False
+    blanks: str = " "
 
 
 class Alibi(_Data):
@@ -192,12 +198,32 @@ class Layout(_Data):
     gross: Literal["", "weight_plus_tare"] = ""
     """`weight_plus_tare`: the weight is net and the tare stands beside it, so their sum is the gross."""
 
+    @property
+    def may_be_stable(self) -> bool:
+        """Whether it has a weight that may be a stable one."""
+        weights = (field for field in self.fields if isinstance(field, Digits | Number) and field.of == "weight")
+        return not {"moving", "not_a_weight"} & set(self.says) and any(weights)
+
+    @property
+    def tells_net(self) -> bool:
+        """Whether it has a word for net, or its weight is gross whatever it says."""
+        said = [self.says]
+        for field in self.fields:
+            match field:
+                case Choice(values=values):
+                    if values and not field.optional and all("gross" in meanings for meanings in values.values()):
+                        return True
+                    said += values.values()
+                case StatusByte(bits=bits):
+                    said += [bit.set for bit in bits]
+        return bool(self.gross) or any("net" in meanings for meanings in said)
+
 
 class Checksum(_Data):
     """The rule of the manual. `xor`: all bytes of `over` exclusive-ored. `toledo`: what makes the 7-bit sum of `over`
     and itself zero. `crc16`: polynomial 8005 reflected, from FFFF (the one of Modbus). `over` holds [from, to) byte
     positions in the frame, counted from its end where negative; any one of them may fit. `written`: as the byte itself,
-    as two characters, one for each half (0-9, A-F), or as a decimal number filled up with blanks."""
+    as two characters, one for each half (0-9, A-F), or as a decimal number filled up with blanks or zeros."""
 
     rule: Literal["xor", "toledo", "crc16"]
     over: tuple[tuple[int, int], ...]
@@ -226,6 +252,8 @@ class IndicatorProfile(_Data):
     poll: Poll | None = None
     """How it is asked for its weight; None where it only sends by itself."""
     command: tuple[Command, ...] = ()
+    refused: dict[str, CommandNo] = {}
+    """Texts in an answer that mean no, whatever the command; a command may have others of its own."""
     start: Request = ()
     """Makes it send by itself, where it does not do so from the factory (stream mode only)."""
 
@@ -234,6 +262,12 @@ class IndicatorProfile(_Data):
         if self.mode == "poll" and self.poll is None:
             raise ValueError('mode = "poll" needs a [poll] part')
         return self
+
+    @property
+    def says_net(self) -> bool:
+        """Whether every frame with a stable weight can say that it is net, or is always gross. An indicator that cannot
+        must never be tared: its net would be booked as gross."""
+        return all(layout.tells_net for layout in self.layout if layout.may_be_stable)
 
     def with_checksum(self, use: ChecksumUse | None) -> "IndicatorProfile":
         """The same profile with the site's checksum option. Raises ValueError where the protocol leaves no choice."""

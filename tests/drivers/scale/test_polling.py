@@ -21,7 +21,9 @@ from tests.drivers.scale.lines import opened, readings, scale_at, shows, until
 
 ASKED = [name for name in indicator_names() if load_profile(name).poll]
 TOLD = [name for name in indicator_names() if name in ANSWERS and load_profile(name).command]
-WITH_WORDS = [name for name in TOLD if any(each.refused for each in load_profile(name).command)]
+WITH_WORDS = [
+    name for name in TOLD if load_profile(name).refused or any(each.refused for each in load_profile(name).command)
+]
 ZEROED = [name for name in TOLD if any(each.name is ScaleCommand.ZERO for each in load_profile(name).command)]
 
 

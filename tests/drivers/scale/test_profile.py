@@ -6,6 +6,7 @@ import pytest
 
 from drivers.scale.frames import indicator_names, load_profile
 from drivers.scale.profile import default_directory
+from tests.drivers.scale.benches import NO_NET
 
 NAMES = """
     yaohua_tf0 yaohua_command yaohua_w eq_reversed eq_plain eq_kg gw_paren toledo ad_std cas22 mt_sics dini_std dini_ext
@@ -42,7 +43,7 @@ def test_a_site_may_keep_its_own_folder(tmp_path: Path) -> None:
         (('kind = "number"', 'kind = "nummer"'), "nummer"),
         (('["stable"]', '["standing"]'), "standing"),
         (('title = "', "title = "), r"bad\.toml"),
-        (('end = "0D0A"\nlongest', "longest"), "found by its end, or by its start"),
+        (('end = "0D" # CR LF; some send one of them\nor_end', "or_end"), "found by its end, or by its start"),
     ],
 )
 def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, change: tuple[str, str], words: str) -> None:
@@ -53,3 +54,8 @@ def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, change: tuple[str
     (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         load_profile(name, tmp_path)
+
+
+def test_who_cannot_say_net_is_known_from_the_layouts() -> None:
+    """Against the list that the contract suite proves with a tare at every simulator."""
+    assert {name for name in indicator_names() if not load_profile(name).says_net} == NO_NET
