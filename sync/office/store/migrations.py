@@ -11,6 +11,7 @@ from sync.terms import first_term
 OLDEST_VERSION = 1
 _ADDED: dict[int, tuple["Column[object]", ...]] = {
     2: (instances.c.told_term, instances.c.told_upto, accounts.c.exposure_fen),
+    4: (instances.c.mode,),
 }
 """Columns by the version that brought them; new tables need no line, they are made when the books are opened."""
 

@@ -103,19 +103,14 @@ def hear_state(tx: Connection, instance: str, state: State) -> Heard:
         original = False
     granted = original and _believe(tx, head, state, newer)
     if original or (not short and frozen) or state.mode == "fenced":
-        fields = {"status": canonical(_status(last, state, newer)), "status_at": now_text()}
+        fields = {"mode": state.mode, "status_at": now_text()}
+        if state.mode != "fenced":  # how far the original was is still the original's word
+            told_all = state.model_dump(mode="json") | ({} if newer else {"at": last["at"]})
+            fields["status"] = canonical(told_all)
         tx.execute(update(instances).where(instances.c.instance == instance).values(**fields))
     if granted or judged:
         next_change(tx)
     return Heard(granted, short)
-
-
-def _status(last: Mapping[str, Any], state: State, newer: bool) -> dict[str, Any]:
-    """What is kept of a STATE. Of a copy only that it is one: how far the original was is still the original's word."""
-    told = state.model_dump(mode="json")
-    if state.mode == "fenced":
-        return {"at": told["at"], **last, "mode": "fenced"}
-    return told if newer else {**told, "at": last["at"]}
 
 
 def _place(status: Mapping[str, Any]) -> tuple[int, int]:

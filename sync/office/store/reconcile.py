@@ -22,8 +22,8 @@ from sync.office.store.terms import MODE, begin_term, current_term, term_began_a
 from sync.terms import Told, credible, judge_told, may_be_granted, next_term
 
 _FOREIGN = "foreign_term"
-IS_COPY = instances.c.status.contains('"mode":"fenced"')
-"""Whether a plant epoch's last STATE came from a copy of its books. Canonical JSON holds this text nowhere else."""
+IS_COPY = instances.c.mode == "fenced"
+"""Whether a plant epoch's last STATE came from a copy of its books."""
 
 
 class Mode(IntEnum):

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 metadata = MetaData()
 
 
@@ -52,6 +52,7 @@ instances = Table(
     Column("documents", Integer, nullable=False, server_default="0"),
     _text("status"),
     _text("status_at"),
+    _text("mode"),  # of the last STATE: live, fenced, closed; `status` is the last one that no copy told
     Column("enrolled_at", Text, nullable=False),
     Column("told_term", BigInteger, nullable=False, server_default="0"),  # the term it told everything in
     _text("told_upto"),  # while it tells its accounts in slices: the last name of those told in the current term

@@ -178,7 +178,7 @@ def list_plants(tx: Connection) -> list[dict[str, Any]]:
         status = json.loads(row["status"]) if row["status"] else {}
         listed.append({
             **{name: row[name] for name in _PLANT_NAMES}, "parked": waiting.get(row["instance"], 0),
-            "held_trucks": status.get("waiting", 0), "mode": status.get("mode", ""),
+            "held_trucks": status.get("waiting", 0),
             "plant_seq": status.get("last_seq", 0), "documents_applied": status.get("documents_applied", 0),
             "term": (status.get("term") or {}).get("number", 0), "settled": settled.get(row["instance"]),
         })  # fmt: skip
@@ -187,7 +187,7 @@ def list_plants(tx: Connection) -> list[dict[str, Any]]:
 
 _PLANT_NAMES = (
     "instance", "plant", "epoch", "fingerprint", "plant_name", "state", "frozen", "last_seq", "last_hash", "documents",
-    "status_at", "enrolled_at", "told_term",
+    "status_at", "mode", "enrolled_at", "told_term",
 )  # fmt: skip
 
 
