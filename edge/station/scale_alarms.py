@@ -4,7 +4,7 @@ inside one transaction. No alarm refuses a ticket; none goes away by itself.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_watch import Finding, Signature, WatchKind
@@ -18,6 +18,7 @@ from sync.records import MOST_CURVE_POINTS, ScaleAlarmed, ScaleAlarmSeen, Weighe
 _TARES = 20
 _SHOWN_POINTS = 60
 _MOST_NOTE = 200
+_SAME_EVENT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,13 @@ def about(finding: Finding, standing: str, captured: str) -> str:
 
 
 def tell(books: Books, plant: Plant, found: Sequence[Found]) -> None:
-    """Write findings to the ledger. One that stands already, of this kind and visit on this lane, is not told again."""
+    """Write findings to the ledger, each event of its own: what stands unseen silences nothing. Only what is found
+    again at once, as after a restart, is the same event.
+    """
     for each in found:
         finding = each.finding
-        if books.scale_alarms.stands(each.lane, finding.kind.value, each.visit):
+        last = books.scale_alarms.newest(each.lane, finding.kind.value, each.visit)
+        if last is not None and timedelta(0) <= each.at - last.told.at < _SAME_EVENT:
             continue
         visit = books.visits.get(each.visit) if each.visit else None
         told = ScaleAlarmed(

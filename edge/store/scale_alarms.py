@@ -43,13 +43,10 @@ class ScaleAlarmTable:
         """One alarm by the ledger row that told it."""
         return next(iter(self._rows("WHERE a.seq = ?", seq)), None)
 
-    def stands(self, lane: str, kind: str, visit: str) -> bool:
-        """Whether such an alarm was told of this visit already and nobody has seen it."""
-        row = self._connection.execute(
-            "SELECT 1 FROM scale_alarms WHERE lane = ? AND seen_seq IS NULL AND kind = ? AND visit = ? LIMIT 1",
-            (lane, kind, visit),
-        ).fetchone()
-        return row is not None
+    def newest(self, lane: str, kind: str, visit: str) -> StoredScaleAlarm | None:
+        """The last of this kind that was told of this visit, or of none, on this lane."""
+        condition = "WHERE a.lane = ? AND a.kind = ? AND a.visit = ? ORDER BY a.seq DESC LIMIT 1"
+        return next(iter(self._rows(condition, lane, kind, visit)), None)
 
     def standing(self, lane: str, limit: int) -> list[StoredScaleAlarm]:
         """Those of a lane that nobody has seen, newest first."""

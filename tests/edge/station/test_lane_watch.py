@@ -3,19 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from drivers.ports import DeviceTimeout
-from edge.domain.refusal import Reason
-from edge.domain.scale_watch import WatchKind, WatchRules
+from edge.domain.refusal import Reason, Words
+from edge.domain.scale_watch import Finding, WatchKind, WatchRules
 from edge.station import lane_watch
+from edge.station.scale_alarms import Found, tell
 from edge.station.views import ScaleAlarmView
 from edge.store.scale_alarms import StoredScaleAlarm
 from edge.store.verify import verify
-from sync.records import Weighed
+from sync.records import ScaleAlarmed, Weighed
 from tests.edge.station.rig import (
     PLATE,
     TARE_KG,
@@ -172,6 +174,19 @@ async def test_weight_without_a_vehicle_on_the_loops(tmp_path: Path) -> None:
         await rig.lane.stand(TARE_KG)
         await until(lambda: bool(shown(rig)))
         assert [alarm.kind for alarm in shown(rig)] == ["no_vehicle"]
+
+
+async def test_an_alarm_that_nobody_has_seen_silences_no_later_one(tmp_path: Path) -> None:
+    async with watched(tmp_path) as rig:
+        finding = Finding(WatchKind.INDICATOR, Words("仪表", "indicator"), (("decimals_now", 1),), (0,))
+        first = rig.desk.clock.now()
+        for visit in ("", "N1"):
+            for minutes in (0, 1, 9, 10, 12, 600, -60):
+                found = Found(finding, "1", "toledo", visit, "", first + timedelta(minutes=minutes))
+                await rig.desk.commit(lambda books, found=found: tell(books, rig.desk.plant, [found]))  # type: ignore[misc]
+        rows = await rig.database.read(lambda books: books.ledger.bodies(ScaleAlarmed.KIND, 20))
+        assert len(rows) == 8, "at 0, 10 and 600 minutes, and when the clock was put back; of a truck and of none"
+        assert await rig.database.read(lambda books: books.scale_alarms.count_standing("1")) == 8
 
 
 def test_the_page_gets_few_alarms_however_many_stand() -> None:
