@@ -22,7 +22,7 @@ BAUDS = (9600, 1200, 4800, 2400, 19200, 38400, 57600, 115200, 600)
 ASKED_AT = ((9600, "N"), (4800, "N"), (1200, "N"), (2400, "N"), (19200, "N"), (9600, "E"), (2400, "E"), (38400, "N"),
             (57600, "N"), (115200, "N"), (600, "N"))  # fmt: skip
 
-SILENT_MS = 2_000
+SILENT_MS = 1_500
 """An indicator that sends by itself does so at least every second."""
 QUIET_MS = 1_200
 GAP_MS = 60
@@ -34,7 +34,7 @@ TEXT_SHARE = 0.75
 TEXT_MS, TEXT_BYTES, TEXT_BURSTS = 2_500, 200, 6
 ENOUGH_FRAMES, ENOUGH_MS, LONGEST_MS = 12, 1_500, 3_500
 READ_S = 0.03
-ASK_TIMES = 5
+ASK_TIMES = 3
 LAST_MS = 400
 """Kept back for the last wait and for closing."""
 EMPTY_LINE = b"\r\n"

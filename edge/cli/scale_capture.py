@@ -154,6 +154,6 @@ def _serve(found: Capture, far: FarEnd, again: bool) -> None:
             while not player.done:
                 time.sleep(0.05)
     except OSError as error:
-        raise Problem(str(error)) from None
+        raise Problem(f"--link: {error.strerror}") from None
     except KeyboardInterrupt:
         sys.exit(0)
