@@ -11,7 +11,6 @@ from pathlib import Path
 
 from drivers.scale.profile import IndicatorProfile, StatusByte, indicator_names, load_profile
 from drivers.scale.registers import RegisterMap, load_register_map, register_map_names
-from tests.drivers.scale.benches import NO_NET
 from tests.drivers.scale.fuzz import CHECKSUMMED, RESIDUAL, ROWS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "drivers.md"
@@ -63,7 +62,7 @@ def _told(profile: IndicatorProfile) -> str:
 
 
 def _says(profile: IndicatorProfile) -> str:
-    """Net is told apart by the frame, or is never asked for: the contract suite tares every simulator."""
+    """What its frames tell beside the number. Of net the contract suite holds it to that, by taring every simulator."""
     said = set[str]()
     for layout in profile.layout:
         said |= set(layout.says)
@@ -74,7 +73,7 @@ def _says(profile: IndicatorProfile) -> str:
     words = {
         "motion": said & {"moving"},
         "range": said & {"overload", "out_of_range"},
-        "net": profile.name not in NO_NET,
+        "net": profile.says_net,
     }
     return ", ".join(word for word, told in words.items() if told) or "the number only"
 
