@@ -20,7 +20,8 @@ class WeightReading:
 
     `gross_kg` is None when the frame must not be used as a weight; `fault` then says why.
     `stable` is the indicator's own flag, None where the protocol has none.
-    `received_ms` is the monotonic clock at the frame's last byte; `raw` the frame as it came (evidence).
+    `received_ms` is the monotonic clock at the frame's last byte, or at the request it answers; `raw` the frame as it
+    came (evidence).
     `alibi` is the number under which the indicator itself keeps this weighing, None where it says none.
     `after_damage`: something between the reading before and this one was damaged on the way, so they are not in a row.
     """

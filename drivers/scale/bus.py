@@ -23,6 +23,11 @@ class Place:
         self.dead = False
         """It does not answer: others go first, as long as it has not waited for `DEAD_WAITS_MS`."""
 
+    @property
+    def alone(self) -> bool:
+        """Nobody else has a place at this line."""
+        return self._bus.has_one_place
+
     def take(self, wait_s: float) -> Link | None:
         """The line when it is this indicator's turn; None when it did not come in time, and its wait goes on.
 
@@ -56,6 +61,10 @@ class Bus:
         self._waiting: dict[Place, int] = {}
         """Since when, in monotonic ms; later for the dead."""
         self._changed = threading.Condition()
+
+    @property
+    def has_one_place(self) -> bool:
+        return len(self._places) == 1
 
     def join(self, line: SerialDefaults, address: int | None, dial: Dial = open_link) -> Place:
         """Come in, and open the line if it is not. Raises BusError, or one of LINK_ERRORS."""

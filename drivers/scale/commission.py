@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from drivers.readings import WeightReading
+from drivers.scale.frames import KG_POWER
 from drivers.scale.register_words import RegisterBlock
 from drivers.scale.registers import DecimalsCode, Order, RegisterMap, UnitCode
 
 ONE_WORD = 65_536
-KG_PER_UNIT = {"kg": Decimal(1), "t": Decimal(1000), "g": Decimal("0.001")}
+KG_PER_UNIT = {unit: Decimal(1).scaleb(power) for unit, power in KG_POWER.items()}
 ORDERS: tuple[Order, Order] = ("big", "little")
 STEPS_IN_UNIT = tuple(Decimal(lead).scaleb(power) for power in range(-6, 4) for lead in (1, 2, 5))
 _ORDER_ZH = {"big": "高字在前", "little": "低字在前"}

@@ -4,13 +4,15 @@ words.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from drivers.ports import CommandNo, ScaleCommand
 from drivers.scale.asking import Command, written
 from drivers.scale.bus import Place
 from drivers.scale.frames import FrameDecoder, WireWeight
+from drivers.scale.layout import without_parity
 from drivers.scale.links import LINK_ERRORS, READ_WAIT_S, Link
 from drivers.scale.profile import IndicatorProfile, SerialDefaults
 from drivers.worker import monotonic_ms
@@ -21,17 +23,24 @@ START_AGAIN_MS = 2_000
 MISSED_IN_A_ROW = 3
 DEAD_EVERY_MS = 1_000
 LATE_MS = 100
-
-_LOWER_7_BITS = bytes(value & 0x7F for value in range(256))
+PAUSE_MS = 700
+SETTLE_MS = 300
+OWED_ON_A_WIRE_MS = 1_000
+OWED_OVER_A_NETWORK_MS = 4_000
+"""How long after its request an answer may still come. Until then nothing else is asked."""
 
 Verdict = Literal["done"] | CommandNo
 
 
 class Heard(NamedTuple):
-    """What one read gave: whether any byte came, and the frames."""
+    """What one read gave: whether any byte came, the frames, and the monotonic time since when they may be old: that of
+    the read, or of the request."""
 
     any_byte: bool
     weights: Sequence[WireWeight]
+    at_ms: int
+    framed: bool = False
+    """Frames came, though perhaps none that counts."""
 
 
 class Told(NamedTuple):
@@ -41,7 +50,7 @@ class Told(NamedTuple):
     any_byte: bool
 
 
-NOTHING = Heard(False, ())
+NOTHING = Heard(False, (), 0)
 
 
 class _Judge:
@@ -55,7 +64,7 @@ class _Judge:
 
     def text(self, data: bytes) -> Verdict | None:
         """The verdict as far as the answer's own text tells it."""
-        self._said = (self._said + data.translate(_LOWER_7_BITS))[-1024:]
+        self._said = (self._said + without_parity(data))[-1024:]
         for text, why in self._refused.items():
             if text.encode("ascii") in self._said:
                 return why
@@ -84,10 +93,42 @@ def _late(not_after_ms: int | None) -> bool:
     return not_after_ms is not None and monotonic_ms() > not_after_ms
 
 
+class _Backlog:
+    """What a network kept back while it stood still comes in one burst, and nothing in it tells its age.
+
+    So after a pause of `PAUSE_MS`, and at the beginning, only the last frame of the next `SETTLE_MS` counts. One that
+    sends seldom sends no more than that.
+    """
+
+    def __init__(self) -> None:
+        self._byte_ms: int | None = None
+        self._until_ms: int | None = None
+        self._last = NOTHING
+
+    def newest(self, heard: Heard) -> Heard:
+        """The same without what may have been kept back; `at_ms` stays that of the read in which it came."""
+        now_ms = heard.at_ms
+        if heard.any_byte:
+            if self._until_ms is None and (self._byte_ms is None or now_ms - self._byte_ms >= PAUSE_MS):
+                self._until_ms = now_ms + SETTLE_MS
+            self._byte_ms = now_ms
+        if self._until_ms is None:
+            return heard
+        if heard.weights:
+            self._last = heard._replace(weights=heard.weights[-1:])
+        if now_ms < self._until_ms:
+            return heard._replace(weights=())
+        last, self._last, self._until_ms = self._last, NOTHING, None
+        return last._replace(any_byte=heard.any_byte, framed=heard.framed)
+
+
 class Listening:
     """An indicator that sends by itself, alone on its line."""
 
-    def __init__(self, link: Link, profile: IndicatorProfile, address: int | None = None) -> None:
+    def __init__(
+        self, link: Link, profile: IndicatorProfile, address: int | None = None, *, networked: bool = False
+    ) -> None:
+        self._backlog = _Backlog() if networked else None
         self._link = link
         self._address = address
         self._profile = profile
@@ -112,7 +153,9 @@ class Listening:
             self._decoder.forget()  # the bytes that would finish that frame now belong to another time
         if quiet_ms >= START_AGAIN_MS and not data:
             self._begin()
-        return Heard(bool(data), self._decoder.feed(data))
+        weights = self._decoder.feed(data)
+        heard = Heard(bool(data), weights, self._read_ms, bool(weights))
+        return self._backlog.newest(heard) if self._backlog else heard
 
     def tell(self, command: Command, not_after_ms: int | None = None) -> Told:
         """Send a command and wait until it is clear what became of it."""
@@ -145,11 +188,15 @@ class Listening:
 class Polling:
     """An indicator that is asked, alone or with others on its line.
 
-    A request that is not answered in time gives no weight. An address that does not answer three times in a row is
-    asked once a second and after the others, so that it costs them little.
+    A request that is not answered in time gives no weight, and its answer is still owed: until it came, or can no
+    longer come, nothing else is asked, so that it is never taken for the answer to a later request. A weight is as old
+    as its request. An address that does not answer three times in a row is asked once a second and after the others,
+    so that it costs them little.
     """
 
-    def __init__(self, place: Place, profile: IndicatorProfile, line: SerialDefaults) -> None:
+    def __init__(
+        self, place: Place, profile: IndicatorProfile, line: SerialDefaults, *, networked: bool = False
+    ) -> None:
         poll = profile.poll
         assert poll is not None  # the configuration was checked
         self._place = place
@@ -162,9 +209,13 @@ class Polling:
         self._answer_ms = poll.answer_ms + max(0, round(slower_ms))
         self._due_ms = monotonic_ms()
         self._missed = 0
+        self._owed_ms = OWED_OVER_A_NETWORK_MS if networked else OWED_ON_A_WIRE_MS
+        self._owed_until_ms = 0
 
     def hear(self) -> Heard:
         """The answer to one request, or nothing: not yet due, not yet our turn, not answered."""
+        if self._owed_until_ms > monotonic_ms():
+            return self._await_the_owed()
         early_ms = self._due_ms - monotonic_ms()
         if early_ms > 0:
             time.sleep(min(early_ms / 1000, READ_WAIT_S))
@@ -186,8 +237,11 @@ class Polling:
         request, within_ms = written(command.request, self._place.address), self._answer_ms
         if command.done:
             within_ms = command.answer_ms
-        end_ms = monotonic_ms() + command.answer_ms
+        end_ms = max(monotonic_ms(), self._owed_until_ms) + command.answer_ms
         while monotonic_ms() < end_ms:
+            if self._owed_until_ms > monotonic_ms() and not _late(not_after_ms):
+                self._await_the_owed()
+                continue
             turn = self._turn(request, within_ms, judge, not_after_ms)
             if turn is None and _late(not_after_ms):
                 return Told(CommandNo.TOO_LATE, False)
@@ -210,38 +264,62 @@ class Polling:
         self, request: bytes, within_ms: int, judge: _Judge | None = None, not_after_ms: int | None = None
     ) -> "_Turn | None":
         """Send a request and take its answer; None while others have the line, or when it is too late."""
-        link = self._place.take(READ_WAIT_S)
-        if link is None:
-            return None
-        try:
-            if _late(not_after_ms):
+        with self._line() as link:
+            if link is None or _late(not_after_ms):
                 return None
             return self._asked(link, request, within_ms, judge)
+
+    @contextmanager
+    def _line(self) -> Iterator[Link | None]:
+        """The line for one turn; None while others have it."""
+        link = self._place.take(READ_WAIT_S)
+        if link is None:
+            yield None
+            return
+        try:
+            yield link
         except LINK_ERRORS:
             self._place.lost()
             raise
         finally:
             self._place.give()
 
+    def _await_the_owed(self) -> Heard:
+        """A while without asking. On a line of its own an answer that comes meanwhile is the one that is owed."""
+        wait_s = min(max(0, self._owed_until_ms - monotonic_ms()) / 1000, READ_WAIT_S)
+        if not self._place.alone:
+            time.sleep(wait_s)
+            return NOTHING
+        with self._line() as link:
+            data = link.read(wait_s) if link else b""
+        if self._decoder.feed(data):
+            self._owed_until_ms = 0
+        return Heard(bool(data), (), monotonic_ms())
+
     def _asked(self, link: Link, request: bytes, within_ms: int, judge: _Judge | None) -> "_Turn":
         link.discard()  # what came too late for the request before
         asked_ms = monotonic_ms()
         link.write(request)
         self._decoder.forget()
-        any_byte = False
+        any_byte = others = False
         while (left_ms := asked_ms + within_ms - monotonic_ms()) > 0:
             data = link.read(min(left_ms / 1000, READ_WAIT_S))
             if monotonic_ms() > asked_ms + within_ms + LATE_MS:
                 break  # the program stood still meanwhile: nobody knows how old this is
             any_byte = any_byte or bool(data)
-            weights = [weight for weight in self._decoder.feed(data) if self._is_ours(weight)]
+            found = self._decoder.feed(data)
+            weights = [weight for weight in found if self._is_ours(weight)]
+            others = others or len(weights) < len(found)
             verdict = judge.text(data) if judge else None
             if verdict or (weights and not (judge and judge.has_text)):
-                return _Turn(Heard(any_byte, weights), verdict)
-        return _Turn(Heard(any_byte, ()), None)
+                return _Turn(Heard(any_byte, weights, asked_ms, bool(weights)), verdict)
+        if request == self._request:
+            came = any_byte and not others  # but damaged: at most the rest of it is on its way
+            self._owed_until_ms = monotonic_ms() + within_ms if came else asked_ms + self._owed_ms
+        return _Turn(Heard(any_byte, (), asked_ms), None)
 
     def _is_ours(self, weight: WireWeight) -> bool:
-        return weight.raw.translate(_LOWER_7_BITS).startswith(self._prefix)
+        return without_parity(weight.raw).startswith(self._prefix)
 
 
 class _Turn(NamedTuple):

@@ -8,15 +8,15 @@ import re
 from decimal import Decimal
 
 from drivers.readings import WeightFault, WeightReading
-from drivers.scale.layout import WireWeight, check_of, layout_readers
+from drivers.scale.layout import WireWeight, check_of, layout_readers, without_parity
 from drivers.scale.profile import Checksum, IndicatorProfile, Unit, indicator_names, load_profile
 
 __all__ = [
     "FrameDecoder", "IndicatorProfile", "WireWeight", "decimal_text", "indicator_names", "load_profile", "to_reading",
 ]  # fmt: skip
 
-_LOWER_7_BITS = bytes(value & 0x7F for value in range(256))
-_KG_POWER = {"kg": 0, "t": 3, "g": -3}
+KG_POWER = {"kg": 0, "t": 3, "g": -3}
+"""What one of a unit is in kg, as a power of ten; other units are never weighed in."""
 
 
 class FrameDecoder:
@@ -48,7 +48,7 @@ class FrameDecoder:
     def feed(self, data: bytes) -> list[WireWeight]:
         """All frames that are complete with these bytes, oldest first."""
         self._raw += data
-        self._seen += data.translate(_LOWER_7_BITS) if self._clear_parity_bit else data
+        self._seen += without_parity(data) if self._clear_parity_bit else data
         found: list[WireWeight] = []
         if not self._end:
             done = self._up_to_the_next_start(found)
@@ -232,7 +232,7 @@ def to_reading(wire: WireWeight, received_ms: int, unit: Unit = "kg", *, accept_
     """The frame as a gross weight in whole kilograms, or the fault for which it is none.
 
     `unit` is the one of frames that name none. `accept_net` takes net frames as gross, for indicators that always say
-    net and are never tared. `received_ms` is the monotonic time of the frame's last byte.
+    net and are never tared. `received_ms` is the monotonic time of the frame's last byte, or of the request it answers.
     """
     weight = _gross_kg(wire, unit, accept_net)
     gross_kg, fault = (None, weight) if isinstance(weight, WeightFault) else (weight, None)
@@ -249,7 +249,7 @@ def _gross_kg(wire: WireWeight, unit: Unit, accept_net: bool) -> int | WeightFau
         if wire.weight is None or wire.mode == "tare" or (wire.mode == "net" and not accept_net):
             return WeightFault.NOT_GROSS
         gross = wire.weight
-    power = _KG_POWER.get(wire.unit or unit)
+    power = KG_POWER.get(wire.unit or unit)
     if power is None:
         return WeightFault.BAD_UNIT
     kg = gross.scaleb(power)

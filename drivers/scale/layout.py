@@ -27,6 +27,12 @@ from drivers.scale.profile import (
 )
 
 Mode = Literal["gross", "net", "tare"]
+_LOWER_7_BITS = bytes(value & 0x7F for value in range(256))
+
+
+def without_parity(data: bytes) -> bytes:
+    """The lower 7 bits of each byte: a 7E1 line read as 8N1."""
+    return data.translate(_LOWER_7_BITS)
 
 
 class WireWeight(NamedTuple):

@@ -169,6 +169,11 @@ class Tap:
         self._link.close()
 
 
+def over_network(port: str) -> bool:
+    """Whether bytes go through a network, which can keep them back and give them out later; a wire cannot."""
+    return port.startswith(("socket://", "rfc2217://"))
+
+
 Dial = Callable[[str, SerialDefaults], Link]
 """Opens a path or URL with these settings; `open_link` is the usual one."""
 

@@ -16,7 +16,7 @@ from drivers.scale.asking import Mode, Poll
 from drivers.scale.bus import join
 from drivers.scale.conversation import Listening, Polling
 from drivers.scale.frames import IndicatorProfile, load_profile, to_reading
-from drivers.scale.links import LINK_ERRORS, Dial, open_link, reason_of
+from drivers.scale.links import LINK_ERRORS, Dial, open_link, over_network, reason_of
 from drivers.scale.profile import ChecksumUse, Parity, SerialDefaults, Unit
 from drivers.worker import monotonic_ms
 
@@ -135,7 +135,7 @@ class SerialIndicator:
         self.config = config
         self._profile = config.profile(indicators)
         self._unit = config.unit or self._profile.unit
-        self._watched = config.port.startswith(("socket://", "rfc2217://"))
+        self._networked = over_network(config.port)
         self._talk: Listening | Polling | None = None
         self._opened_ms = 0
         self._last_byte_ms: int | None = None
@@ -148,9 +148,11 @@ class SerialIndicator:
         address = self.config.address_of(profile)
         try:
             if profile.mode == "poll":
-                self._talk = Polling(join(self.config.port, line, address, self._dial), profile, line)
+                place = join(self.config.port, line, address, self._dial)
+                self._talk = Polling(place, profile, line, networked=self._networked)
             else:
-                self._talk = Listening(self._dial(self.config.port, line), profile, address)
+                link = self._dial(self.config.port, line)
+                self._talk = Listening(link, profile, address, networked=self._networked)
         except LINK_ERRORS as error:
             raise DeviceUnavailable(
                 self.name,
@@ -172,13 +174,15 @@ class SerialIndicator:
         except LINK_ERRORS as error:
             raise self._lost(error) from error
         now_ms = monotonic_ms()
-        if not heard.any_byte:
+        if heard.any_byte:
+            self._last_byte_ms = now_ms
+            self._judge(now_ms, heard.framed)
+        else:
             self._watch(now_ms)
+        if not heard.weights:
             return ()
-        self._last_byte_ms = now_ms
-        self._judge(now_ms, bool(heard.weights))
         accept_net = self.config.accept_net
-        return [to_reading(weight, now_ms, self._unit, accept_net=accept_net) for weight in heard.weights]
+        return [to_reading(weight, heard.at_ms, self._unit, accept_net=accept_net) for weight in heard.weights]
 
     @property
     def commands(self) -> frozenset[ScaleCommand]:
@@ -241,7 +245,7 @@ class SerialIndicator:
         last_ms = self._opened_ms if self._last_byte_ms is None else self._last_byte_ms
         if now_ms - last_ms >= GARBLED_AFTER_MS:
             self._garbage_since_ms, self._garbled = None, False
-        if self._watched and now_ms - last_ms >= self.config.idle_timeout_ms:
+        if self._networked and now_ms - last_ms >= self.config.idle_timeout_ms:
             raise DeviceUnavailable(
                 self.name,
                 f"nothing came from {self.config.port} for {self.config.idle_timeout_ms / 1000:g} s",

@@ -15,9 +15,9 @@ from drivers.scale.encoders.rinstrum import ANSWER, GROSS_REGISTER, READ_LITERAL
 from drivers.scale.encoders.shown import Encoder, Shown, xor_hex
 from drivers.scale.encoders.toledo import mt_sics
 from drivers.scale.encoders.yaohua import yaohua_command
+from drivers.scale.layout import without_parity
 
 LONGEST_REQUEST = 64
-_LOWER_7_BITS = bytes(value & 0x7F for value in range(256))
 
 
 class Desk(Protocol):
@@ -46,7 +46,7 @@ class Answers(ABC):
 
     def take(self, data: bytes) -> bytes:
         """What it answers to the requests that are complete with these bytes."""
-        self._said += data.translate(_LOWER_7_BITS)
+        self._said += without_parity(data)
         answers = b""
         while self.end in self._said:
             request, _, self._said = self._said.partition(self.end)
@@ -91,7 +91,7 @@ class Toledo(Answers):
     streaming = True
 
     def take(self, data: bytes) -> bytes:
-        for byte in data.translate(_LOWER_7_BITS):
+        for byte in without_parity(data):
             self.answer(bytes([byte]))
         return b""
 
