@@ -23,6 +23,7 @@ class WeightReading:
     `received_ms` is the monotonic clock at the frame's last byte, or at the request it answers; `raw` the frame as it
     came (evidence).
     `alibi` is the number under which the indicator itself keeps this weighing, None where it says none.
+    `decimals` is how many the indicator shows behind the point, None where the frame carries no number.
     `after_damage`: something between the reading before and this one was damaged on the way, so they are not in a row.
     """
 
@@ -33,6 +34,7 @@ class WeightReading:
     fault: WeightFault | None = None
     alibi: int | None = None
     after_damage: bool = False
+    decimals: int | None = None
 
 
 class PlateColor(StrEnum):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, mode
 
 from drivers.registry import CameraConfig, GateConfig, LoopsConfig, PrinterConfig, ScaleConfig
 from drivers.scale.serial_indicator import SerialIndicatorConfig, check_shared
+from edge.domain.scale_monitor import DIVISIONS_KG
 from edge.domain.scale_watch import WatchKind, WatchRules
 from sync.keys import PLANT_CODE
 from sync.secrets import SecretFormat
@@ -20,7 +21,6 @@ from sync.settings_errors import SettingsError, load_model
 
 Role = Literal["dispatcher", "guard", "biller", "finance", "enterprise", "supervisor", "admin"]
 _WATCH = WatchRules()
-_DIVISIONS_KG = (1, 2, 5, 10, 20, 50, 100, 200)
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 
 
@@ -107,8 +107,8 @@ class ScaleSection(_Section):
     @field_validator("division_kg")
     @classmethod
     def _known_division(cls, value: int) -> int:
-        if value not in _DIVISIONS_KG:
-            raise ValueError(f"a scale's division is one of {', '.join(map(str, _DIVISIONS_KG))} kg (OIML R 76, 2.2)")
+        if value not in DIVISIONS_KG:
+            raise ValueError(f"a scale's division is one of {', '.join(map(str, DIVISIONS_KG))} kg (OIML R 76, 2.2)")
         return value
 
 

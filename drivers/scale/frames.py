@@ -236,7 +236,14 @@ def to_reading(wire: WireWeight, received_ms: int, unit: Unit = "kg", *, accept_
     """
     weight = _gross_kg(wire, unit, accept_net)
     gross_kg, fault = (None, weight) if isinstance(weight, WeightFault) else (weight, None)
-    return WeightReading(gross_kg, wire.stable, received_ms, wire.raw, fault, wire.alibi, wire.after_damage)
+    return WeightReading(
+        gross_kg, wire.stable, received_ms, wire.raw, fault, wire.alibi, wire.after_damage, _decimals(wire.weight)
+    )
+
+
+def _decimals(weight: Decimal | None) -> int | None:
+    exponent = weight.as_tuple().exponent if weight is not None else None
+    return max(0, -exponent) if isinstance(exponent, int) else None
 
 
 def _gross_kg(wire: WireWeight, unit: Unit, accept_net: bool) -> int | WeightFault:

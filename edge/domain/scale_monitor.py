@@ -21,6 +21,8 @@ from itertools import islice
 from drivers.readings import WeightFault, WeightReading
 from edge.domain.refusal import Reason, Refusal, refuse
 
+DIVISIONS_KG = (1, 2, 5, 10, 20, 50, 100, 200)
+"""Those of truck scales; OIML R 76-1, 2.2 and 3.2."""
 CALM_ROWS = 4
 MOST_CALM = 2000
 """Calm frames kept; at more than so many within `still_ms` there is no weight."""

@@ -4,6 +4,7 @@ Pure: no clock, no IO; the caller passes monotonic milliseconds. One finding for
 the same truck stands on the deck, a zero that is off once until an operator zeroes it.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from drivers.readings import WeightReading
@@ -27,6 +28,8 @@ from edge.domain.scale_watch_words import words_of
 from edge.domain.scale_watch_zero import LoopJudge, ZeroJudge
 
 __all__ = ["Finding", "Role", "ScaleWatch", "Signature", "WatchKind", "WatchRules", "Work"]
+
+_NEIGHBOURS = 3
 
 
 class _OnDeck:
@@ -56,18 +59,29 @@ class ScaleWatch:
         self._speech = SignatureJudge(rules, known)
         self._deck: _OnDeck | None = None
         self._told: set[WatchKind] = set()
-        self._last_ms: int | None = None
+        self._latest: deque[WeightReading] = deque(maxlen=_NEIGHBOURS)
 
     def feed(self, reading: WeightReading, work: Work = Work.NONE) -> Sequence[Finding]:
-        """Take one frame, also one with a fault; gaps are seen by `received_ms`."""
-        kg, now_ms = reading.gross_kg, reading.received_ms
-        if kg is None:
+        """Take one frame, also one with a fault; gaps are seen by `received_ms`. Judged is the one before it, when both
+        its neighbours are known.
+        """
+        if reading.gross_kg is None:
             return ()
-        if self._last_ms is not None and now_ms - self._last_ms > self._scale.fresh_ms:
+        if self._latest and reading.received_ms - self._latest[-1].received_ms > self._scale.fresh_ms:
             self._rests.cut()
-        self._last_ms = now_ms
-        causes = [cause for cause in self._judge(reading, kg, now_ms, work) if cause is not None]
+            self._latest.clear()
+        self._latest.append(reading)
+        if len(self._latest) < _NEIGHBOURS:
+            return ()
+        judged = self._latest[1]
+        causes = [each for each in self._judge(judged, self._believed(), judged.received_ms, work) if each is not None]
         return self._findings(causes) if causes else ()
+
+    def _believed(self) -> int:
+        """The weight of the frame in the middle, unless it is a spike, which noise makes on a line without checksum."""
+        before_kg, kg, after_kg = (each.gross_kg or 0 for each in self._latest)
+        middle_kg = sorted((before_kg, kg, after_kg))[1]
+        return middle_kg if abs(kg - middle_kg) > self._rules.spike_kg else kg
 
     def loops(self, vehicle: bool | None, now_ms: int) -> Sequence[Finding]:
         """Whether the deck's loops see a vehicle; call on each change, None when no loop is fitted or it does not
@@ -102,7 +116,7 @@ class ScaleWatch:
         return self._speech.signature(self._alibi.newest)
 
     def _judge(self, reading: WeightReading, kg: int, now_ms: int, work: Work) -> Iterator[Cause | None]:
-        yield self._speech.feed(reading)
+        yield self._speech.feed(reading, kg)
         yield self._alibi.feed(reading.alibi)
         yield self._point(self._curve.add(now_ms, kg), kg, work)
         deck = self._deck
@@ -118,6 +132,8 @@ class ScaleWatch:
         rest = self._rests.feed(now_ms, kg)
         if rest is not None:
             yield from self._rested(rest, work)
+        if self._rests.rest is not None:
+            yield self._loops.look(self._rests.rest)
         second = self._seconds.feed(now_ms, kg)
         if second is not None and self._deck is not None and self._rests.rest is not None:
             yield self._deck.falls.second(second, work)
@@ -133,7 +149,6 @@ class ScaleWatch:
         return rest.last_kg if rest is not None and rest.last_kg < self._scale.truck_kg else None
 
     def _rested(self, rest: Rest, work: Work) -> Iterator[Cause | None]:
-        yield self._loops.rested(rest)
         deck, before = self._deck, self._rests.before
         if deck is None:
             return

@@ -1,15 +1,19 @@
 """The indicator itself: does it speak as it did, and does its weighing memory count upwards?"""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import replace
-from math import gcd
 
 from drivers.readings import WeightReading
+from edge.domain.scale_monitor import DIVISIONS_KG
 from edge.domain.scale_watch_rules import Cause, Signature, WatchKind, WatchRules
 
 _ALIBI_WRAP = 100
 _ALIBI_PROOF = 3
 _FEWEST_WEIGHTS = 40
+_DIVISION_PERMILLE = 950
+"""So many of the weights are multiples of the division; of the next larger one at most half are. The others are what
+noise on the line has made of them."""
 
 
 class AlibiJudge:
@@ -60,18 +64,17 @@ class SignatureJudge:
         self._decimals = 0
         self._weights: deque[int] = deque(maxlen=400)
 
-    def feed(self, reading: WeightReading) -> Cause | None:
-        """Take one frame that carries a weight."""
+    def feed(self, reading: WeightReading, kg: int) -> Cause | None:
+        """Take one frame that carries a weight; `kg` is the weight that the watch believes."""
         if self._last_ms is not None:
             self._intervals.append(reading.received_ms - self._last_ms)
         self._last_ms = reading.received_ms
         self._flags += reading.stable is not None
-        kg = reading.gross_kg
         if kg and (not self._weights or self._weights[-1] != kg):
             self._weights.append(kg)
         if len(self._intervals) < self._rules.block:
             return None
-        self._decimals = _decimals(reading.raw)
+        self._decimals = reading.decimals or 0
         return self._block()
 
     def signature(self, alibi: int) -> Signature | None:
@@ -81,7 +84,7 @@ class SignatureJudge:
     def _block(self) -> Cause | None:
         now = Signature(
             interval_ms=sorted(self._intervals)[len(self._intervals) // 2],
-            division_kg=gcd(*self._weights) if len(self._weights) >= _FEWEST_WEIGHTS else 0,
+            division_kg=_division_kg(self._weights) if len(self._weights) >= _FEWEST_WEIGHTS else 0,
             decimals=self._decimals,
             flagged=self._flags * 2 > self._rules.block,
             alibi=0,
@@ -127,9 +130,7 @@ def _both(one: Signature, two: Signature) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _decimals(raw: bytes) -> int:
-    """Digits right after the last decimal point of a text frame; 0 for any other."""
-    if not raw.isascii() or b"." not in raw:
-        return 0
-    tail = raw.rpartition(b".")[2]
-    return len(tail) - len(tail.lstrip(b"0123456789"))
+def _division_kg(weights: Collection[int]) -> int:
+    """The largest division that most weights are multiples of; 0 when there is none."""
+    most = len(weights) * _DIVISION_PERMILLE
+    return max((d for d in DIVISIONS_KG if sum(kg % d == 0 for kg in weights) * 1000 >= most), default=0)

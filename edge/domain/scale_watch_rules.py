@@ -80,9 +80,9 @@ class Signature:
     interval_ms: int
     """Median time between frames."""
     division_kg: int
-    """Greatest common divisor of the weights seen."""
+    """Of the weights seen; 0 while they are too few."""
     decimals: int
-    """Digits after the decimal point in a text frame; 0 without one."""
+    """As the driver tells them (`WeightReading.decimals`)."""
     flagged: bool
     """Frames carry a stable flag."""
     alibi: int
@@ -114,6 +114,8 @@ class WatchRules:
     """So long it stood before a step that is told at once; shorter may be a swing's turning point."""
     press_ms: int = 5000
     """A loader's bucket pressing on the heap holds no steady force for longer."""
+    creep_kg_per_s: int = 1
+    """Slower than this over a whole rest goods may drip."""
     return_kg: int = 150
     """Back within this of an earlier rest is that weight again: a loader's bucket let go, a truck rolled back."""
     fall_kg: int = 300
@@ -159,6 +161,8 @@ class WatchRules:
     unseen_ms: int = 3000
     unseen_kg: int = 300
     """Weight that comes or goes while the loops have seen nothing for so long: more than three persons."""
+    spike_kg: int = 1000
+    """One frame alone so far off from the one before and the one after it is noise: no truck swings like that."""
     leap_kg: int = 20_000
     """In 200 ms: one axle of 12 t at 8 km/h takes 110 ms, the next one is 1.3 m behind it, 600 ms later."""
     block: int = 100

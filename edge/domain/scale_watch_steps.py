@@ -59,7 +59,7 @@ class StepJudge:
             drops.append(_Drop(before.last_kg, gross_kg, now_ms - before.end_ms, quick=False))
         if role is Role.TARE:
             self._tare_kg = gross_kg
-            return self._rise
+            return self._rise or self._crept(before, role)
         self._tare_kg = None
         for rest in self._rests:  # a jack lifts in strokes, each too small to be a step
             if now_ms - rest.end_ms < _PRESSED_MS and self._stood(rest, self._rules.press_ms):
@@ -67,7 +67,18 @@ class StepJudge:
         for drop in drops:
             if drop.quick or drop.before_kg - gross_kg >= self._step_kg:
                 return _cause("fell", drop.before_kg, drop.after_kg, drop.took_ms)
-        return None
+        return self._crept(before, role)
+
+    def _crept(self, rest: Rest | None, role: Role) -> Cause | None:
+        """A radio that is turned up slowly stays inside one rest: too heavy a tare, too light a gross, and faster than
+        anything drips."""
+        if rest is None:
+            return None
+        change_kg, took_ms = rest.last_kg - rest.first_kg, rest.end_ms - rest.start_ms
+        crept_kg = change_kg if role is Role.TARE else -change_kg
+        if crept_kg < self._step_kg or crept_kg * 1000 < took_ms * self._rules.creep_kg_per_s:
+            return None
+        return _cause("rose" if role is Role.TARE else "fell", rest.first_kg, rest.last_kg, took_ms)
 
     def loading(self, level_kg: int) -> Cause | None:
         """Loading starts with the truck still here: it weighs what its tare says, or somebody changed it."""

@@ -64,12 +64,14 @@ class LoopJudge:
         self._vehicle, self._since_ms = vehicle, now_ms
         self._level_kg, self._told = None, False
 
-    def rested(self, rest: Rest) -> Cause | None:
-        """The weight stands still here, whatever moved it."""
-        if self._vehicle is not False or self._told or rest.start_ms - self._since_ms < self._rules.unseen_ms:
+    def look(self, rest: Rest) -> Cause | None:
+        """The rest that lasts now, for its weight may creep. Where nobody has been for long it should be 0."""
+        if self._vehicle is not False or self._told or rest.end_ms - self._since_ms < self._rules.unseen_ms:
             return None
-        level_kg, self._level_kg = self._level_kg if self._level_kg is not None else 0, rest.first_kg
-        if abs(rest.first_kg - level_kg) < self._rules.unseen_kg:
+        if self._level_kg is None:
+            self._level_kg = 0 if rest.start_ms - self._since_ms >= self._rules.unseen_ms else rest.last_kg
+        if abs(rest.last_kg - self._level_kg) < self._rules.unseen_kg:
             return None
         self._told = True
-        return Cause(WatchKind.NO_VEHICLE, "unseen", (("before_kg", level_kg), ("after_kg", rest.first_kg)))
+        numbers = (("before_kg", self._level_kg), ("after_kg", rest.last_kg))
+        return Cause(WatchKind.NO_VEHICLE, "unseen", numbers)

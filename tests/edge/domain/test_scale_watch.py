@@ -6,6 +6,9 @@ import re
 import pytest
 
 from drivers.readings import WeightFault, WeightReading
+from drivers.scale.frames import to_reading
+from drivers.scale.register_words import read_registers
+from drivers.scale.registers import load_register_map
 from edge.domain import scale_watch_words
 from edge.domain.scale_monitor import ScaleRules
 from edge.domain.scale_watch import Finding, Role, ScaleWatch, WatchKind, WatchRules, Work
@@ -129,6 +132,61 @@ def test_a_leap_no_axle_can_make() -> None:
     assert line.cases() == [(WatchKind.SLOPE, {"change_kg": 30_000})]
 
 
+def test_one_damaged_frame_is_no_leap_and_no_other_indicator() -> None:
+    def noisy(rules: WatchRules) -> list[Finding]:
+        line = Line(rules)
+        for truck in range(20):
+            line.roll(0, 15_000 + 20 * truck, 2).hold(15_000 + 20 * truck, 4)
+            line.hold(15_000 + 20 * truck, truck % 2 / 10).say(55_000)  # one bit of the ten thousands
+            line.hold(15_000 + 20 * truck, 1).say(15_001 + 20 * truck)  # one bit of the last digit
+            line.hold(15_000 + 20 * truck, 1).roll(15_000 + 20 * truck, 0, 2).hold(0, 4)
+        return line.found
+
+    off = frozenset(WatchKind) - {WatchKind.SLOPE, WatchKind.INDICATOR}
+    assert noisy(WatchRules(off=off)) == []
+    assert {each.kind for each in noisy(WatchRules(off=off, spike_kg=100_000))} == {WatchKind.SLOPE}
+
+
+def test_another_division_is_another_indicator() -> None:
+    line = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.INDICATOR}))
+    for division_kg in (20, 20, 10):
+        for step in range(400):
+            line.say(1_000 + division_kg * step)
+        assert [kind for kind, _ in line.cases()] == [WatchKind.INDICATOR] * (division_kg == 10)
+    numbers = dict(line.found[0].numbers)
+    assert (numbers["division_before_kg"], numbers["division_now_kg"]) == (20, 10)
+
+
+def test_bytes_of_a_register_that_look_like_a_point_are_no_decimals() -> None:
+    found = load_register_map("generic_transmitter").for_site(word_order="little", decimals=0)
+    line = Line()
+    for kg in (0, 11_830, 0):  # 0x2E36 is ".6"
+        for _ in range(300):
+            line.now_ms += STEP_MS
+            words = [kg & 0xFFFF, kg >> 16]
+            raw = b"\x01\x03\x04" + b"".join(word.to_bytes(2, "big") for word in words)
+            line.found += line.watch.feed(to_reading(read_registers(found, words, raw), line.now_ms))
+    assert [kind for kind, _ in line.cases() if kind is WatchKind.INDICATOR] == []
+    assert line.watch.signature is not None and line.watch.signature.decimals == 0
+
+
+def test_an_offset_that_is_turned_up_inside_one_rest() -> None:
+    def crept(role: Role, sign: int, kg_per_s: int, seconds: int) -> list[Finding]:
+        line = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.STEP})).arrive(15_000)
+        for step in range(seconds * 10):
+            line.say(15_000 + sign * kg_per_s * (step + 1) // 10)
+        end_kg = 15_000 + sign * kg_per_s * seconds
+        return line.hold(end_kg, 3).capture(role, end_kg).found
+
+    for role, sign in ((Role.TARE, 1), (Role.GROSS, -1)):
+        assert [each.kind for each in crept(role, sign, 80, 5)] == [WatchKind.STEP]
+        assert crept(role, sign, 40, 5) == [], "as much as three persons"
+    drips = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.STEP})).arrive(15_000)
+    for kg in range(15_000, 14_700, -D_KG):
+        drips.hold(kg, 60)
+    assert drips.capture(Role.GROSS, 14_700).found == [], "wet sand"
+
+
 def test_a_truck_that_gets_heavier_as_it_rolls_off() -> None:
     line = Line().arrive(15_000).capture(Role.GROSS, 15_000).roll(15_000, 9_000, 0.5)
     for kg in range(9_000, 11_000, 100):
@@ -163,6 +221,25 @@ def test_weight_without_a_vehicle_only_where_there_are_loops() -> None:
     line = Line()
     line.watch.loops(True, line.now_ms)
     assert line.hold(0, 5).hold(900, 5).found == []
+
+
+@pytest.mark.parametrize("kg_per_s", [10, 60, 120])
+def test_weight_that_creeps_up_without_a_vehicle(kg_per_s: int) -> None:
+    line = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.NO_VEHICLE}))
+    line.watch.loops(False, line.now_ms)
+    line.hold(0, 5)
+    for step in range(0, 30_000, kg_per_s):
+        line.say(round(step / 10 / D_KG) * D_KG)
+    [(kind, numbers)] = line.hold(3_000, 2).cases()
+    assert kind is WatchKind.NO_VEHICLE and numbers["before_kg"] == 0 and numbers["after_kg"] >= 300
+
+
+def test_a_truck_that_the_loops_lose_while_it_stands_is_no_weight_from_nowhere() -> None:
+    line = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.NO_VEHICLE}))
+    line.watch.loops(True, line.now_ms)
+    line.arrive(15_000)
+    line.watch.loops(False, line.now_ms)
+    assert line.hold(15_000, 10).found == []
 
 
 def test_the_weighing_memory_goes_back_or_wraps() -> None:

@@ -9,6 +9,8 @@ from tests.edge.watch.trucks import make_truck
 from tests.edge.watch.visits import write_visit
 
 VISITS_A_DAY = 20
+DAMAGE = (0.0, 0.0001, 0.001)
+"""Shares of damaged frames of the lanes: on 0.1 % every second truck has several."""
 
 
 def make_lane(rng: random.Random, rules: WatchRules) -> Lane:
@@ -20,6 +22,7 @@ def honest_day(seed: int, visits: int = VISITS_A_DAY, rules: WatchRules | None =
     """One lane's day. Zero drifts with the temperature, up to 20 kg/h, a quarter of an hour from truck to truck."""
     rng = random.Random(seed)
     lane = make_lane(rng, rules or WatchRules())
+    lane.indicator.damage = random.Random(f"damage {seed}").choice(DAMAGE)
     hourly_kg = rng.uniform(-20, 20)
     for _ in range(visits):
         film = write_visit(rng, make_truck(rng, lane.indicator.division_kg))

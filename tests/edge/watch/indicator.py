@@ -5,8 +5,10 @@ Values of common indicators (manuals of Yaohua XK3190, Mettler Toledo IND, Rinst
 """
 
 import random
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,8 @@ class Indicator:
     drops: float
     alibi: int
     zero_kg: float = 0.0
+    damage: float = 0.0
+    """So many of its frames lose one bit on a line without a checksum; most of them are still frames."""
 
     def frames(self, load: Array, start_ms: int, seed: int) -> Iterator[WeightReading]:
         """The frames it sends while this load (50 Hz) is on the cells. Between two frames `zero`, `weighed` may be
@@ -42,6 +46,7 @@ class Indicator:
         seen = smooth[(at_s / DT_S).astype(int)] + noise.standard_normal(count) * self.noise_kg
         arrive_ms = (at_s * 1000 + noise.uniform(0, 6, count)).astype(int) + start_ms
         dropped = noise.random(count) < self.drops
+        damaged = noise.random(count) < self.damage
         window = max(2, round(self.stable_s * self.rate_hz))
         still = _still(seen, window, self.division_kg)
         for index in range(count):
@@ -52,13 +57,16 @@ class Indicator:
             shown = round((seen[index] - self.zero_kg) / self.division_kg) * self.division_kg
             if dropped[index]:
                 continue
-            yield self.reading(shown, bool(still[index]) if self.flagged else None, int(arrive_ms[index]))
+            reading = self.reading(shown, bool(still[index]) if self.flagged else None, int(arrive_ms[index]))
+            got = _flipped(reading, noise) if damaged[index] else reading
+            if got is not None:
+                yield got
 
     def reading(self, kg: int, stable: bool | None, at_ms: int) -> WeightReading:
         """One frame."""
         text = f"{kg / 10**self.decimals:+.{self.decimals}f}" if self.decimals else f"{kg:+d}"
         raw = f"\x02{text}{'' if stable is None else 'S' if stable else 'M'}\r\n".encode()
-        return WeightReading(kg, stable, at_ms, raw, alibi=self.alibi or None)
+        return WeightReading(kg, stable, at_ms, raw, alibi=self.alibi or None, decimals=self.decimals)
 
     def zero(self, shown_kg: int) -> None:
         """The operator's zero."""
@@ -67,6 +75,22 @@ class Indicator:
     def weighed(self) -> None:
         """The weighing memory takes one more number."""
         self.alibi += 1 if self.alibi else 0
+
+
+_FRAME = re.compile(rb"\x02([+-]\d+)(?:\.(\d+))?([SM]?)\r\n")
+
+
+def _flipped(reading: WeightReading, noise: np.random.Generator) -> WeightReading | None:
+    """The reading with one bit of its frame the other way; None when no frame is left."""
+    raw = bytearray(reading.raw)
+    raw[noise.integers(len(raw))] ^= 1 << int(noise.integers(8))
+    frame = _FRAME.fullmatch(raw)
+    if frame is None:
+        return None
+    whole, places, flag = frame[1].decode(), (frame[2] or b"").decode(), frame[3]
+    kg = int(Decimal(f"{whole}.{places}" if places else whole).scaleb(len(places)))
+    stable = {b"": None, b"S": True, b"M": False}[flag]
+    return replace(reading, gross_kg=kg, stable=stable, raw=bytes(raw), decimals=len(places))
 
 
 def make_indicator(rng: random.Random) -> Indicator:
