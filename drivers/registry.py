@@ -12,6 +12,7 @@ from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
 from drivers.ports import Camera, Gate, Loops, Printer, Scale
 from drivers.printer.escpos_printer import EscposConfig, EscposPrinter
 from drivers.printer.simulated import SimulatedPrinter, SimulatedPrinterConfig
+from drivers.scale.frames import load_profile
 from drivers.scale.modbus_indicator import ModbusIndicator, ModbusIndicatorConfig
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
@@ -37,6 +38,17 @@ def build_scale(name: str, config: AnyScaleConfig, indicators: Path | None = Non
             return ModbusIndicator(name, config)
         case SimulatedScaleConfig():
             return SimulatedScale(name, config, indicators)
+
+
+def says_net(config: AnyScaleConfig) -> bool:
+    """Whether this scale says when it is tared. Raises ValueError for an unknown indicator or register map."""
+    match config:
+        case SerialIndicatorConfig():
+            return config.profile().says_net
+        case ModbusIndicatorConfig():
+            return config.map().says_net
+        case SimulatedScaleConfig():
+            return load_profile(config.indicator).says_net
 
 
 def build_printer(name: str, config: EscposConfig | SimulatedPrinterConfig) -> Printer:

@@ -50,6 +50,13 @@ class Said:
     en: str
 
 
+HIDES_NET = Said(
+    "这台仪表的数据里看不出是不是净重：锁住它的去皮键，否则净重会被当成毛重",
+    "this indicator does not say net: lock its tare key, or a net weight is booked as gross",
+)
+"""For a scale that cannot say that it is tared (`says_net`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One way to read the registers that agrees with every weighing.

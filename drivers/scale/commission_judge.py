@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from drivers.scale.commission import Said, Verdict, observed, word_order_evidence
+from drivers.scale.commission import HIDES_NET, Said, Verdict, observed, word_order_evidence
 from drivers.scale.commission_steps import Motion, Step, Weighed
 from drivers.scale.registers import RegisterMap
 
@@ -37,6 +37,7 @@ class Site:
     maximum_kg: int
     truck_kg: int = 1_000
     registers: RegisterMap | None = None
+    says_net: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,8 @@ def not_proven(site: Site, weighings: Sequence[Weighed]) -> Iterator[Said]:
     truck = taken.get(Step.TRUCK)
     if truck is None or truck.known_kg is None:
         yield Said("重车读数没有与仪表显示核对", "the loaded truck was not compared with the indicator's own display")
+    if not site.says_net:
+        yield HIDES_NET
     yield Said(
         f"读数按 {site.division_kg} kg 取整：比半个分度更小的误差看不见",
         f"readings are rounded to {site.division_kg} kg: an error below half a division is not seen",

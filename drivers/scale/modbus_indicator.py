@@ -164,8 +164,7 @@ class ModbusIndicator:
     @property
     def commands(self) -> frozenset[ScaleCommand]:
         """Without tare where the weight is what the display shows and nothing tells that it became net."""
-        hides_net = self._map.weight.of == "display" and "net" not in self._map.meanings
-        return frozenset(self._telling) - ({ScaleCommand.TARE} if hides_net else set())
+        return frozenset(self._telling) - (set() if self._map.says_net else {ScaleCommand.TARE})
 
     def command(self, command: ScaleCommand, not_after_ms: int | None = None) -> None:
         """Tell it and look whether it took effect, as far as its registers show that."""

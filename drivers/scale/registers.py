@@ -244,6 +244,12 @@ class RegisterMap(_Data):
         ]
         return frozenset(bits + codes)
 
+    @property
+    def says_net(self) -> bool:
+        """Whether the weight is always gross, or a bit says that it is net. A device that cannot say must never be
+        tared: its net would be booked as gross."""
+        return self.weight.of == "gross" or "net" in self.meanings
+
     def for_site(
         self,
         *,

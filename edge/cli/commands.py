@@ -65,6 +65,8 @@ def run(config: Path, as_json: bool) -> None:
 @CONFIG
 def check(config: Path) -> None:
     """Check a configuration without opening any device."""
+    from drivers.registry import says_net
+    from drivers.scale.commission import HIDES_NET
     from sync.certificates import check_enrolled
     from sync.keys import Instance, KeyFileError, load_private
 
@@ -75,6 +77,8 @@ def check(config: Path) -> None:
     )
     for lane in settings.lane:
         click.echo(f"  lane {lane.id}: {lane.indicator.type} scale, {lane.scale.division_kg} kg divisions")
+        if not says_net(lane.indicator):
+            click.echo(f"  lane {lane.id}: ⚠ {HIDES_NET.zh} {HIDES_NET.en}")
     if missing:
         names = ", ".join(missing)
         raise Problem(f"{config}: keys.directory: {settings.keys.directory} lacks {names} — see `weighgate keygen`")

@@ -73,7 +73,11 @@ def list_ports(as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @JSON
 def tell(port: str, what: str, indicator: str, baud: int | None, address: int | None, yes: bool, as_json: bool) -> None:
-    """Tell an indicator: zero, tare or clear_tare. For commissioning; no ledger knows of it."""
+    """Tell an indicator: zero, tare or clear_tare. For commissioning only: NO LEDGER KNOWS OF IT.
+
+    Stop the plant first. A serial port that a running plant has open is refused; a converter (socket://, rfc2217://)
+    may let a second program in without either of them knowing.
+    """
     if not yes and not click.confirm(f"{port}: {what}? Nothing and nobody must be on the deck for a zero"):
         raise Problem("nothing was sent")
     device = SerialIndicator(port, config_of(port, indicator, baud, address))

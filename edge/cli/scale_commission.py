@@ -12,7 +12,8 @@ import click
 
 from drivers.ports import DriverError, Scale
 from drivers.readings import WeightReading
-from drivers.registry import AnyScaleConfig, build_scale
+from drivers.registry import AnyScaleConfig, build_scale, says_net
+from drivers.scale.commission import HIDES_NET
 from drivers.scale.commission_judge import Mark, Site
 from drivers.scale.commission_report import About, Report
 from drivers.scale.commission_steps import Motion, Observer, Step, Weighed
@@ -185,6 +186,8 @@ def _summary(done: Report, file: Path) -> Iterator[str]:
     yield ""
     yield from table([(_MARKS[each.mark], each.question.en, each.found.en) for each in done.answers])
     yield ""
+    if not done.site.says_net:
+        yield f"⚠ {HIDES_NET.zh} {HIDES_NET.en}"
     yield f"{done.words.zh} {done.words.en}   {file}"
 
 
@@ -196,12 +199,12 @@ def _target(
         section = lane_of(Path(where), lane)
         scale, config = section.scale, section.indicator
         registers = config.map() if isinstance(config, ModbusIndicatorConfig) else None
-        site = Site(scale.division_kg, scale.maximum_kg, scale.truck_kg, registers)
+        site = Site(scale.division_kg, scale.maximum_kg, scale.truck_kg, registers, says_net(config))
         return _Target(f"lane-{section.id}", _device(config), config, site)
     if division_kg is None or maximum_kg is None:
         raise Problem("--division-kg and --maximum-kg: as on the scale's plate")
     found = config_of(where, indicator, baud, address)
-    return _Target(indicator, _device(found), found, Site(division_kg, maximum_kg))
+    return _Target(indicator, _device(found), found, Site(division_kg, maximum_kg, says_net=says_net(found)))
 
 
 def _device(config: AnyScaleConfig) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from drivers.scale import detect as judging
+from drivers.scale.commission import HIDES_NET
 from drivers.scale.detect import Candidate, Said, Verdict, readable
 from drivers.scale.detect_line import SECONDS, Detection, Try
 from drivers.scale.detect_line import detect as listen
@@ -98,6 +99,8 @@ def _text(found: Detection, *, asked: bool) -> Iterator[str]:
         yield ""
         yield "写进配置 Put this into the plant's configuration:"
         yield from (f"  {line}" for line in _toml(found, found.about[0]))
+        if not load_profile(found.about[0].indicator).says_net:
+            yield f"⚠ {HIDES_NET.zh} {HIDES_NET.en}"
 
 
 def _example(each: Candidate) -> str:
@@ -206,6 +209,7 @@ def _facts(rank: int, each: Candidate) -> dict[str, Any]:
         "moving": each.moving,
         "out_of_range": each.out_of_range,
         "per_second": each.per_second,
+        "says_net": load_profile(each.indicator).says_net,
         "example": each.example.hex().upper(),
     }
 

@@ -9,17 +9,49 @@ import pytest
 from click.testing import CliRunner, Result
 
 from drivers.scale import tool
+from drivers.scale.commission import HIDES_NET
 from drivers.scale.detect import Verdict
 from drivers.scale.detect_line import Detection, Try
 from drivers.scale.encoders import Shown
 from drivers.scale.frames import load_profile
 from drivers.scale.simulated import SimulatedIndicator
 from edge.cli import scale_detect
+from edge.cli.commands import main
 from edge.cli.scale import scale
 from edge.cli.scale_watch import big, screens
 from edge.cli.table import table
+from sync.secrets import hash_secret
+from tests.drivers.scale.lines import opened, shows
 from tests.drivers.scale.test_detect import candidates, sent
 
+PLANT = """
+[plant]
+code = "HX01"
+number = 1
+name = "示例一厂"
+data = "data"
+[keys]
+directory = "keys"
+[[lane]]
+id = "1"
+name = "一号磅"
+name_en = "Lane 1"
+[lane.scale]
+division_kg = 20
+maximum_kg = 100000
+[lane.indicator]
+type = "serial"
+port = "/dev/scale-1"
+indicator = "{indicator}"
+[lane.printer]
+type = "simulated"
+folder = "paper"
+[[person]]
+id = "a"
+name = "甲"
+roles = ["admin"]
+pin_hash = "{pin}"
+"""
 YAOHUA = "022B30303135363030313903"
 
 
@@ -90,6 +122,40 @@ def test_one_clear_answer_is_told_with_what_to_paste(monkeypatch: pytest.MonkeyP
     assert (lines[-1]["verdict"], lines[-1]["indicators"], lines[-1]["toml"][0]) == (
         "found", ["toledo"], "[lane.indicator]",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("indicator", "warned"), [("yaohua_tf0", True), ("toledo", False)])
+def test_an_indicator_that_does_not_say_net_is_named(
+    indicator: str, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sent(indicator)
+    (about,) = (each for each in candidates(data) if each.indicator == indicator)
+    found = detection(Verdict.FOUND, data, about=(about,))
+    assert (HIDES_NET.en in detected(monkeypatch, found).output) is warned
+    told = [json.loads(line) for line in detected(monkeypatch, found, "--json").output.splitlines()]
+    assert {each["says_net"] for each in told if each.get("candidate") == indicator} == {not warned}
+
+
+@pytest.mark.parametrize(("indicator", "warned"), [("yaohua_tf0", True), ("toledo", False)])
+def test_check_names_the_lane_whose_tare_key_must_be_locked(indicator: str, warned: bool, tmp_path: Path) -> None:
+    plant = tmp_path / "plant.toml"
+    plant.write_text(PLANT.format(indicator=indicator, pin=hash_secret("1234")), encoding="utf-8")
+    result = CliRunner().invoke(main, ["check", str(plant)])
+    assert "1 lane(s)" in result.output, result.output
+    assert (f"lane 1: ⚠ {HIDES_NET.zh} {HIDES_NET.en}" in result.output) is warned
+
+
+def test_nothing_is_told_over_a_port_that_another_program_reads(tmp_path: Path) -> None:
+    """A running plant's scale is not zeroed behind its ledger."""
+    words = ("zero", "--indicator", "toledo", "--yes")
+    with SimulatedIndicator("toledo", tmp_path / "port", rate_hz=50, weight_kg=60) as simulated:
+        with opened(simulated.port, "toledo") as plant:
+            result = run("command", simulated.port, *words)
+            assert result.exit_code == 2 and "another program has it open" in result.output
+            shows(plant, 60)
+        assert run("command", simulated.port, *words).exit_code == 0, "the control"
+    help_page = re.sub(r"\s+", " ", run("command", "--help").output)
+    assert "NO LEDGER KNOWS OF IT" in help_page and "socket://" in help_page
 
 
 def test_two_are_both_named_and_nothing_is_pasted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from drivers.readings import WeightReading
 from drivers.scale import commission_steps
+from drivers.scale.commission import HIDES_NET
 from drivers.scale.commission_judge import Mark, Site, error_allowed_halves, judge, overall
 from drivers.scale.commission_steps import Motion, Step, Weighed
 from drivers.scale.simulated import SimulatedIndicator
@@ -153,6 +154,7 @@ def test_a_good_scale_passes_with_a_report(tmp_path: Path) -> None:
     assert "**通过 PASSED**" in page and "王电工" in page
     assert "20000 kg reads 20000 kg, error +0 kg = 0.0 e, allowed ±1.0 e" in page
     assert "Not proven by this" in page
+    assert HIDES_NET.en in result.output and HIDES_NET.zh in page, "this one does not say net"
 
 
 def test_ten_times_too_little_fails_and_an_older_report_is_kept(tmp_path: Path) -> None:
