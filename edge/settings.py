@@ -96,7 +96,8 @@ class ScaleSection(_Section):
     division_kg: Annotated[int, Strict(), Field(ge=1, le=200)]
     maximum_kg: Annotated[int, Strict(), Field(ge=1000, le=300_000)]
     truck_kg: Annotated[int, Strict(), Field(ge=100)] = 1000
-    frames_in_a_row: Annotated[int, Strict(), Field(ge=2, le=50)] = 5
+    frames_in_a_row: Annotated[int, Strict(), Field(ge=5, le=50)] = 5
+    """Equal frames that make a weight. With fewer than five, damage gets through (docs/drivers.md)."""
     still_ms: Annotated[int, Strict(), Field(ge=500, le=5000)] = 1000
     """So long no frame may be further off than one division before there is a weight."""
     zero_range_permille: Annotated[int, Strict(), Field(ge=1, le=40)] = 40

@@ -40,7 +40,7 @@ name_en = "lane {lane}"
 [lane.scale]
 division_kg = 20
 maximum_kg = 100000
-frames_in_a_row = 2
+frames_in_a_row = 5
 [lane.indicator]
 type = "simulated"
 rate_hz = 100

@@ -80,6 +80,7 @@ def test_a_witness_inside_the_data_would_be_copied_with_it(tmp_path: Path, insid
             "7 — a scale's division is one of 1, 2, 5,",
         ),
         ("division_kg = 20", 'division_kg = "20"', "lane[0].scale.division_kg", "'20' — should be a valid integer"),
+        ("frames_in_a_row = 5", "frames_in_a_row = 4", "lane[0].scale.frames_in_a_row", "greater than or equal to 5"),
         ("division_kg = 20", "division_kg = true", "lane[0].scale.division_kg", "True — should be a valid integer"),
         ("division_kg = 20", "division_kg = 2.5", "lane[0].scale.division_kg", "2.5 — "),
     ],

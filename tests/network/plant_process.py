@@ -43,7 +43,7 @@ name_en = "lane 1"
 [lane.scale]
 division_kg = 20
 maximum_kg = 100000
-frames_in_a_row = 3
+frames_in_a_row = 5
 [lane.watch]
 on = false
 [lane.indicator]
