@@ -30,9 +30,9 @@ SENTENCES: dict[tuple[WatchKind, str], Words] = {
         "A remote-controlled cell, or another vehicle's axle",
     ),
     (_K.STEP, "not_tare"): Words(
-        "称皮后重量变了:皮重 {before_kg} kg,开始装车时 {after_kg} kg,差 {change_kg} kg。请重新称皮",
-        "The weight changed after the tare: {before_kg} kg then, {after_kg} kg as loading starts, {change_kg} kg off. "
-        "Weigh the tare again",
+        "称皮后重量变了:皮重 {before_kg} kg,开始装车时 {after_kg} kg,差 {change_kg} kg。请停止装车,叫班长",
+        "Tare {before_kg} kg, but {after_kg} kg as loading starts: {change_kg} kg off. "
+        "Stop loading, call the supervisor",
     ),
     (_K.SLOPE, "falling"): Words(
         "停车时重量持续下降:共少 {fall_kg} kg({took_s} s)。请查是否放水、秤台下是否有人",

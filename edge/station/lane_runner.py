@@ -92,6 +92,7 @@ class LaneRunner:
         while True:
             await asyncio.sleep(_TICK_S)
             ticks += 1
+            self._forget_done()
             if ticks % _HEARTBEAT_TICKS == 0 or self.scale.state() is ScaleState.LOST:
                 self._publish()
             await self._free_when_gone()
@@ -299,6 +300,13 @@ class LaneRunner:
         return await self._with_visit(
             lambda visit: self._commit(lambda books: moves.step(books, self.setup.lane, visit.visit, event, by))
         )
+
+    def _forget_done(self) -> None:
+        """What was done is no news once the weight is lost, or something comes onto the deck of a free lane."""
+        weight_kg, free = self.scale.shown_kg(), self._desk.snapshot.on_lane(self.setup.lane) is None
+        came = free and weight_kg is not None and weight_kg >= self.setup.rules.truck_kg
+        if came or self.scale.state() is ScaleState.LOST:
+            self._done = None
 
     async def _free_when_gone(self) -> None:
         """A truck that is done and has left the deck no longer stands on the lane."""

@@ -6,12 +6,17 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from edge.domain.refusal import Reason, Words, refuse
 from edge.station.views import LaneView
-from tests.web.scenes import SCALE_ALARM, hold_view, loading_view, watched_view
+from tests.web.scenes import SCALE_ALARM, actions, hold_view, idle_view, loading_view, watched_view
 from tests.web.stage import Served, Stage
 from tests.web.talk import session_of
 
 pytestmark = pytest.mark.browser
+LONG = Words(
+    "称皮后重量变了:皮重 13 300 kg,开始装车时 12 500 kg,差 800 kg。请停止装车,叫班长",
+    "Tare 13 300 kg, but 12 500 kg as loading starts: 800 kg off. Stop loading, call the supervisor",
+)
 
 
 @pytest.fixture
@@ -23,11 +28,11 @@ def screen(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def enter(page: Page, served: Served, view: LaneView, person: str = "D01") -> None:
+def enter(page: Page, served: Served, view: LaneView, person: str = "D01", language: str = "zh") -> None:
     """Lane 1 with this view."""
     served.do(served.stage.show, view)
     page.context.add_cookies([{"name": "weighgate", "value": session_of(served.url, person), "url": served.url}])
-    page.goto(served.url + "/lane/1")
+    page.goto(served.url + f"/lane/1?lang={language}")
 
 
 def test_the_dispatcher_looks_and_says_what_it_was(screen: Page, served: Served, stage: Stage) -> None:
@@ -75,6 +80,47 @@ def test_an_alarm_pushes_no_button_off_the_screen(
     expect(button).to_be_visible()
     inside = "e => { const b = e.getBoundingClientRect(), h = document.getElementById('hold').getBoundingClientRect();"
     assert button.evaluate(inside + " return b.bottom <= h.bottom && b.height >= 56; }")
+
+
+CLIPPED = """() => [...document.querySelectorAll('#left-kg, #left-fen, #limited, #verdict, .more .why')]
+.filter((part) => {
+  const box = part.getBoundingClientRect(), card = part.closest('.card, .button').getBoundingClientRect();
+  return box.height && (box.bottom > card.bottom || part.scrollHeight > part.clientHeight + 1 && part.matches('.why'));
+}).map((part) => `${part.id || part.textContent} is cut`)"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_with_an_alarm_no_number_and_no_reason_is_cut(
+    screen: Page, served: Served, stage: Stage, language: str
+) -> None:
+    busy = refuse(Reason.LANE_BUSY, plate="沪AK9118").words
+    lost = refuse(
+        Reason.SCALE_LOST, what="仪表断开", what_en="the indicator is disconnected: check plug and cable"
+    ).words
+    enter(screen, served, watched_view(), language=language)
+    for why in (busy, lost):
+        grey = replace(watched_view(), actions=actions("load_complete", why=why))
+        for number in (replace(SCALE_ALARM, words=LONG), SCALE_ALARM):
+            served.do(stage.show, replace(grey, scale_alarms=(number,)))
+            expect(screen.locator("[data-action=zero] .why")).to_have_text(why.en if language == "en" else why.zh)
+            assert screen.evaluate(CLIPPED) == []
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (390, 844)])
+def test_a_lost_weight_says_why_and_takes_the_good_news_away(
+    screen: Page, served: Served, stage: Stage, size: tuple[int, int]
+) -> None:
+    screen.set_viewport_size({"width": size[0], "height": size[1]})
+    enter(screen, served, replace(idle_view(), actions=actions("zero")), language="en")
+    screen.click("[data-action=zero]")
+    screen.click("#ask-zero button[value=yes]")
+    expect(screen.locator("#said")).to_contain_text("Done")
+    what = Words("仪表断开,请检查接口与电缆", "the indicator is disconnected: check plug and cable")
+    lost = replace(idle_view().scale, state="lost", gross_kg=None, what=what)
+    served.do(stage.show, replace(idle_view(), scale=lost, done=Words("已置零", "Zeroed (was 40 kg)")))
+    expect(screen.locator("#said")).to_contain_text("✕" + what.en)
+    served.do(stage.show, idle_view())
+    expect(screen.locator("#said")).not_to_contain_text("Done")
 
 
 def test_a_tickets_page_shows_what_was_found_about_its_truck(screen: Page, served: Served, stage: Stage) -> None:

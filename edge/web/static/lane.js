@@ -38,9 +38,9 @@ function said() {
   if (paper) return say("warn", "⚠", `${word("print_" + visit.print_state)} · ${word("paper_question")}`, second("paper_question"));
   if (pick(view.barred) && (!reply || old)) return say("bad", "✕", pick(view.barred), pickOther(view.barred));
   if (reply && !old) return say(reply.ok ? "good" : "bad", reply.ok ? "✓" : "✕", pick(reply.words), pickOther(reply.words));
+  if (pick(view.scale.what)) return say("bad", "✕", pick(view.scale.what), pickOther(view.scale.what));
   if (view.last && !view.hold) return say("bad", "✕", pick(view.last), pickOther(view.last));
   if (view.done) return say("good", "✓", pick(view.done), pickOther(view.done));
-  if (pick(view.scale.what)) return say("warn", "⚠", pick(view.scale.what), pickOther(view.scale.what));
   if (view.alarms.length) return say("warn", "⚠", pick(view.alarms[0].words), pickOther(view.alarms[0].words));
   const next = mainAction(view).name;
   return say("", "", `${word("pedal")} / Enter = ${word(next)}`, `${second("pedal")} / Enter = ${second(next)}`);
@@ -152,4 +152,8 @@ fillFrom("ask-alarm", "alarm-note");
 show();
 showClock();
 setInterval(said, 1000);
-follow(`lane/${lane}`, 2000, (fresh) => { view = fresh; show(); }, (isStale) => { stale = isStale; show(); });
+follow(`lane/${lane}`, 2000, (fresh) => {
+  if (pick(fresh.scale.what) && !pick(view.scale.what)) reply = null; // it was about a weight that is gone
+  view = fresh;
+  show();
+}, (isStale) => { stale = isStale; show(); });

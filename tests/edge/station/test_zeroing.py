@@ -53,6 +53,19 @@ async def test_an_empty_deck_is_zeroed_and_both_ends_are_kept(rig: PlantRig) -> 
     assert told == ["zeroed", "zeroed"], "the scale watch knows of an operator's zero"
 
 
+@pytest.mark.parametrize(
+    "next_thing", [lambda deck: deck.set_weight_kg(15_000), lambda deck: setattr(deck, "pulled", True)]
+)
+async def test_the_note_of_a_zero_goes_with_the_next_thing(
+    rig: PlantRig, next_thing: Callable[[SimulatedLoad], None]
+) -> None:
+    await shown(rig, 40)
+    done(await rig.lane.runner.zero("调度", "40"))
+    assert rig.lane.runner.view().done is not None
+    next_thing(rig.lane.deck)
+    await until(lambda: rig.lane.runner.view().done is None)
+
+
 async def test_the_ledger_knows_before_the_indicator_does(rig: PlantRig) -> None:
     deck = rig.lane.deck
     seen: list[str] = []
