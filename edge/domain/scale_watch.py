@@ -108,6 +108,7 @@ class ScaleWatch:
     def zeroed(self, now_ms: int) -> None:
         """An operator's zero command was carried out."""
         self._zero.zeroed()
+        self._loops.zeroed()
         self._told.discard(WatchKind.ZERO_DRIFT)
 
     @property

@@ -64,6 +64,10 @@ class LoopJudge:
         self._vehicle, self._since_ms = vehicle, now_ms
         self._level_kg, self._told = None, False
 
+    def zeroed(self) -> None:
+        """An operator zeroed the scale: the weight jumped, and nothing else did."""
+        self._level_kg = None
+
     def look(self, rest: Rest) -> Cause | None:
         """The rest that lasts now, for its weight may creep. Where nobody has been for long it should be 0."""
         if self._vehicle is not False or self._told or rest.end_ms - self._since_ms < self._rules.unseen_ms:

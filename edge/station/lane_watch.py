@@ -89,10 +89,12 @@ class LaneWatch:
                 group.create_task(self._look(self._loops))
 
     async def stop(self) -> None:
-        """Let go of the loops."""
+        """Let go of the loops, and write what was found last."""
         if self._loops is not None:
             await self._worker.stop()
             self._loops.close()
+        if self._found:
+            await self._desk.commit(lambda books: tell(books, self._desk.plant, self._found))
 
     def feed(self, reading: WeightReading) -> None:
         """Each reading of the scale."""
@@ -144,7 +146,7 @@ class LaneWatch:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            found, self._found = self._found, []
+            found = tuple(self._found)
             signature = self._watch.signature if self._watch is not None else None
             news = signature if signature != self._kept else None
 
@@ -154,11 +156,11 @@ class LaneWatch:
                     keep_signature(books, self._lane, news)
 
             if isinstance(await self._desk.commit(write), Refusal):
-                self._found = (found + self._found)[:_WAITING_FINDINGS]
                 self._wake.set()
                 await asyncio.sleep(_RETRY_S)
                 continue
             self._kept = signature or self._kept
+            del self._found[: len(found)]
             if found:
                 await self._refresh()
 

@@ -234,6 +234,14 @@ def test_weight_that_creeps_up_without_a_vehicle(kg_per_s: int) -> None:
     assert kind is WatchKind.NO_VEHICLE and numbers["before_kg"] == 0 and numbers["after_kg"] >= 300
 
 
+def test_an_operators_zero_moves_no_weight() -> None:
+    line = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.NO_VEHICLE}))
+    line.watch.loops(False, line.now_ms)
+    line.hold(0, 5).hold(200, 5)
+    line.watch.zeroed(line.now_ms)
+    assert line.hold(0, 5).hold(-200, 5).found == []
+
+
 def test_a_truck_that_the_loops_lose_while_it_stands_is_no_weight_from_nowhere() -> None:
     line = Line(WatchRules(off=frozenset(WatchKind) - {WatchKind.NO_VEHICLE}))
     line.watch.loops(True, line.now_ms)

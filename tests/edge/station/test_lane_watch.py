@@ -1,7 +1,8 @@
 """The scale watch on a running lane: what it finds is told once, with its weighing, and stands until seen."""
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -187,6 +188,15 @@ async def test_an_alarm_that_nobody_has_seen_silences_no_later_one(tmp_path: Pat
         rows = await rig.database.read(lambda books: books.ledger.bodies(ScaleAlarmed.KIND, 20))
         assert len(rows) == 8, "at 0, 10 and 600 minutes, and when the clock was put back; of a truck and of none"
         assert await rig.database.read(lambda books: books.scale_alarms.count_standing("1")) == 8
+
+
+async def test_what_is_found_as_the_program_ends_is_written(tmp_path: Path) -> None:
+    async with watched(tmp_path) as rig:
+        finding = Finding(WatchKind.STEP, Words("重量", "weight"), (), (0,))
+        found = Found(finding, "1", "toledo", "", "", rig.desk.clock.now())
+        rig.lane.runner.scale.watch._found.append(found)  # noqa: SLF001  as if its task had not come to it
+    with closing(sqlite3.connect(tmp_path / "plant.db")) as books:
+        assert books.execute("SELECT kind FROM scale_alarms").fetchall() == [("step",)]
 
 
 def test_the_page_gets_few_alarms_however_many_stand() -> None:
