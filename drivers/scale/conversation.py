@@ -25,9 +25,9 @@ DEAD_EVERY_MS = 1_000
 LATE_MS = 100
 PAUSE_MS = 700
 SETTLE_MS = 300
-OWED_ON_A_WIRE_MS = 1_000
+OWED_WINDOWS = 4
 OWED_OVER_A_NETWORK_MS = 4_000
-"""How long after its request an answer may still come. Until then nothing else is asked."""
+"""How long after its request an answer may still come, on a wire in `answer_ms`. Until then nothing else is asked."""
 
 Verdict = Literal["done"] | CommandNo
 
@@ -209,7 +209,7 @@ class Polling:
         self._answer_ms = poll.answer_ms + max(0, round(slower_ms))
         self._due_ms = monotonic_ms()
         self._missed = 0
-        self._owed_ms = OWED_OVER_A_NETWORK_MS if networked else OWED_ON_A_WIRE_MS
+        self._owed_ms = OWED_OVER_A_NETWORK_MS if networked else OWED_WINDOWS * self._answer_ms
         self._owed_until_ms = 0
 
     def hear(self) -> Heard:
