@@ -357,10 +357,11 @@ class ScaleCommandEnded(Record):
     """What became of the command that ledger row `commanded` told: `done`, `refused`, or `unknown` (no answer)."""
 
     KIND = "scale_command_ended"
-    commanded: int
+    commanded: Annotated[int, Field(ge=1, le=2**53)]
     lane: Name
     result: Name
     what: Annotated[str, Field(max_length=300)]
+    """In words, "中文 / English"."""
     weight_kg: int | None
     """As shown afterwards; None when no weight came."""
     at: AwareDatetime

@@ -42,7 +42,7 @@ async def zero(desk: Desk, scale: LaneScale, weight_kg: int, by: str) -> Done | 
     else:
         result, told = await _tell(scale, weight_kg)
     after_kg = await scale.seen_again(_SEE_AGAIN_S)
-    ended = await desk.commit(lambda books: _end(books, desk, scale, sent, result, told.words.en, after_kg))
+    ended = await desk.commit(lambda books: _end(books, desk, scale, sent, result, told.words, after_kg))
     return ended if isinstance(ended, Refusal) else told
 
 
@@ -77,8 +77,10 @@ def _begin(books: Books, desk: Desk, scale: LaneScale, weight_kg: int, by: str) 
     return books.ledger.append(record).seq
 
 
-def _end(books: Books, desk: Desk, scale: LaneScale, sent: int, result: str, what: str, weight_kg: int | None) -> None:
-    lane, now = scale.setup.lane, desk.clock.now()
+def _end(
+    books: Books, desk: Desk, scale: LaneScale, sent: int, result: str, told: Words, weight_kg: int | None
+) -> None:
+    lane, now, what = scale.setup.lane, desk.clock.now(), f"{told.zh} / {told.en}"
     books.ledger.append(
         ScaleCommandEnded(commanded=sent, lane=lane, result=result, what=what, weight_kg=weight_kg, at=now)
     )

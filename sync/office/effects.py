@@ -61,7 +61,7 @@ class Shipment:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """Something a person should look at: override, void, odd_void, reprint, print, refused, alarm, scale_alarm,
-    notice_refused, order_differs, unreadable.
+    `COMMAND_KINDS`, notice_refused, order_differs, unreadable.
     """
 
     seq: int
@@ -83,6 +83,10 @@ class Sums:
 
 
 _MOST_DETAILS = 4000
+_NO_ANSWER = "scale_command_unknown"
+COMMAND_ENDS = {"done": "scale_command_done", "refused": "scale_command_refused", "unknown": _NO_ANSWER}
+"""What became of a command to an indicator, and the incident that tells it: only what was done reads as done."""
+COMMAND_KINDS = frozenset({wire.ScaleCommanded.KIND, *COMMAND_ENDS.values()})
 _STATES = {
     "noticed": "noticed", "queued": "yard", "admitted": "yard", "tared": "tared", "loading": "tared", "held": "held",
     "ticketed": "ticketed", "sealed": "ticketed", "released": "released", "closed": "released",
@@ -291,7 +295,7 @@ class Effects:
     def _scale_command_ended(self, seq: int, record: wire.ScaleCommandEnded, _at: str) -> None:
         weight = "—" if record.weight_kg is None else f"{record.weight_kg} kg"
         said = f"{record.lane}: {record.result}, {weight} ({record.what})"
-        self.incidents.append(Incident(seq, "scale_command", time_text(record.at), said))
+        self.incidents.append(Incident(seq, COMMAND_ENDS.get(record.result, _NO_ANSWER), time_text(record.at), said))
 
     def _scale_alarm_seen(self, _seq: int, record: wire.ScaleAlarmSeen, _at: str) -> None:
         self.seen.setdefault(record.alarm, record)

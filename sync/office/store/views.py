@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, select, tuple_
 
+from sync.office.effects import COMMAND_KINDS
 from sync.office.store.late import FIRST_FORK
 from sync.office.store.scale_alarms import alarms_told, rows_of_visit
+from sync.office.store.scale_commands import commands_told
 from sync.office.store.schema import (
     accounts,
     credits,
@@ -193,7 +195,7 @@ _PLANT_NAMES = (
 
 def list_incidents(tx: Connection, limit: int = 200, visit: str = "") -> list[Row]:
     """What a person should look at, newest first; with `visit` only what the scale watch found about it. `alarm` has
-    the words and the curve of such a row, None of all others.
+    the words and the curve of such a row, None of all others; `command` a command to an indicator with its end.
     """
     query = select(incidents).order_by(incidents.c.at.desc()).limit(limit)
     if visit:
@@ -201,10 +203,15 @@ def list_incidents(tx: Connection, limit: int = 200, visit: str = "") -> list[Ro
         query = query.where(incidents.c.kind == ScaleAlarmed.KIND, of_it)
     rows = [dict(row) for row in tx.execute(query).mappings()]
     told = alarms_told(tx, [(row["instance"], row["seq"]) for row in rows if row["kind"] == ScaleAlarmed.KIND])
-    return [
-        {**row, "alarm": told.get((row["instance"], row["seq"])) if row["kind"] == ScaleAlarmed.KIND else None}
-        for row in rows
-    ]
+    commands = commands_told(tx, rows)
+    listed: list[Row] = []
+    for row in rows:
+        key = row["instance"], row["seq"]
+        alarm = told.get(key) if row["kind"] == ScaleAlarmed.KIND else None
+        command = commands.get(key) if row["kind"] in COMMAND_KINDS else None
+        if command or row["kind"] not in COMMAND_KINDS:
+            listed.append({**row, "alarm": alarm, "command": command})
+    return listed
 
 
 def list_forks(tx: Connection) -> list[Row]:

@@ -71,6 +71,15 @@ class Words:
         text: str = told["en"] if self.english else full_width(told["zh"])
         return text
 
+    def command(self, told: Any) -> str:
+        """A command to an indicator and what became of it, in one line."""
+        parts = [f"{self('lane')} {told['lane']}", f"{self('operator')} {told['person'] or '—'}"]
+        for word, mass_kg in (("shown_before", told["weight_kg"]), ("shown_after", told["after_kg"])):
+            parts.append(f"{self(word)} {'—' if mass_kg is None else f'{format_kg(mass_kg)} kg'}")
+        said = self.side(told["what"]) if told["ended"] else self("not_ended")
+        end = said if self.english else full_width(said)
+        return " · ".join([*parts, end] if end else parts)
+
     def age(self, stored: str) -> str:
         """How long ago, in its two largest units."""
         seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(stored)).total_seconds()))

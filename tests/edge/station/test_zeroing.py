@@ -134,7 +134,7 @@ async def test_a_wheel_that_rolls_on_while_the_ledger_is_written_is_not_zeroed_a
     refusal = refused(await rig.lane.runner.zero("调度", "40"), reason)
     assert told == []
     (_, begun), (_, ended) = await bodies(rig)
-    assert (begun["weight_kg"], ended["result"], ended["what"]) == (40, "refused", refusal.words.en)
+    assert (begun["weight_kg"], ended["result"], ended["what"]) == (40, "refused", " / ".join(refusal.words))
 
 
 async def test_a_command_that_would_come_late_is_not_sent(rig: PlantRig) -> None:

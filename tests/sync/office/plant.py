@@ -116,6 +116,23 @@ class FakePlant:
         """A person at the plant looked at it."""
         self.write(wire.ScaleAlarmSeen(alarm=alarm, lane="1", person="D01", note=note, at=self.now()))
 
+    def commanded(self, weight_kg: int = 40, lane: str = "2") -> int:
+        """A person is about to zero the indicator; the row."""
+        return self.write(
+            wire.ScaleCommanded(
+                lane=lane, command="zero", indicator="toledo", weight_kg=weight_kg, person="D01",
+                business_date="2026-11-23", at=self.now(),
+            )
+        ).seq  # fmt: skip
+
+    def command_ended(self, commanded: int, result: str, what: str, weight_kg: int | None) -> int:
+        """What became of it; the row."""
+        return self.write(
+            wire.ScaleCommandEnded(
+                commanded=commanded, lane="2", result=result, what=what, weight_kg=weight_kg, at=self.now()
+            )
+        ).seq
+
     def empty(self, notice: str, account: str, hold_fen: int) -> str:
         """A truck that is tared and goes without goods, up to its slip; the visit's name."""
         visit = self.taken(notice, account, hold_fen)
