@@ -28,6 +28,7 @@ from drivers.worker import DeviceThread, monotonic_ms
 
 LONGEST_IDLE_MS = 60_000
 LOOK_S = 0.004
+_BEGINNINGS = (b'{"capture"', b'{"at_ms"')
 ASKED_WITHIN_MS = 5_000
 
 
@@ -68,6 +69,11 @@ class Capture:
     @property
     def lasts_ms(self) -> int:
         return self.events[-1].at_ms if self.events else 0
+
+
+def is_capture(data: bytes) -> bool:
+    """Whether a file that begins so is a capture, and not the bytes of a line."""
+    return data.startswith(_BEGINNINGS)
 
 
 class _Writer:

@@ -15,14 +15,17 @@ _OVERALL = {
     Mark.NOT_SHOWN: Said("未通过：有的没有演示", "NOT PASSED: not everything was shown"),
 }
 _MARKS = {Mark.PASSED: "✓ 合格 passed", Mark.FAILED: "✗ 不合格 FAILED", Mark.NOT_SHOWN: "– 未演示 not shown"}
+_BLANK = "______________________________"
 _STEPS = {Step.EMPTY: "空秤 empty", Step.KNOWN: "已知重量 known weight", Step.TRUCK: "重车 loaded truck"}
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Who commissioned what, when and with what."""
+    """Who commissioned what, when, where and with what. `place` is the plant and its lane, empty where only a port is
+    known; `began_at` is the plant's own time."""
 
     scale: str
+    place: str
     device: str
     operator: str
     software: str
@@ -61,9 +64,12 @@ class Report:
         yield from _table(
             ("", ""),
             [
-                ("日期 date", about.began_at.isoformat(sep=" ", timespec="seconds")),
+                ("地点 place", about.place or _BLANK),
+                ("日期 date", f"{about.began_at:%Y-%m-%d %H:%M:%S} {_zone(about.began_at)}"),
                 ("操作人 operator", about.operator or "—"),
                 ("仪表 indicator", about.device),
+                ("仪表编号 serial number", _BLANK),
+                ("铅封号 seals", _BLANK),
                 ("分度值 division e", f"{site.division_kg} kg"),
                 ("最大秤量 Max", f"{site.maximum_kg} kg"),
                 ("软件 software", about.software),
@@ -86,7 +92,13 @@ class Report:
             yield from (f"{weighed.step.value:6} {raw.hex(' ').upper()}  {readable(raw)}" for raw in weighed.raws)
         yield from ("```", "", "## 没有证明的 Not proven by this", "")
         yield from (f"- {said.zh}\n  {said.en}" for said in not_proven(site, self.weighings))
-        yield from ("", "签名 signature: ______________________________")
+        yield from ("", f"签名 signature: {_BLANK}")
+
+
+def _zone(at: datetime) -> str:
+    """The zone's name where it has one, and its distance from UTC."""
+    name = at.tzname() or ""
+    return f"{name} " * name.isalpha() + f"(UTC{at.isoformat()[-6:]})"
 
 
 def _weighing(weighed: Weighed) -> Sequence[str]:

@@ -240,7 +240,8 @@ def tell_apart(equal: Sequence[Candidate]) -> list[Said]:
     names = [each.indicator for each in equal]
     pairs = [frozenset({one, other}) for at, one in enumerate(names) for other in names[at + 1 :]]
     advice = list(dict.fromkeys(_APART.get(pair, _ANY_PAIR) for pair in pairs))
-    return [*advice, *_readings(equal)]
+    by_display = bool({_APART[frozenset(_DISPLAY)], _ANY_PAIR} & set(advice))
+    return [*advice, *(_readings(equal) if by_display else [])]
 
 
 def _readings(equal: Sequence[Candidate]) -> list[Said]:
@@ -257,11 +258,22 @@ def _readings(equal: Sequence[Candidate]) -> list[Said]:
     ]
 
 
-def toml_lines(port: str, candidate: Candidate, profile: IndicatorProfile) -> list[str]:
-    """What to paste into the plant's configuration."""
-    lines = ["[lane.indicator]", 'type = "serial"', f'port = "{port}"', f'indicator = "{candidate.indicator}"']
+def toml_lines(port: str, found: Sequence[tuple[Candidate, IndicatorProfile]]) -> list[str]:
+    """What to paste into the plant's configuration. Where several candidates differ, a comment names what can stand
+    there, so that a configuration in which nobody has decided is refused."""
+    blocks = [_toml_of(port, candidate, profile) for candidate, profile in found]
+    names = dict.fromkeys(name for block in blocks for name in block)
+    lines = ["[lane.indicator]"]
+    for name in names:
+        values = list(dict.fromkeys(block[name] for block in blocks if name in block))
+        lines.append(f"{name} = {values[0]}" if len(values) == 1 else f"# {name} = {' or '.join(values)}")
+    return lines
+
+
+def _toml_of(port: str, candidate: Candidate, profile: IndicatorProfile) -> dict[str, str]:
+    block = {"type": '"serial"', "port": f'"{port}"', "indicator": f'"{candidate.indicator}"'}
     if line := candidate.line:
-        lines += [f"baud = {line.baud}", f"bytesize = {line.bytesize}", f'parity = "{line.parity}"']
-        lines += [f"stopbits = {line.stopbits}"]
+        block |= {"baud": str(line.baud), "bytesize": str(line.bytesize), "parity": f'"{line.parity}"'}
+        block |= {"stopbits": str(line.stopbits)}
     mode = "poll" if candidate.asked else "stream"
-    return [*lines, f'mode = "{mode}"'] if profile.mode != mode else lines
+    return block | {"mode": f'"{mode}"'} if profile.mode != mode else block

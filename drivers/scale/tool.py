@@ -195,6 +195,15 @@ class ToldLine(TypedDict):
     after_kg: int | None
 
 
+def look(scale: Scale, wait_s: float = 2.0) -> int | None:
+    """Open a scale and read one weight in whole kg; None when none came. Raises DriverError when it is lost."""
+    scale.open()
+    try:
+        return _weight(scale, wait_s)
+    finally:
+        scale.close()
+
+
 def tell(scale: Scale, command: ScaleCommand, wait_s: float = 2.0) -> ToldLine:
     """Open a scale and tell it something. Raises DriverError when it is lost, says no, or says nothing."""
     scale.open()

@@ -1,4 +1,5 @@
-"""`weighgate`, the plant's command line. Exit codes: 0 done; 1 the answer is no; 2 wrong use or configuration.
+"""`weighgate`, the plant's command line. Exit codes: 0 done; 1 the answer is no; 2 wrong use or configuration;
+130 stopped with Ctrl-C.
 
 Answers go to stdout (with `--json` one object a line), logs and errors to stderr. This file stays small: the commands
 take a moment to be read, and Ctrl-C in that moment is no error to report.

@@ -9,7 +9,7 @@ import structlog
 
 from edge.cli.backup import backup, restore
 from edge.cli.books import ledger, report, ticket
-from edge.cli.common import CONFIG, JSON, Problem, read_settings
+from edge.cli.common import CONFIG, JSON, Problem, Stoppable, read_settings
 from edge.cli.demo import demo
 from edge.cli.scale import scale
 from edge.settings import PlantSettings
@@ -30,7 +30,7 @@ def configure_logs() -> None:
     )
 
 
-@click.group()
+@click.group(cls=Stoppable)
 @click.version_option(package_name="weighgate")
 def main() -> None:
     """The controller beside a plant's truck scale and gate."""
@@ -72,9 +72,6 @@ def check(config: Path) -> None:
 
     settings = read_settings(config)
     missing = [name for name in _key_files(settings) if not (settings.keys.directory / name).exists()]
-    click.echo(
-        f"{config}: {len(settings.lane)} lane(s), {len(settings.gate)} gate(s), {len(settings.person)} people: ok"
-    )
     for lane in settings.lane:
         click.echo(f"  lane {lane.id}: {lane.indicator.type} scale, {lane.scale.division_kg} kg divisions")
         if not says_net(lane.indicator):
@@ -88,6 +85,9 @@ def check(config: Path) -> None:
         check_enrolled(settings.keys.directory / "tls.crt", instance)
     except KeyFileError as error:
         raise Problem(str(error)) from None
+    click.echo(
+        f"{config}: {len(settings.lane)} lane(s), {len(settings.gate)} gate(s), {len(settings.person)} people: ok"
+    )
 
 
 def _key_files(settings: PlantSettings) -> tuple[str, ...]:

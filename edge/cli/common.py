@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from edge.cli import INTERRUPTED
 from edge.settings import PlantSettings, SettingsError, load_settings
 
 CONFIG = click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
@@ -19,6 +20,23 @@ class Problem(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Without click's "Error:", which would hide the file name that stands first."""
         click.echo(self.format_message(), err=True)
+
+
+class No(Problem):
+    """The command did its work, and the answer is no: one line on stderr and exit code 1."""
+
+    exit_code = 1
+
+
+class Stoppable(click.Group):
+    """Commands that Ctrl-C ends, all in the same way: a word on stderr and exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\n停下了 stopped", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 def read_settings(config: Path) -> PlantSettings:

@@ -1,6 +1,5 @@
 """`weighgate scale record` and `replay`: the black box of a scale's line."""
 
-import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -61,7 +60,12 @@ def record(
     except DriverError as error:
         raise Problem(str(error)) from None
     except KeyboardInterrupt:
-        pass
+        _tell_size(file, began_s)
+        raise
+    _tell_size(file, began_s)
+
+
+def _tell_size(file: Path, began_s: float) -> None:
     size = sum(len(event.data) for event in capture.load_capture(file).reads())
     click.echo(f"{file}: {counted(size, 'byte')} in {time.monotonic() - began_s:.1f} s")
 
@@ -116,9 +120,12 @@ def replay(
 def lane_of(config: Path, lane: str | None) -> LaneSection:
     """A lane of a plant's configuration, or exit 2; its only one where none is named."""
     lanes = {each.id: each for each in read_settings(config).lane}
+    names = ", ".join(lanes)
+    if lane is None and len(lanes) > 1:
+        raise Problem(f"--lane: {config} has {len(lanes)} lanes; which one: {names}?")
     name = lane or next(iter(lanes))
-    if name not in lanes or (lane is None and len(lanes) > 1):
-        raise Problem(f"--lane: one of {', '.join(lanes)}")
+    if name not in lanes:
+        raise Problem(f"--lane: {config} has no lane {name!r}; valid: {names}")
     return lanes[name]
 
 
@@ -155,5 +162,3 @@ def _serve(found: Capture, far: FarEnd, again: bool) -> None:
                 time.sleep(0.05)
     except OSError as error:
         raise Problem(f"--link: {error.strerror}") from None
-    except KeyboardInterrupt:
-        sys.exit(0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,7 +20,7 @@ from drivers.scale.commission_report import About, Report
 from drivers.scale.commission_steps import Motion, Observer, Step, Weighed
 from drivers.scale.modbus_indicator import ModbusIndicatorConfig
 from drivers.scale.serial_indicator import SerialIndicatorConfig
-from edge.cli.common import Problem
+from edge.cli.common import Problem, read_settings
 from edge.cli.scale_capture import lane_of
 from edge.cli.scale_options import ADDRESS, BAUD, config_of
 from edge.cli.table import table
@@ -42,6 +43,9 @@ class _Target:
     device: str
     config: AnyScaleConfig
     site: Site
+    place: str = ""
+    zone: ZoneInfo | None = None
+    """The plant's; None: this machine's."""
 
 
 @click.command()
@@ -82,11 +86,11 @@ def commission(
         )
         known_kg = click.prompt("已知重量 kg, the known weight (0: none)", type=click.IntRange(0)) or None
         empty = truck = True
-    file = report or Path(f"commission-{target.name}-{datetime.now().astimezone():%Y%m%d-%H%M}.md")
+    began_at = datetime.now().astimezone(target.zone)
+    file = report or Path(f"commission-{target.name}-{began_at:%Y%m%d-%H%M}.md")
     if file.exists():
         raise Problem(f"{file}: exists already; a report is never overwritten")
     steps = [(Step.EMPTY, 0)] * empty + [(Step.KNOWN, known_kg or 0)] * bool(known_kg) + [(Step.TRUCK, 0)] * truck
-    began_at = datetime.now().astimezone()
     scale = build_scale(target.name, target.config)
     try:
         _open(scale)
@@ -97,7 +101,9 @@ def commission(
             scale.close()
     except DriverError as error:
         raise Problem(str(error)) from None
-    about = About(target.name, target.device, operator or "", f"weighgate {version('weighgate')}", began_at)
+    about = About(
+        target.name, target.place, target.device, operator or "", f"weighgate {version('weighgate')}", began_at
+    )
     done = Report(about, target.site, weighings, guide.motion)
     try:
         with file.open("x", encoding="utf-8") as page:
@@ -196,11 +202,13 @@ def _target(
     division_kg: int | None, maximum_kg: int | None,
 ) -> _Target:  # fmt: skip
     if indicator is None:
-        section = lane_of(Path(where), lane)
+        settings = read_settings(Path(where))
+        section, plant = lane_of(Path(where), lane), settings.plant
         scale, config = section.scale, section.indicator
         registers = config.map() if isinstance(config, ModbusIndicatorConfig) else None
         site = Site(scale.division_kg, scale.maximum_kg, scale.truck_kg, registers, says_net(config))
-        return _Target(f"lane-{section.id}", _device(config), config, site)
+        place = f"{plant.code} {plant.name}, {section.name} {section.name_en}"
+        return _Target(f"lane-{section.id}", _device(config), config, site, place, ZoneInfo(plant.timezone))
     if division_kg is None or maximum_kg is None:
         raise Problem("--division-kg and --maximum-kg: as on the scale's plate")
     found = config_of(where, indicator, baud, address)

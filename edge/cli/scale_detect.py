@@ -45,8 +45,10 @@ _WHAT_TO_DO = {
         "whole, is this the right socket",
     ),
     Verdict.CANNOT_OPEN: Said(
-        "看插头和端口名（weighgate scale list），以及是否有别的程序（例如正在运行的 weighgate）占用它",
-        "check the plug and the name (weighgate scale list), and that no other program has it, such as a running plant",
+        "看插头和端口名（weighgate scale list），本用户是否在 dialout 组，"
+        "以及是否有别的程序（例如正在运行的 weighgate）占用它",
+        "check the plug and the name (weighgate scale list), that your user is in the group dialout, and that no other "
+        "program has the port, such as a running plant",
     ),
 }
 
@@ -95,11 +97,11 @@ def _text(found: Detection, *, asked: bool) -> Iterator[str]:
     if found.verdict in (Verdict.NO_FRAMES, Verdict.SILENT, Verdict.UNSURE):
         yield ""
         yield from _tried(found, asked)
-    if found.verdict is Verdict.FOUND:
+    if found.verdict in (Verdict.FOUND, Verdict.AMBIGUOUS):
         yield ""
         yield "写进配置 Put this into the plant's configuration:"
-        yield from (f"  {line}" for line in _toml(found, found.about[0]))
-        if not load_profile(found.about[0].indicator).says_net:
+        yield from (f"  {line}" for line in _toml(found))
+        if not all(load_profile(each.indicator).says_net for each in found.about):
             yield f"⚠ {HIDES_NET.zh} {HIDES_NET.en}"
 
 
@@ -162,8 +164,8 @@ def _range(each: Candidate) -> str:
     return f"{both[0]} {units}" if both[0] == both[1] else f"{both[0]} .. {both[1]} {units}"
 
 
-def _toml(found: Detection, candidate: Candidate) -> list[str]:
-    return judging.toml_lines(stable_name(found.port), candidate, load_profile(candidate.indicator))
+def _toml(found: Detection) -> list[str]:
+    return judging.toml_lines(stable_name(found.port), [(each, load_profile(each.indicator)) for each in found.about])
 
 
 def _json(found: Detection) -> Iterator[str]:
@@ -180,7 +182,7 @@ def _json(found: Detection) -> Iterator[str]:
             "reason": found.reason or None,
             "todo_zh": [said.zh for said in advice],
             "todo_en": [said.en for said in advice],
-            "toml": _toml(found, found.about[0]) if found.verdict is Verdict.FOUND else None,
+            "toml": _toml(found) if found.verdict is Verdict.FOUND else None,
             "tries": [
                 {"line": each.line, "asked": each.asked, "bytes": each.size, "text": each.text} for each in found.tries
             ],

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 import click
 
 from drivers.ports import DriverError
+from drivers.registry import build_scale
+from drivers.scale.serial_indicator import SerialIndicatorConfig
 from drivers.scale.tool import ReadingLine, watch, watched
-from edge.cli.common import JSON, Problem, counted
-from edge.cli.scale_options import ADDRESS, BAUD, INDICATOR, SECONDS, config_of, print_lines
+from edge.cli.common import JSON, No, Problem, counted
+from edge.cli.scale_options import SECONDS, Device, device_at_port, print_lines
 
 STILL_READINGS = 5
 _BIG = {
@@ -25,34 +27,54 @@ _FAULTS = {
     "not_whole_kg": "不是整公斤 not whole kg",
 }
 
+_GARBLED = "有字节不成帧 bytes but no frames: baud rate or indicator wrong (weighgate scale detect)"
+_SILENT = "无数据 silent: nothing comes"
+
 
 @click.command("watch")
 @click.argument("port")
-@INDICATOR
-@BAUD
-@ADDRESS
+@device_at_port
 @SECONDS
 @JSON
-def watch_port(
-    port: str, indicator: str, baud: int | None, address: int | None, seconds: float | None, as_json: bool
-) -> None:
+def watch_port(port: str, config: Device, seconds: float | None, as_json: bool) -> None:
     """Show weight, state, rate and errors of a live line, until Ctrl-C.
 
-    On a terminal one screen that is refreshed; else, and with --json, one line a reading.
+    PORT is a serial port, socket://host:port or rfc2217://host:port; with --registers a Modbus target such as
+    tcp://host:502 or serial:///dev/ttyS1?baud=9600. On a terminal one screen that is refreshed; else, and with --json,
+    one line a reading. Exit code 1: not one reading came.
     """
-    config = config_of(port, indicator, baud, address)
-    scale, wrong = watched(config)
+    lines = _Counting(_lines(port, config, seconds))
     try:
-        lines = watch(scale, seconds, wrong)
         if as_json or not sys.stdout.isatty():
             print_lines(lines, as_json)
         else:
-            _show(lines, f"{port}   {indicator}")
+            what = config.indicator if isinstance(config, SerialIndicatorConfig) else config.registers
+            _show(lines, f"{port}   {what}")
     except DriverError as error:
         raise Problem(str(error)) from None
-    except KeyboardInterrupt:
-        click.echo()
-        sys.exit(0)
+    if not lines.readings:
+        raise No(f"{port}: not one reading: {lines.state}")
+
+
+def _lines(port: str, config: Device, seconds: float | None) -> Iterator[ReadingLine]:
+    if isinstance(config, SerialIndicatorConfig):
+        scale, wrong = watched(config)
+        return watch(scale, seconds, wrong)
+    return watch(build_scale(port, config), seconds)
+
+
+class _Counting:
+    """The lines as they pass, and what the last of them said."""
+
+    def __init__(self, lines: Iterator[ReadingLine]) -> None:
+        self._lines = lines
+        self.readings = 0
+        self.state = _SILENT
+
+    def __iter__(self) -> Iterator[ReadingLine]:
+        for line in self._lines:
+            self.readings, self.state = line["readings"], _GARBLED if line["garbled"] else _SILENT
+            yield line
 
 
 def _show(lines: Iterable[ReadingLine], title: str) -> None:
@@ -92,9 +114,7 @@ def _state(line: ReadingLine, row: "deque[int | None]") -> str:
     if line["fault"]:
         return _FAULTS.get(line["fault"], line["fault"])
     if line["kg"] is None:
-        if line["garbled"]:
-            return "有字节不成帧 bytes but no frames: baud rate or indicator wrong (weighgate scale detect)"
-        return "无数据 silent: nothing comes"
+        return _GARBLED if line["garbled"] else _SILENT
     if line["stable"] is not None:
         return "稳定 stable" if line["stable"] else "动态 moving"
     still = len(row) == STILL_READINGS and len(set(row)) == 1

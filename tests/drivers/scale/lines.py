@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from drivers.ports import Scale
 from drivers.readings import WeightReading
 from drivers.scale.serial_indicator import SerialIndicator, SerialIndicatorConfig
 
@@ -25,7 +26,7 @@ def opened(port: str, indicator: str, **more: object) -> Iterator[SerialIndicato
         scale.close()
 
 
-def readings(scale: SerialIndicator, seconds: float) -> list[WeightReading]:
+def readings(scale: Scale, seconds: float) -> list[WeightReading]:
     """Everything that is read in a time."""
     end = time.monotonic() + seconds
     found: list[WeightReading] = []

@@ -128,12 +128,15 @@ def test_a_wrong_baud_rate_is_no_text(indicator: str, read: str) -> None:
 
 def test_what_to_paste() -> None:
     found = candidates(heard(sent("toledo"), parse_line("4800,7E1"), parse_line("4800,8N1")))[0]
-    assert toml_lines("/dev/serial/by-path/x", found, load_profile("toledo")) == [
+    assert toml_lines("/dev/serial/by-path/x", [(found, load_profile("toledo"))]) == [
         "[lane.indicator]", 'type = "serial"', 'port = "/dev/serial/by-path/x"', 'indicator = "toledo"',
         "baud = 9600", "bytesize = 7", 'parity = "E"', "stopbits = 1",
     ]  # fmt: skip
     ear = Ear(PROFILES)
     ear.feed(sent("ad_std"))
     (asked,) = ear.candidates(0, None, "ad_std")
-    assert toml_lines("socket://x:1", asked, load_profile("ad_std"))[-2:] == ['indicator = "ad_std"', 'mode = "poll"']
+    assert toml_lines("socket://x:1", [(asked, load_profile("ad_std"))])[-2:] == [
+        'indicator = "ad_std"',
+        'mode = "poll"',
+    ]
     assert readable(b"\x02+12\r") == "<02>+12<0D>"

@@ -6,9 +6,11 @@ from threading import Thread
 import pytest
 from click.testing import CliRunner
 
+from drivers.scale.modbus_indicator import ModbusIndicator
 from drivers.scale.simulated import SimulatedLoad, drive, parse_ramp
 from edge.cli.scale import scale
 from tests.drivers.scale.lines import opened, readings
+from tests.drivers.scale.modbus_rig import config
 
 
 def test_it_can_be_read_while_it_runs(tmp_path: Path) -> None:
@@ -28,9 +30,33 @@ def test_it_can_be_read_while_it_runs(tmp_path: Path) -> None:
     assert not port.is_symlink()
 
 
+def test_a_modbus_device_can_be_read_while_it_runs(tmp_path: Path) -> None:
+    link = tmp_path / "bus"
+    words = ["simulate", "--registers", "generic_transmitter", "--word-order", "big", "--decimals", "0", "--link",
+             str(link), "--weight", "31240", "--address", "3", "--seconds", "1"]  # fmt: skip
+    results = []
+    running = Thread(target=lambda: results.append(CliRunner().invoke(scale, words)))
+    running.start()
+    while not link.is_symlink() and running.is_alive():
+        running.join(0.01)
+    target = f"serial://{link}?baud=115200"
+    device = ModbusIndicator("bus", config(target, "generic_transmitter", device_id=3, word_order="big", decimals=0))
+    device.open()
+    try:
+        assert {reading.gross_kg for reading in readings(device, 0.4)} == {31_240}
+    finally:
+        device.close()
+    running.join(5)
+    assert (results[0].exit_code, results[0].output) == (0, f"{target}  generic_transmitter  device 3\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ([], "give --indicator NAME, or for a Modbus device --registers NAME"),
+        (["--registers", "abacus"], "unknown registers 'abacus'; valid: "),
+        (["--registers", "generic_transmitter"], "set decimals"),
+        (["--indicator", "pt113"], "pt113 is a Modbus register map"),
         (["--indicator", "abacus"], "unknown indicator 'abacus'"),
         (["--indicator", "toledo", "--address", "3"], "has no address"),
         (["--indicator", "toledo", "--settings", "9600"], "write it as 9600,8N1"),

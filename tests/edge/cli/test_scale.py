@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from drivers.scale.detect import Verdict
 from drivers.scale.detect_line import Detection, Try
 from drivers.scale.encoders import Shown
 from drivers.scale.frames import load_profile
+from drivers.scale.registers import load_register_map
+from drivers.scale.serial_indicator import SerialIndicatorConfig
 from drivers.scale.simulated import SimulatedIndicator
+from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
 from edge.cli import scale_detect
 from edge.cli.commands import main
 from edge.cli.scale import scale
@@ -52,6 +56,7 @@ name = "甲"
 roles = ["admin"]
 pin_hash = "{pin}"
 """
+LINE = {"baud": 9600, "bytesize": 8, "parity": "N", "stopbits": 1}
 YAOHUA = "022B30303135363030313903"
 
 
@@ -141,7 +146,8 @@ def test_check_names_the_lane_whose_tare_key_must_be_locked(indicator: str, warn
     plant = tmp_path / "plant.toml"
     plant.write_text(PLANT.format(indicator=indicator, pin=hash_secret("1234")), encoding="utf-8")
     result = CliRunner().invoke(main, ["check", str(plant)])
-    assert "1 lane(s)" in result.output, result.output
+    assert "lane 1: serial scale" in result.output, result.output
+    assert ": ok" not in result.output, "its keys are not there"
     assert (f"lane 1: ⚠ {HIDES_NET.zh} {HIDES_NET.en}" in result.output) is warned
 
 
@@ -158,12 +164,29 @@ def test_nothing_is_told_over_a_port_that_another_program_reads(tmp_path: Path) 
     assert "NO LEDGER KNOWS OF IT" in help_page and "socket://" in help_page
 
 
-def test_two_are_both_named_and_nothing_is_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_are_both_named_and_the_lines_leave_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
     result = detected(monkeypatch, detection(Verdict.AMBIGUOUS, sent("eq_reversed", [Shown(290)] * 6)))
     assert result.exit_code == 1
     assert result.output.startswith("分不清 CANNOT BE TOLD APART: eq_plain  |  eq_reversed")
     assert "the display shows 290: it is eq_reversed" in result.output
-    assert "[lane.indicator]" not in result.output
+    pasted = result.output[result.output.index("[lane.indicator]") :].split("⚠")[0]
+    assert '# indicator = "eq_plain" or "eq_reversed"' in pasted
+    (block,) = tomllib.loads(pasted).values()
+    assert block["indicator"] == {"type": "serial", "port": "/dev/ttyUSB0"} | LINE, "one block, and it names neither"
+    with pytest.raises(ValueError, match="indicator"):
+        SerialIndicatorConfig.model_validate(block["indicator"])
+
+
+def test_where_the_name_plate_decides_nobody_is_told_that_the_readings_tell_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    about = candidates(sent("dini_std", [Shown(31_240)] * 6))
+    assert {each.indicator for each in about} >= {"ad_std", "dini_std"}
+    found = detection(
+        Verdict.AMBIGUOUS, about=tuple(each for each in about if each.indicator in ("ad_std", "dini_std"))
+    )
+    output = detected(monkeypatch, found).output
+    assert "Look at the name plate" in output and "tells nothing" not in output
 
 
 @pytest.mark.parametrize(
@@ -221,6 +244,67 @@ def test_wrong_checksums_are_counted() -> None:
     without = tool.WrongChecksums(load_profile("ad_std"))
     without.heard(b"ST,GS,+00123.0kg\r\n")
     assert without.count is None
+
+
+def test_bytes_that_make_no_frame_are_a_no(tmp_path: Path) -> None:
+    words = ["decode", "--indicator", "toledo", "--json"]
+    cut = run(*words, "--hex", "022A34203939393939393030303030300D"[:-2])
+    assert (cut.exit_code, cut.stdout, cut.stderr) == (1, "", "16 bytes, no frame of toledo\n")
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert run(*words, str(empty)).stderr == "0 bytes, no frame of toledo\n"
+
+
+def test_a_capture_is_not_decoded_as_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "visit.jsonl"
+    for text in ('{"capture":1,"port":"x"}\n', '{"at_ms": 3, "hex": "02"}\n'):
+        file.write_text(text)
+        result = run("decode", "--indicator", "toledo", str(file))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "this is a capture" in result.stderr and "scale replay" in result.stderr
+
+
+def test_watching_without_one_reading_is_a_no(tmp_path: Path) -> None:
+    with SimulatedIndicator("yaohua_tf0", tmp_path / "port", rate_hz=50) as simulated:
+        simulated.set_silent(True)
+        result = run("watch", simulated.port, "--indicator", "yaohua_tf0", "--seconds", "0.3", "--json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "not one reading: 无数据 silent" in result.stderr
+
+
+def test_a_zero_is_told_only_after_the_weight_was_shown(tmp_path: Path) -> None:
+    with SimulatedIndicator("toledo", tmp_path / "port", rate_hz=50, weight_kg=60) as simulated:
+        words = ["command", simulated.port, "zero", "--indicator", "toledo", "--baud", "9600"]
+        doubted = run(*words, input="n\n")
+        assert (doubted.exit_code, simulated.shown().weight_kg) == (1, 60)
+        assert "it shows 60 kg. zero?" in doubted.output and "nothing was sent" in doubted.stderr
+        assert run(*words, input="y\n").exit_code == 0 and simulated.shown().weight_kg == 0
+        simulated.set_weight_kg(31_000)
+        refused = run(*words, "--yes", "--json")
+        assert (refused.exit_code, refused.stdout, simulated.shown().weight_kg) == (1, "", 30_940)
+        assert "refused" in refused.stderr
+
+
+def test_a_modbus_device_is_watched() -> None:
+    named = run("watch", "/dev/ttyUSB0", "--indicator", "pt113")
+    assert named.exit_code == 2 and "Modbus register map" in named.output and "--registers pt113" in named.output
+    registers = ["--registers", "generic_transmitter", "--seconds", "0.5"]
+    found = load_register_map("generic_transmitter").for_site(word_order="big", decimals=0)
+    with SimulatedModbus(SimulatedRegisters(found, 31_240)) as server:
+        left_open = run("watch", server.target, *registers)
+        watched = run("watch", server.target, *registers, "--word-order", "big", "--decimals", "0", "--json")
+    assert left_open.exit_code == 2 and "set decimals" in left_open.output
+    assert watched.exit_code == 0, watched.output
+    assert {json.loads(line)["kg"] for line in watched.stdout.splitlines()} == {31_240}
+
+
+def test_ctrl_c_is_a_word_and_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> list[Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool, "ports", stopped)
+    result = CliRunner().invoke(main, ["scale", "list"])
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n停下了 stopped\n")
 
 
 def _seen(kg: int | None, **more: Any) -> tool.ReadingLine:

@@ -161,7 +161,7 @@ def test_ten_times_too_little_fails_and_an_older_report_is_kept(tmp_path: Path) 
     with on_a_line(tmp_path) as simulated:
         person = _Person(lambda: None, lambda: simulated.set_weight_kg(2_000))
         result = run([simulated.port, *SITE_WORDS, *ALL[:-1]], person, tmp_path)
-        assert result.exit_code == 1
+        assert result.exit_code == 1, result.exception
         assert "10 times too little: decimals or unit are set wrong" in (tmp_path / "report.md").read_text("utf-8")
         again = CliRunner().invoke(
             scale, ["commission", simulated.port, *SITE_WORDS, "--empty", "--report", str(tmp_path / "report.md")]
@@ -223,6 +223,9 @@ def test_the_word_order_is_proven_or_refused(configured: str, exit_code: int, tm
     assert result.exit_code == exit_code, result.output
     page = (tmp_path / "report.md").read_text("utf-8")
     assert "proven: little, one count is 1 kg" in page
+    assert "| 地点 place | HX01 示例一厂, 一号磅 Lane 1 |" in page
+    assert "CST (UTC+08:00) |" in page, "the plant's own time, whatever this machine's is"
+    assert "| 铅封号 seals | ____" in page and "| 仪表编号 serial number | ____" in page
     assert ('set: word_order = "little"' in page) == (configured == "big")
 
 
