@@ -36,7 +36,11 @@ def enter(page: Page, served: Served, view: LaneView, person: str = "D01", langu
 
 
 def test_the_dispatcher_looks_and_says_what_it_was(screen: Page, served: Served, stage: Stage) -> None:
-    enter(screen, served, watched_view(3))
+    view = watched_view(3)
+    odd = replace(view, scale_alarms=(replace(SCALE_ALARM, curve_step_ms=634),))
+    enter(screen, served, odd)
+    expect(screen.locator("#watch-about")).to_contain_text("12\u2009460 – 14\u2009520 kg · 31 s")
+    served.do(stage.show, view)
     expect(screen.locator("#watch")).to_contain_text("重量 0.4 秒内减少 2 060 kg")
     expect(screen.locator("#watch")).to_contain_text("浙A·5K326")
     expect(screen.locator("#watch-more")).to_have_text("+2")

@@ -10,7 +10,7 @@ export function showWatch(view, greyed) {
   if (!newest) return;
   setText("watch-words", pick(newest.words));
   setText("watch-second", pickOther(newest.words));
-  setText("watch-about", about(newest));
+  setText("watch-about", `${about(newest)} · ${extent(newest)}`);
   setText("watch-more", more > 0 ? ` +${more}` : "");
   draw("watch-curve", newest.curve_kg);
   const button = byId("watch-see");
@@ -33,7 +33,7 @@ const about = (alarm) => [clock(alarm.at), alarm.plate ? plate(alarm.plate) : ""
 function extent(alarm) {
   const points = alarm.curve_kg;
   if (!points.length) return word("no_live");
-  const seconds = Math.round((points.length * alarm.curve_step_ms) / 1000);
+  const seconds = Math.floor((points.length * alarm.curve_step_ms) / 1000); // as head office says it
   return `${kg(Math.min(...points))} – ${kg(Math.max(...points))} kg · ${seconds} s`;
 }
 

@@ -220,11 +220,21 @@ def test_people_at_head_office_see_the_curve(
     expect(page.locator(".alarm")).to_contain_text(ticket)
     expect(page.locator(".alarm")).to_contain_text("厂未确认")
     assert page.locator(".alarm polyline").get_attribute("points") == "0,3 150,3 300,57"
+    expect(page.locator(".alarm")).to_contain_text("13\u2009720 – 14\u2009520 kg · 0 s")
     plant.alarm_seen(first)
     with books.write() as tx:
         ingest(tx, plant.instance.wire_id, plant.rows[-1:])
     books.close()
     expect(page.locator(".alarm")).to_contain_text("已确认 D01")
+    plant.command_ended(plant.commanded(), "refused", "重量未稳定 / its weight is not stable", 40)
+    books = web_office.books()
+    with books.write() as tx:
+        ingest(tx, plant.instance.wire_id, plant.rows[-2:])
+    books.close()
+    page.goto(f"{web_office.address}/exceptions?lang=zh")
+    expect(page.locator("main")).to_contain_text("磅 2 · 操作 D01 · 置零前 40 kg · 置零后 40 kg · 重量未稳定")
+    expect(page.locator("main")).not_to_contain_text("its weight")
+    expect(page.locator("tr", has_text="置零前")).to_contain_text("置零未执行")
     page.goto(f"{web_office.address}/day?date=2026-11-23&lang=en")
     expect(page.locator("main")).to_contain_text("not acknowledged 1")
     page.goto(f"{web_office.address}/exceptions")
