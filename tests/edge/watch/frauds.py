@@ -19,6 +19,9 @@ from tests.edge.watch.physics import DT_S, Prop
 from tests.edge.watch.trucks import Truck, make_truck
 from tests.edge.watch.visits import Film, Plan, write_visit
 
+LATE_MS = 1_400
+"""The quickest thief is gone 1.5 s after the button."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -26,6 +29,8 @@ class Tried:
 
     findings: tuple[Finding, ...]
     stolen_kg: float
+    in_time: bool = True
+    """Its weighings came when the film had foreseen them."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ def try_fraud(
     before = len(lane.found)
     film, stolen_kg = fraud(Cheat(lane, rng, size_kg, unknown))
     film.play(lane)
-    return Tried(tuple(lane.found[before:]), stolen_kg)
+    return Tried(tuple(lane.found[before:]), stolen_kg, in_time=lane.late_ms <= LATE_MS)
 
 
 def replaced(seed: int, rules: WatchRules | None = None, *, clone: bool = False) -> Tried:

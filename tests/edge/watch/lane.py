@@ -41,6 +41,10 @@ class Lane:
     captured_kg: dict[Role, int] = field(default_factory=dict)
     work: Work = Work.NONE
     missed: int = 0
+    late_ms: int = 0
+    """So long after its button the film's latest weighing came; the film goes on as it was written."""
+    dropped: int = 0
+    """Visits that were not weighed in time."""
     weighed: int = 0
     retry_ms: int = 0
     _standing: str = ""
@@ -54,7 +58,7 @@ class Lane:
     ) -> None:
         """Run one film. `cuts`: the cable is off from … to … (s); `loops`: when the loops change."""
         load = scene.render()
-        start_ms, self._standing = self.now_ms, ""
+        start_ms, self._standing, self.late_ms = self.now_ms, "", 0
         queue = [
             (start_ms + round(press.at_s * 1000), press.act) for press in sorted(presses, key=lambda each: each.at_s)
         ]
@@ -70,18 +74,21 @@ class Lane:
             self.found += self.watch.feed(reading, self.work)
             if queue and queue[0][0] <= self.now_ms >= self.retry_ms:
                 self._press_next(queue)
-        self.missed += len(queue)
+        if queue:
+            self.missed, self.late_ms = self.missed + len(queue), GIVE_UP_MS
         self.now_ms = start_ms + round(len(load) * 20) + 40
 
     def _press_next(self, queue: list[tuple[int, Act]]) -> None:
         due_ms, act = queue.pop(0)
         if act(self):
+            self.late_ms = max(self.late_ms, self.now_ms - due_ms)
             return
         if self.now_ms - due_ms < GIVE_UP_MS:
             queue.insert(0, (due_ms, act))
             self.retry_ms = self.now_ms + RETRY_MS
         else:
             self.missed += 1
+            self.late_ms = GIVE_UP_MS
 
     def press(self, role: Role, truck: Truck) -> bool:
         """称皮重 or 装车完成: whether a weight was captured."""

@@ -61,14 +61,15 @@ def test_the_bounds_are_the_known_ones() -> None:
 def test_a_thousand_honest_visits(capfd: pytest.CaptureFixture[str]) -> None:
     run = Run("scale watch, honest visits")
     lanes = [honest_day(seed) for seed in range(FIRST_SEED, FIRST_SEED + DAYS_LONG)]
-    visits, told = DAYS_LONG * VISITS_A_DAY, [finding.words.en for lane in lanes for finding in lane.found]
+    visits = DAYS_LONG * VISITS_A_DAY - sum(lane.dropped for lane in lanes)
+    told = [finding.words.en for lane in lanes for finding in lane.found]
     weighed = sum(lane.weighed for lane in lanes)
     run.tell(
         capfd,
         visits,
         f"{len(told)} alarms, below {at_most(len(told), visits):.4f} a visit; {weighed} weighings; {told}",
     )
-    assert len(told) <= 2
+    assert len(told) <= 3
 
 
 @pytest.mark.faults
