@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from drivers.scale import asking, profile, registers
 from drivers.scale.frames import FrameDecoder, indicator_names
+from drivers.scale.registers import register_map_names
 from tests.drivers.scale.driver_docs import KINDS, PAGE, TABLES, golden, with_tables
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -74,6 +75,13 @@ def fields(model: type[BaseModel]) -> set[str]:
 def test_the_tables_are_those_of_the_data(name: str) -> None:
     assert with_tables(TEXT) == TEXT, "run: python -m tests.drivers.scale.driver_docs"
     assert TABLES[name]() in TEXT
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    readme = " ".join((PAGE.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    counts = len(indicator_names()), len(register_map_names())
+    told = re.findall(r"(\d+) indicator protocols and (\d+) Modbus register maps", readme)
+    assert [tuple(map(int, each)) for each in told] == [counts]
 
 
 def test_every_golden_frame_says_what_it_is() -> None:
