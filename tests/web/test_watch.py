@@ -108,6 +108,8 @@ def test_with_an_alarm_no_number_and_no_reason_is_cut(
             served.do(stage.show, replace(grey, scale_alarms=(number,)))
             expect(screen.locator("[data-action=zero] .why")).to_have_text(why.en if language == "en" else why.zh)
             assert screen.evaluate(CLIPPED) == []
+    screen.evaluate("document.getElementById('weight').style.fontSize = '150px'")
+    assert "left-kg is cut" in screen.evaluate(CLIPPED), "the check sees a number that is cut"
 
 
 @pytest.mark.parametrize("size", [(1024, 768), (390, 844)])

@@ -153,7 +153,7 @@ show();
 showClock();
 setInterval(said, 1000);
 follow(`lane/${lane}`, 2000, (fresh) => {
-  if (pick(fresh.scale.what) && !pick(view.scale.what)) reply = null; // it was about a weight that is gone
+  if (fresh.scale.state === "lost" && view.scale.state !== "lost") reply = null; // it was about a weight that is gone
   view = fresh;
   show();
 }, (isStale) => { stale = isStale; show(); });
