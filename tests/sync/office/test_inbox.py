@@ -140,8 +140,9 @@ def test_what_a_person_told_an_indicator_is_shown_with_what_became_of_it(store: 
     plant.write(ScaleCommandEnded(commanded=1, lane="1", result="refused", what="it cannot now", weight_kg=-40, at=now))
     take(store, plant, plant.rows)
     with store.read() as tx:
-        told = sorted(row["what"] for row in views.list_incidents(tx) if row["kind"] == "scale_command")
-    assert told == ["1: refused, -40 kg (it cannot now)", "1: zero -40 kg, 王芳"]
+        (told,) = views.list_incidents(tx)
+    assert (told["kind"], told["what"]) == ("scale_command_refused", "1: refused, -40 kg (it cannot now)")
+    assert (told["command"]["person"], told["command"]["weight_kg"], told["command"]["after_kg"]) == ("王芳", -40, -40)
     assert check(store) == []
 
 
