@@ -30,7 +30,7 @@ from drivers.worker import DeviceThread, monotonic_ms
 
 BEAT_MS = 100
 _START_S = 5.0
-_LAST_GUEST_S = 0.01
+_TURNS_TO_LET_IN = 10
 """Who was just being let in when the door closed is put out afterwards."""
 _WRITES = (6, 16)
 
@@ -243,8 +243,11 @@ class SimulatedModbus(Simulator):
             started.set()
             if bridge:
                 bridge.close(asyncio.get_running_loop())
-            await server.shutdown()  # type: ignore[no-untyped-call]
-            await asyncio.sleep(_LAST_GUEST_S)
+            if isinstance(server.transport, asyncio.Server):
+                server.transport.close()
+            # Who was just being let in has no transport yet, and the server would forget it without closing it.
+            for _ in range(_TURNS_TO_LET_IN):
+                await asyncio.sleep(0)
             await server.shutdown()  # type: ignore[no-untyped-call]
 
     def _server(self, port: str | None) -> ModbusTcpServer | ModbusSerialServer:
