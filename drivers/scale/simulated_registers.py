@@ -30,8 +30,7 @@ from drivers.worker import DeviceThread, monotonic_ms
 
 BEAT_MS = 100
 _START_S = 5.0
-_TURNS_TO_LET_IN = 10
-"""Who was just being let in when the door closed is put out afterwards."""
+_TURNS = 10
 _WRITES = (6, 16)
 
 
@@ -246,9 +245,13 @@ class SimulatedModbus(Simulator):
             if isinstance(server.transport, asyncio.Server):
                 server.transport.close()
             # Who was just being let in has no transport yet, and the server would forget it without closing it.
-            for _ in range(_TURNS_TO_LET_IN):
-                await asyncio.sleep(0)
+            await _turns()
+            guests = [guest.transport for guest in server.active_connections.values()]
             await server.shutdown()  # type: ignore[no-untyped-call]
+            for transport in guests:  # one whose answer nobody takes any more would wait for ever
+                if isinstance(transport, asyncio.WriteTransport):
+                    transport.abort()
+            await _turns()
 
     def _server(self, port: str | None) -> ModbusTcpServer | ModbusSerialServer:
         devices = [self._device(device) for device in self._devices]
@@ -307,6 +310,12 @@ class SimulatedModbus(Simulator):
             simdata=[SimData(0, values=0, count=last, datatype=DataType.REGISTERS)],
             action=on_request,
         )
+
+
+async def _turns() -> None:
+    """Let what the loop has begun come to its end."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _addressed(found: RegisterMap) -> list[Write | Until]:

@@ -31,6 +31,10 @@ WITHIN_S = 4.0
 BACK_WITHIN_S = 5.0
 
 
+class NotInTime(AssertionError):
+    """It did not come, or not yet."""
+
+
 class Rig:
     """An open scale and the wire to it."""
 
@@ -66,7 +70,7 @@ class Rig:
                 found.append(reading)
                 if condition(reading):
                     return found
-        raise AssertionError(f"{self.bench}: it did not come in time; last {found[-3:]}")
+        raise NotInTime(f"{self.bench}: it did not come in time; last {found[-3:]}")
 
     def shows(self, kg: int) -> list[WeightReading]:
         return self.until(lambda reading: reading.gross_kg == kg)
@@ -94,7 +98,9 @@ def check_range(rig: Rig) -> None:
         monitor = ScaleMonitor(AT_ONCE)
         rig.load.set_weight_kg(kg)
         tell(True)
-        readings = rig.from_now()
+        rig.seen(DRAIN_S)
+        since_ms = monotonic_ms()  # what a network might have kept back is told later, with its own time
+        readings = [reading for reading in rig.seen(WATCH_S) if reading.received_ms >= since_ms]
         assert not (rig.bench.tells_range and weights_of(readings)), f"a weight though it is out of range: {readings}"
         for reading in readings:
             monitor.feed(reading)
@@ -182,7 +188,7 @@ def check_too_late(rig: Rig) -> None:
 CHECKS = [check_weights, check_range, check_motion, check_noise, check_commands, check_net, check_too_late]
 
 
-def kept(check: Callable[[Rig], None], bench: Bench, folder: Path) -> str | None:
+def kept(check: Callable[[Rig], None], bench: Bench, folder: Path) -> Exception | None:
     """What a bench breaks of one check."""
     with bench.start(folder) as wire:
         scale = build_scale(f"scale {bench}", wire.config)
@@ -190,7 +196,7 @@ def kept(check: Callable[[Rig], None], bench: Bench, folder: Path) -> str | None
         try:
             check(Rig(bench, wire, scale))
         except (AssertionError, DriverError) as broken:
-            return f"{bench}: {broken!r}"
+            return broken
         finally:
             scale.close()
     return None
@@ -198,10 +204,13 @@ def kept(check: Callable[[Rig], None], bench: Bench, folder: Path) -> str | None
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_every_scale_keeps_the_contract(check: Callable[[Rig], None], tmp_path: Path) -> None:
-    """All at once, because each of them mostly waits."""
+    """All at once, because each of them mostly waits. What was only late among so many is tried again by itself."""
     with ThreadPoolExecutor(len(BENCHES)) as pool:
-        broken = list(pool.map(lambda bench: kept(check, bench, tmp_path), BENCHES))
-    assert [each for each in broken if each] == []
+        found = list(pool.map(lambda bench: kept(check, bench, tmp_path), BENCHES))
+    for number, broken in enumerate(found):
+        if isinstance(broken, NotInTime | DriverError):
+            found[number] = kept(check, BENCHES[number], tmp_path)
+    assert [f"{bench}: {broken!r}" for bench, broken in zip(BENCHES, found, strict=True) if broken] == []
 
 
 @pytest.mark.anyio
