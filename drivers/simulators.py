@@ -1,8 +1,13 @@
 """What the simulators at the wire share."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
+
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+
+_TURNS_TO_COME_IN = 10
 
 
 class Simulator(ABC):
@@ -23,3 +28,17 @@ class Simulator(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+async def shut_down(server: ModbusTcpServer | ModbusSerialServer) -> None:
+    """Close a simulated Modbus server and everybody it serves; on its own loop.
+
+    First nobody more is let in, and who is at the door comes in: a connection accepted just before the listening socket
+    closes is left open by asyncio.
+    """
+    if isinstance(server.transport, asyncio.Server):
+        for door in server.transport.sockets:
+            asyncio.get_running_loop().remove_reader(door.fileno())
+    for _ in range(_TURNS_TO_COME_IN):
+        await asyncio.sleep(0)
+    await server.shutdown()  # type: ignore[no-untyped-call]

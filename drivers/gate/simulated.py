@@ -12,7 +12,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from drivers.gate.model import BarrierFault, BarrierModel
 from drivers.ports import DeviceTimeout
 from drivers.readings import GateInputs
-from drivers.simulators import Simulator
+from drivers.simulators import Simulator, shut_down
 from drivers.worker import DeviceThread, monotonic_ms
 
 OPEN_COIL, GREEN_COIL, RED_COIL = 0, 1, 2
@@ -154,7 +154,7 @@ class VirtualBarrier(Simulator):
             await self._stopping.wait()
         finally:
             started.set()
-            await server.shutdown()  # type: ignore[no-untyped-call]
+            await shut_down(server)
 
     def _device(self) -> SimDevice:
         bits = [False] * 16

@@ -25,12 +25,11 @@ from drivers.scale.encoders import Shown
 from drivers.scale.register_words import words_of
 from drivers.scale.registers import DecimalsCode, Meaning, Part, RegisterMap, Status, Telling, UnitCode, Until, Write
 from drivers.scale.simulated_load import SimulatedLoad
-from drivers.simulators import Simulator
+from drivers.simulators import Simulator, shut_down
 from drivers.worker import DeviceThread, monotonic_ms
 
 BEAT_MS = 100
 _START_S = 5.0
-_TURNS = 10
 _WRITES = (6, 16)
 
 
@@ -242,16 +241,7 @@ class SimulatedModbus(Simulator):
             started.set()
             if bridge:
                 bridge.close(asyncio.get_running_loop())
-            if isinstance(server.transport, asyncio.Server):
-                server.transport.close()
-            # Who was just being let in has no transport yet, and the server would forget it without closing it.
-            await _turns()
-            guests = [guest.transport for guest in server.active_connections.values()]
-            await server.shutdown()  # type: ignore[no-untyped-call]
-            for transport in guests:  # one whose answer nobody takes any more would wait for ever
-                if isinstance(transport, asyncio.WriteTransport):
-                    transport.abort()
-            await _turns()
+            await shut_down(server)
 
     def _server(self, port: str | None) -> ModbusTcpServer | ModbusSerialServer:
         devices = [self._device(device) for device in self._devices]
@@ -310,12 +300,6 @@ class SimulatedModbus(Simulator):
             simdata=[SimData(0, values=0, count=last, datatype=DataType.REGISTERS)],
             action=on_request,
         )
-
-
-async def _turns() -> None:
-    """Let what the loop has begun come to its end."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
 
 
 def _addressed(found: RegisterMap) -> list[Write | Until]:
