@@ -142,6 +142,16 @@ class Loops(Protocol):
 
 
 class Camera(Protocol):
-    """A camera. `capture` returns a picture taken after the call began, or raises DriverError."""
+    """A camera. Calls come from one thread."""
 
-    def capture(self) -> Picture: ...
+    def capture(self, expected: Sequence[str] = ()) -> Picture:
+        """A picture taken after the call began, or DriverError.
+
+        `expected` are the plates of the open passes and of the trucks in the yard: the picture's `match` says whether
+        one of them is seen, None from a camera that cannot tell.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the device go; `capture` opens it again."""
+        ...

@@ -49,20 +49,66 @@ class PlateColor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateReading:
-    """A plate seen by a camera; `confidence_permille` is 0..1000."""
+    """A plate seen by a camera: what it says by itself, whoever is expected.
+
+    `confidence_permille` is 0..1000, `characters_permille` the same for each character of `text` (empty: not known).
+    `rows` is 1 or 2; `box` is x, y, width, height in pixels of the picture.
+    """
 
     text: str
     color: PlateColor | None
     confidence_permille: int
+    rows: int = 1
+    box: tuple[int, int, int, int] | None = None
+    characters_permille: tuple[int, ...] = ()
+
+
+class PlateAnswer(StrEnum):
+    """Is one of the expected plates the one before the camera?"""
+
+    CONFIRMED = "confirmed"
+    """Yes, this one and no other."""
+    ASK = "ask"
+    """There is a plate, but a person must say whose."""
+    NO_PLATE = "no_plate"
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """How far an expected plate's log-likelihood is behind the free reading's, in 1/1000 nat; 0 is the reading."""
+
+    plate: str
+    behind_milli: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlateMatch:
+    """A picture, or several of one truck, held against the expected plates.
+
+    `plate` is the expected plate that was confirmed, None otherwise. `nearest` are at most two, the nearest first.
+    `free` is what was read whoever is expected, None only without a plate: it is always shown and always kept.
+    """
+
+    answer: PlateAnswer
+    plate: str | None
+    nearest: tuple[Nearness, ...]
+    free: PlateReading | None
+    frames: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One camera picture: JPEG bytes, the monotonic time it was taken, and the plate if one was read."""
+    """One camera picture: JPEG bytes, the monotonic time it was taken, and the plate if one was read.
+
+    `match` is None where the camera cannot hold a plate against those expected; `crop` is the JPEG of the plate alone,
+    empty where there is none.
+    """
 
     jpeg: bytes
     taken_ms: int
     plate: PlateReading | None
+    match: PlateMatch | None = None
+    crop: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ The plate comes as text in the JPEG's comment; reading plates from pixels is ano
 import contextlib
 import http.client
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import zip_longest
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -14,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.camera.jpeg_comment import NotJpegError, plate_in
 from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable
-from drivers.readings import Picture, PlateColor, PlateReading
+from drivers.readings import Nearness, Picture, PlateAnswer, PlateColor, PlateMatch, PlateReading
 from drivers.simulators import Simulator
 from drivers.worker import DeviceThread, monotonic_ms
 
@@ -49,7 +51,7 @@ class SimulatedCamera:
         self._config = config
         self._name = name
 
-    def capture(self) -> Picture:
+    def capture(self, expected: Sequence[str] = ()) -> Picture:
         """A picture taken after the call began. DeviceUnavailable, DeviceTimeout or DeviceRefused otherwise."""
         ends_ms = monotonic_ms() + self._config.timeout_ms
         try:
@@ -60,9 +62,13 @@ class SimulatedCamera:
         except (OSError, http.client.HTTPException) as error:
             raise DeviceUnavailable(self._name, f"{self._config.url} cannot be reached: {error}", _CHECK) from error
         try:
-            return Picture(jpeg, taken_ms, plate_in(jpeg))
+            plate = plate_in(jpeg)
         except NotJpegError as error:
             raise self._refused(str(error)) from error
+        return Picture(jpeg, taken_ms, plate, match_by_equality(plate, expected))
+
+    def close(self) -> None:
+        """Nothing is held between two pictures."""
 
     def _fetch(self, ends_ms: int) -> tuple[bytes, int]:
         parts = urlsplit(self._config.url)
@@ -91,6 +97,28 @@ class SimulatedCamera:
         return DeviceRefused(
             self._name, f"{self._config.url}: {what}", "Check that the address is the camera's picture"
         )
+
+
+def match_by_equality(plate: PlateReading | None, expected: Sequence[str]) -> PlateMatch:
+    """The three answers where the reading is beyond doubt: the expected plate that is the same, or a person decides.
+
+    Each differing character counts as 10 nat behind.
+    """
+    if plate is None:
+        return PlateMatch(PlateAnswer.NO_PLATE, None, (), None)
+    by_distance = sorted((_differing(plate.text, each) * 10_000, each) for each in dict.fromkeys(expected))
+    nearest = tuple(Nearness(each, behind) for behind, each in by_distance[:2])
+    if nearest and nearest[0].behind_milli == 0:
+        return PlateMatch(PlateAnswer.CONFIRMED, nearest[0].plate, nearest, plate)
+    return PlateMatch(PlateAnswer.ASK, None, nearest, plate)
+
+
+def _differing(one: str, other: str) -> int:
+    return sum(a != b for a, b in zip_longest(_tidy(one), _tidy(other)))
+
+
+def _tidy(text: str) -> str:
+    return "".join(each for each in text.upper() if each.isalnum())  # 浙E·K3269 is 浙EK3269
 
 
 def _left_s(ends_ms: int) -> float:

@@ -20,7 +20,7 @@ from drivers.camera.jpeg_comment import NotJpegError, plate_comment, plate_in
 from drivers.camera.scene import picture, plate_color
 from drivers.camera.simulated import SimulatedCameraConfig, VirtualCamera
 from drivers.ports import Camera, DeviceRefused, DeviceTimeout, DeviceUnavailable
-from drivers.readings import PlateColor, PlateReading
+from drivers.readings import PlateAnswer, PlateColor, PlateReading
 from drivers.registry import build_camera
 from drivers.worker import monotonic_ms
 
@@ -176,3 +176,28 @@ def test_the_usual_colour() -> None:
 def test_wrong_addresses_say_what_is_allowed(url: str) -> None:
     with pytest.raises(ValidationError, match="allowed: http://host:port/frame.jpg"):
         SimulatedCameraConfig(type="simulated", url=url)
+
+
+@pytest.mark.parametrize(
+    ("plate", "expected", "answer", "nearest"),
+    [
+        (None, ("浙A12345",), PlateAnswer.NO_PLATE, ()),
+        (
+            "浙A·12345",
+            ("浙A12346", "浙A12345", "浙A12345"),
+            PlateAnswer.CONFIRMED,
+            (("浙A12345", 0), ("浙A12346", 10_000)),
+        ),
+        ("浙A12345", ("浙A1234", "粤A12346", "沪C99999"), PlateAnswer.ASK, (("浙A1234", 10_000), ("粤A12346", 20_000))),
+        ("浙A12345", (), PlateAnswer.ASK, ()),
+    ],
+)
+def test_the_simulated_camera_holds_the_plate_against_those_expected(
+    virtual: VirtualCamera, plate: str | None, expected: tuple[str, ...], answer: PlateAnswer, nearest: Any
+) -> None:
+    virtual.set_scene(plate)
+    seen = _simulated(virtual.url).capture(expected)
+    assert seen.match is not None
+    assert (seen.match.answer, seen.match.free) == (answer, seen.plate)
+    assert tuple((each.plate, each.behind_milli) for each in seen.match.nearest) == nearest
+    assert seen.match.plate == (nearest[0][0] if answer is PlateAnswer.CONFIRMED else None)

@@ -6,7 +6,7 @@ Scales show what `lane.deck` says, at 200 frames a second; cameras see `seen`; p
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from drivers.camera.simulated import match_by_equality
 from drivers.gate.modbus_loops import SimulatedLoops, SimulatedLoopsConfig
 from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
 from drivers.ports import DriverError
@@ -102,11 +103,15 @@ class SeenCamera:
         self.seen = seen
         self.error: DriverError | None = None
 
-    def capture(self) -> Picture:
+    def capture(self, expected: Sequence[str] = ()) -> Picture:
         if self.error is not None:
             raise self.error
         plate = PlateReading(self.seen, None, 970) if self.seen is not None else None
-        return Picture(b"\xff\xd8jpeg\xff\xd9", time.monotonic_ns() // 1_000_000, plate)
+        taken_ms = time.monotonic_ns() // 1_000_000
+        return Picture(b"\xff\xd8jpeg\xff\xd9", taken_ms, plate, match_by_equality(plate, expected))
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 class PaperPrinter:
