@@ -123,7 +123,7 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
     """Lanes, printers and gates with their devices; nothing is opened before `Station.run`."""
     station = Station(desk)
     names = {person.id: person.name for person in settings.person} | {lane.id: lane.name for lane in settings.lane}
-    pictures = PictureStore(settings.plant.data / "pictures")
+    pictures = PictureStore(settings.plant.data / "pictures", settings.pictures.budget_mib)
     for lane in settings.lane:
         camera = build_camera(f"camera {lane.id}", lane.camera) if lane.camera else None
         scale = build_scale(f"scale {lane.id}", lane.indicator)

@@ -15,6 +15,7 @@ from drivers.registry import CameraConfig, GateConfig, LoopsConfig, PrinterConfi
 from drivers.scale.serial_indicator import SerialIndicatorConfig, check_shared
 from edge.domain.scale_monitor import DIVISIONS_KG
 from edge.domain.scale_watch import WatchKind, WatchRules
+from edge.station.pictures import DEFAULT_BUDGET_MIB
 from sync.keys import PLANT_CODE
 from sync.secrets import SecretFormat
 from sync.settings_errors import SettingsError, load_model
@@ -88,6 +89,12 @@ class ExitPassSection(_Section):
     """How long an exit pass is good for."""
 
     minutes: Annotated[int, Strict(), Field(ge=10, le=10080)] = 720
+
+
+class PicturesSection(_Section):
+    """How much room the pictures of all cameras may take (MiB)."""
+
+    budget_mib: Annotated[int, Strict(), Field(ge=16, le=10_000_000)] = DEFAULT_BUDGET_MIB
 
 
 class ScaleSection(_Section):
@@ -180,6 +187,7 @@ class PlantSettings(_Section):
     web: WebSection = WebSection()
     seals: SealsSection = SealsSection()
     exit_pass: ExitPassSection = ExitPassSection()
+    pictures: PicturesSection = PicturesSection()
     lane: Annotated[tuple[LaneSection, ...], Field(min_length=1, max_length=8)]
     gate: tuple[GateSection, ...] = ()
     person: Annotated[tuple[Person, ...], Field(min_length=1)]

@@ -50,7 +50,8 @@ class Eyes:
             self._desk.raise_alarm(self._name, Words(f"摄像机没有画面:{error.what}", f"No picture: {error.what}"))
             return NOT_SEEN
         self._desk.clear_alarm(self._name)
-        stored = await self._pictures.keep(picture.jpeg)
+        plate = tidy_plate(picture.plate.text) if picture.plate else ""
+        stored = await self._pictures.keep(picture.jpeg, what=self._name, plate=plate, at=self._desk.clock.now())
         if picture.plate is None:
             return Seen(None, 0, stored)
         return Seen(tidy_plate(picture.plate.text), picture.plate.confidence_permille, stored)
