@@ -17,7 +17,8 @@ _DROPPED = re.compile(r"[\s.·•・‧∙⋅\-]")
 _ALIKE = str.maketrans("OI", "01")
 
 _SERIAL = rf"(?=[{LETTERS}]*[0-9])[{LETTERS}0-9]"
-_NEW_ENERGY = "DFABCEGHJK"
+NEW_ENERGY = "DFABCEGHJK"
+"""The letters that mark a new-energy vehicle."""
 _GRAMMAR = re.compile(
     "|".join(
         [
@@ -26,8 +27,8 @@ _GRAMMAR = re.compile(
             rf"粤Z{_SERIAL}{{4}}[港澳]",
             r"京A[0-9]{4}使",
             r"使[0-9]{6}",  # the form before 2017
-            rf"[{PROVINCES}][{LETTERS}][{_NEW_ENERGY}][{LETTERS}0-9][0-9]{{4}}",  # small, new energy
-            rf"[{PROVINCES}][{LETTERS}][0-9]{{5}}[{_NEW_ENERGY}]",  # large, new energy
+            rf"[{PROVINCES}][{LETTERS}][{NEW_ENERGY}][{LETTERS}0-9][0-9]{{4}}",  # small, new energy
+            rf"[{PROVINCES}][{LETTERS}][0-9]{{5}}[{NEW_ENERGY}]",  # large, new energy
         ]
     )
 )
