@@ -5,8 +5,9 @@ ITU-T T.81, B.2.4.5: FF FE, two bytes of length that count themselves, the comme
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from drivers.readings import PlateColor, PlateReading
+from drivers.readings import PlateAnswer, PlateColor, PlateReading
 
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
@@ -17,14 +18,32 @@ class NotJpegError(ValueError):
     """The bytes are not a whole JPEG picture, or its comment is not ours."""
 
 
-def plate_comment(plate: PlateReading) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a virtual camera says of its picture: what it reads, and whether it is certain of it."""
+
+    plate: PlateReading
+    unsure: bool = False
+
+
+def plate_comment(plate: PlateReading, *, unsure: bool = False) -> bytes:
     """The comment's bytes for one plate."""
-    body = {"plate": plate.text, "color": plate.color, "confidence_permille": plate.confidence_permille}
+    body: dict[str, object] = {
+        "plate": plate.text, "color": plate.color, "confidence_permille": plate.confidence_permille,
+        **({"rows": plate.rows} if plate.rows != 1 else {}), **({"box": plate.box} if plate.box else {}),
+        **({"answer": PlateAnswer.ASK} if unsure else {}),
+    }  # fmt: skip
     return json.dumps(body, sort_keys=True).encode("ascii")
 
 
 def plate_in(jpeg: bytes) -> PlateReading | None:
     """The plate in the picture's comment, None without a comment. NotJpegError when the bytes are no picture."""
+    said = comment_in(jpeg)
+    return said.plate if said else None
+
+
+def comment_in(jpeg: bytes) -> Comment | None:
+    """All that the picture's comment says, None without a comment. NotJpegError when the bytes are no picture."""
     comments = list(_comments(jpeg))
     if not comments:
         return None
@@ -34,7 +53,12 @@ def plate_in(jpeg: bytes) -> PlateReading | None:
         confidence = int(body["confidence_permille"])
         if not 0 <= confidence <= 1000:
             raise ValueError(f"confidence_permille {confidence} is not 0 to 1000")
-        return PlateReading(str(body["plate"]), color, confidence)
+        box = body.get("box")
+        x, y, width, height = (int(side) for side in box) if box else (0, 0, 0, 0)
+        plate = PlateReading(
+            str(body["plate"]), color, confidence, int(body.get("rows", 1)), (x, y, width, height) if box else None
+        )
+        return Comment(plate, body.get("answer") == PlateAnswer.ASK)
     except (ValueError, KeyError, TypeError) as error:
         raise NotJpegError(f"the picture's comment is not a plate: {error}") from None
 

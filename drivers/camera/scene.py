@@ -1,5 +1,6 @@
 """The virtual camera's picture: a truck at the gate by day, its plate, or the empty lane. Drawn with PIL, as JPEG."""
 
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 960, 540
 _HORIZON = 250
+_PLATE_BOX = (386, 404, 574, 452)
 _TRUCKS = ((176, 42, 38), (24, 92, 150), (222, 222, 216), (228, 150, 32), (46, 120, 84))
 _PLATE_LOOKS = {
     PlateColor.BLUE: ((20, 72, 160), (255, 255, 255)),
@@ -30,13 +32,18 @@ def plate_color(text: str) -> PlateColor:
 
 
 @lru_cache(maxsize=64)
-def picture(plate: PlateReading | None) -> bytes:
-    """The scene as JPEG; the plate stands in the picture and, for the driver to read, in its comment."""
+def picture(plate: PlateReading | None, reads: str | None = None) -> bytes:
+    """The scene as JPEG; the plate stands in the picture and, for the driver to read, in its comment: as it is, or as
+    a camera `reads` it that is not sure of it, with the place to look at.
+    """
     image = _yard().copy()
     if plate is not None:
         _draw_truck(image, plate)
     out = BytesIO()
-    comment = b"" if plate is None else plate_comment(plate)
+    left, top, right, bottom = _PLATE_BOX
+    box = (left, top, right - left, bottom - top)
+    read = plate if plate is None or reads is None else replace(plate, text=reads, box=box)
+    comment = b"" if read is None else plate_comment(read, unsure=reads is not None)
     image.save(out, "JPEG", quality=82, comment=comment or None)
     return out.getvalue()
 
@@ -88,7 +95,7 @@ def _draw_truck(image: "Image.Image", plate: PlateReading) -> None:
     draw.rounded_rectangle((300, 132, 660, 452), 26, fill=body)
     draw.rounded_rectangle((300, 132, 660, 176), 20, fill=_shade(body, 1.12))
     _draw_cab(draw, body)
-    _draw_plate(image, plate, (386, 404, 574, 452))
+    _draw_plate(image, plate, _PLATE_BOX)
 
 
 def _draw_cab(draw: "ImageDraw.ImageDraw", body: Color) -> None:

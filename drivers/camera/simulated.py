@@ -8,13 +8,14 @@ import http.client
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from itertools import zip_longest
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from drivers.camera.jpeg_comment import NotJpegError, plate_in
+from drivers.camera.jpeg_comment import NotJpegError, comment_in
 from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable
 from drivers.readings import Nearness, Picture, PlateAnswer, PlateColor, PlateMatch, PlateReading
 from drivers.simulators import Simulator
@@ -62,10 +63,11 @@ class SimulatedCamera:
         except (OSError, http.client.HTTPException) as error:
             raise DeviceUnavailable(self._name, f"{self._config.url} cannot be reached: {error}", _CHECK) from error
         try:
-            plate = plate_in(jpeg)
+            said = comment_in(jpeg)
         except NotJpegError as error:
             raise self._refused(str(error)) from error
-        return Picture(jpeg, taken_ms, plate, match_by_equality(plate, expected))
+        plate, unsure = (said.plate, said.unsure) if said else (None, False)
+        return Picture(jpeg, taken_ms, plate, match_by_equality(plate, expected, unsure=unsure), _crop(jpeg, plate))
 
     def close(self) -> None:
         """Nothing is held between two pictures."""
@@ -99,16 +101,16 @@ class SimulatedCamera:
         )
 
 
-def match_by_equality(plate: PlateReading | None, expected: Sequence[str]) -> PlateMatch:
+def match_by_equality(plate: PlateReading | None, expected: Sequence[str], *, unsure: bool = False) -> PlateMatch:
     """The three answers where the reading is beyond doubt: the expected plate that is the same, or a person decides.
 
-    Each differing character counts as 10 nat behind.
+    Each differing character counts as 10 nat behind. `unsure`: a person decides in any case.
     """
     if plate is None:
         return PlateMatch(PlateAnswer.NO_PLATE, None, (), None)
     by_distance = sorted((_differing(plate.text, each) * 10_000, each) for each in dict.fromkeys(expected))
     nearest = tuple(Nearness(each, behind) for behind, each in by_distance[:2])
-    if nearest and nearest[0].behind_milli == 0:
+    if nearest and nearest[0].behind_milli == 0 and not unsure:
         return PlateMatch(PlateAnswer.CONFIRMED, nearest[0].plate, nearest, plate)
     return PlateMatch(PlateAnswer.ASK, None, nearest, plate)
 
@@ -119,6 +121,18 @@ def _differing(one: str, other: str) -> int:
 
 def _tidy(text: str) -> str:
     return "".join(each for each in text.upper() if each.isalnum())  # 浙E·K3269 is 浙EK3269
+
+
+def _crop(jpeg: bytes, plate: PlateReading | None) -> bytes:
+    """The plate alone, where the picture says in which place it is."""
+    if plate is None or plate.box is None:
+        return b""
+    from PIL import Image
+
+    x, y, width, height = plate.box
+    out = BytesIO()
+    Image.open(BytesIO(jpeg)).crop((x, y, x + width, y + height)).save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def _left_s(ends_ms: int) -> float:
@@ -138,6 +152,7 @@ class VirtualCamera(Simulator):
         """When set, these bytes are sent in place of a picture."""
         self.frames = 0
         self._plate: PlateReading | None = None
+        self._reads: str | None = None
         self._lock = threading.Lock()
         self._port = port
         self._server: ThreadingHTTPServer | None = None
@@ -149,22 +164,33 @@ class VirtualCamera(Simulator):
         """For `SimulatedCameraConfig.url`; the same after it was off."""
         return f"http://127.0.0.1:{self._port}{FRAME_PATH}"
 
-    def set_scene(self, plate: str | None, confidence_permille: int = 980, color: PlateColor | None = None) -> None:
-        """Put a truck with this plate before the camera, or None for an empty lane. Without `color`: by the text."""
+    def set_scene(
+        self,
+        plate: str | None,
+        confidence_permille: int = 980,
+        color: PlateColor | None = None,
+        *,
+        reads: str | None = None,
+    ) -> None:
+        """Put a truck with this plate before the camera, or None for an empty lane. Without `color`: by the text.
+
+        `reads` is what the camera then reads without being sure of it, so that a person is asked.
+        """
         from drivers.camera.scene import plate_color
 
         scene = None if plate is None else PlateReading(plate, color or plate_color(plate), confidence_permille)
         with self._lock:
             self._plate = scene
+            self._reads = reads
 
     def frame(self) -> bytes:
         """The JPEG it would send now."""
         from drivers.camera.scene import picture
 
         with self._lock:
-            plate = self._plate
+            plate, reads = self._plate, self._reads
             self.frames += 1
-        return picture(plate)
+        return picture(plate, reads)
 
     def switch_on(self) -> None:
         """Listen (again, on the same port)."""

@@ -83,6 +83,17 @@ def test_the_plate_comes_with_the_picture(virtual: VirtualCamera, scene: Any, pl
     assert _simulated(virtual.url).capture().plate == plate
 
 
+def test_a_camera_that_is_not_sure_asks_and_shows_the_plate(virtual: VirtualCamera) -> None:
+    """It reads one character wrong; or right, and still is not sure."""
+    for reads, behind_milli in (("浙A1234B", 10_000), ("浙A12345", 0)):
+        virtual.set_scene("浙A12345", 620, reads=reads)
+        seen = _simulated(virtual.url).capture(("苏E6H369", "浙A12345"))
+        assert seen.match is not None and seen.match.free is not None
+        assert (seen.match.answer, seen.match.plate, seen.match.free.text) == (PlateAnswer.ASK, None, reads)
+        assert (seen.match.nearest[0].plate, seen.match.nearest[0].behind_milli) == ("浙A12345", behind_milli)
+        assert Image.open(BytesIO(seen.crop)).size == (188, 48)
+
+
 def test_the_next_truck_is_seen_at_once(virtual: VirtualCamera) -> None:
     camera = _simulated(virtual.url)
     for plate in ("浙A12345", None, "苏E6H369"):
