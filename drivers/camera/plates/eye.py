@@ -1,0 +1,139 @@
+"""Sees the plates of a picture: finds them, lays them flat, reads them, and decides which of them are plates at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from drivers.camera.plates.found import Corners, Found, Image, grown
+from drivers.camera.plates.likelihood import best_plate
+from drivers.camera.plates.locate import Locator, Region
+from drivers.camera.plates.match import Likelihoods, Sighting, describe
+from drivers.camera.plates.read import Reader, Reading
+from drivers.camera.plates.rectify import rectify
+from drivers.camera.plates.thresholds import Thresholds, shipped
+from drivers.readings import PlateReading
+
+GROWTHS = ((1.0, 1.0), (1.05, 1.1))
+"""Each plate is read at these sizes, along and across: a finder is some pixels too tight or too wide, and the mean of
+two readings is better than either."""
+CROP_GROWTHS = ((1.0, 1.0), (0.97, 0.92))
+ONE_ROW_ASPECT, TWO_ROW_ASPECT = 2.6, 1.9
+"""Width / height: above the one it has one row, below the other two; between them both are tried."""
+CROP_JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Try:
+    """One way to read one place."""
+
+    corners: Corners
+    rows: int
+    readings: tuple[Reading, ...]
+    text: str
+    worth: float
+    """Mean log-likelihood of a character of `text`."""
+
+
+class PlateEye:
+    """One object belongs to one thread. The nets are loaded with the first picture (OSError or ValueError when they are
+    missing or damaged)."""
+
+    def __init__(self, thresholds: Thresholds | None = None) -> None:
+        self._limits = thresholds or shipped()
+        cv2.setNumThreads(1)
+
+    @cached_property
+    def _locator(self) -> Locator:
+        return Locator()
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(temperature=self._limits.temperature)
+
+    def see(self, image: Image, region: Region | None = None) -> tuple[Sighting, ...]:
+        """The plates of a picture (HxWx3 BGR), the one that matters most first; empty when there is none.
+
+        ValueError when the region does not lie in the picture.
+        """
+        found = self._locator.find(image, region)
+        return self._judge(image, found, GROWTHS)
+
+    def see_crop(self, image: Image) -> Sighting | None:
+        """The picture is the plate itself; None when it is not."""
+        height, width = image.shape[:2]
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        seen = self._judge(image, (Found(corners, 1.0),), CROP_GROWTHS)
+        return seen[0] if seen else None
+
+    def _judge(
+        self, image: Image, found: Sequence[Found], growths: Sequence[tuple[float, float]]
+    ) -> tuple[Sighting, ...]:
+        tries = self._tries(image, [(one, rows) for one in found for rows in _rows(one)], growths)
+        best: dict[int, _Try] = {}
+        for one in tries:
+            key = id(one.corners)
+            if key not in best or one.worth > best[key].worth:
+                best[key] = one
+        plates = sorted((one for one in best.values() if one.worth >= self._limits.plate), key=_weight, reverse=True)
+        return tuple(_sighting(one) for one in plates)
+
+    def _tries(
+        self, image: Image, places: Sequence[tuple[Found, int]], growths: Sequence[tuple[float, float]]
+    ) -> list[_Try]:
+        lines = [rectify(image, grown(one.corners, *growth), rows) for one, rows in places for growth in growths]
+        readings = self._reader.read_all(lines)
+        count = len(growths)
+        return [
+            attempt
+            for at, (one, rows) in enumerate(places)
+            if (attempt := _attempt(one.corners, rows, readings[at * count : (at + 1) * count])) is not None
+        ]
+
+
+def crop_jpeg(image: Image, sighting: Sighting) -> bytes:
+    """The plate as it was seen, for people: its upright surroundings a quarter wider than itself, as JPEG."""
+    around = grown(sighting.corners, 1.25, 1.4)
+    left, top = np.maximum(np.floor(around.min(axis=0)), 0).astype(int)
+    right, bottom = np.ceil(around.max(axis=0)).astype(int)
+    done, data = cv2.imencode(".jpg", image[top:bottom, left:right], [cv2.IMWRITE_JPEG_QUALITY, CROP_JPEG_QUALITY])
+    return data.tobytes() if done else b""
+
+
+def _rows(found: Found) -> tuple[int, ...]:
+    if found.rows is not None:
+        return (found.rows,)
+    aspect = _length(found.corners, 1, 0) / max(_length(found.corners, 3, 0), 1e-6)
+    if aspect >= ONE_ROW_ASPECT:
+        return (1,)
+    return (1, 2) if aspect >= TWO_ROW_ASPECT else (2,)
+
+
+def _length(corners: Corners, one: int, other: int) -> float:
+    return float(np.linalg.norm(corners[one] - corners[other]))
+
+
+def _attempt(corners: Corners, rows: int, readings: tuple[Reading, ...]) -> _Try | None:
+    texts = [text for reading in readings if (text := best_plate(reading.line)) is not None]
+    if not texts:
+        return None
+    likelihoods = Likelihoods([[reading.line for reading in readings]])
+    scores = likelihoods.of(texts)
+    text = max(scores, key=lambda each: scores[each])
+    return _Try(corners, rows, readings, text, scores[text] / len(text))
+
+
+def _weight(one: _Try) -> float:
+    """The truck at the camera has the largest plate, and the one that reads best."""
+    return one.worth + float(np.log(max(_length(one.corners, 1, 0), 1.0)))
+
+
+def _sighting(one: _Try) -> Sighting:
+    lines = tuple(reading.line for reading in one.readings)
+    likelihoods = Likelihoods([lines])
+    left, top = np.floor(one.corners.min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(one.corners.max(axis=0)).astype(int).tolist()
+    seen = PlateReading(one.text, one.readings[0].color, 0, one.rows, (left, top, right - left, bottom - top))
+    return Sighting(describe(likelihoods, likelihoods.best([one.text]), seen), lines, one.corners)

@@ -1,0 +1,36 @@
+"""Where the lines between the answers are drawn: figures of the shipped nets, chosen by
+`python -m drivers.camera.plates_training.choose_thresholds` and kept beside them."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+MODELS = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """All in nat (natural logarithm of a likelihood), but for what says otherwise.
+
+    `temperature`: the reading net's logits are divided by it, so that it is as sure as it is often right.
+    `margin`: so far an expected plate may be behind what is read best; below 0 it must lead by so much.
+    `lead`: so far it must be ahead of every other expected plate.
+    `plate`: the least mean log-likelihood a character of a plate has; below there is no plate.
+    """
+
+    temperature: float
+    margin: float
+    lead: float
+    plate: float
+
+
+@lru_cache(maxsize=4)
+def shipped(path: Path = MODELS / "thresholds.toml") -> Thresholds:
+    """The thresholds beside the nets. OSError or ValueError when the file is damaged."""
+    with path.open("rb") as file:
+        told = tomllib.load(file)
+    try:
+        return Thresholds(**{name: float(told[name]) for name in Thresholds.__slots__})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
