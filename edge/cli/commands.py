@@ -11,6 +11,7 @@ from edge.cli.backup import backup, restore
 from edge.cli.books import ledger, report, ticket
 from edge.cli.common import CONFIG, JSON, Problem, Stoppable, read_settings
 from edge.cli.demo import demo
+from edge.cli.plate import plate
 from edge.cli.scale import scale
 from edge.settings import PlantSettings
 from sync.keys import PLANT_CODE
@@ -126,5 +127,5 @@ def pin(pin: str) -> None:
     click.echo(hash_secret(pin))
 
 
-for group in (scale, ledger, ticket, report, backup, restore, demo):
+for group in (scale, plate, ledger, ticket, report, backup, restore, demo):
     main.add_command(group)
