@@ -1,0 +1,168 @@
+"""Chooses the thresholds of the shipped nets on one half of the labelled pictures, and reports them on the other.
+
+    python -m drivers.camera.plates_training.choose_thresholds LABELS.csv
+
+The halves are parted by the SHA-256 of the plate, so no vehicle is in both. Written beside the nets.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from drivers.camera.plates.acceptance import Stand, acceptance, against_passes
+from drivers.camera.plates.evaluate import Case, calibration, load_labels, look
+from drivers.camera.plates.eye import PlateEye
+from drivers.camera.plates.likelihood import Line
+from drivers.camera.plates.match import Likelihoods, Sighting, describe
+from drivers.camera.plates.thresholds import MODELS, Thresholds
+from drivers.camera.plates_training.plate_free import beside_plates, drawn
+
+TEMPERATURES = tuple(round(0.6 + 0.1 * step, 2) for step in range(35))
+MARGINS = tuple(round(8 - 0.25 * step, 2) for step in range(65))
+MOST_ONE_OFF = 0.0007
+"""Of clones accepted on half a; the promise is 0.001 on any other picture."""
+MOST_FALSE = 0.004
+"""Of plate-free pictures with a reading; the promise is 0.01."""
+LEAD = 3.0
+OPEN = Thresholds(temperature=1.0, margin=0.0, lead=LEAD, plate=-1000.0)
+"""Everything found is taken for a plate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the nets said, at temperature 1 and with everything taken for a plate."""
+
+    photos: list[Case]
+    crops: list[Case]
+    false: list[list[Sighting]]
+
+
+def gather(labels: Path, free: int) -> Gathered:
+    """Look once at everything."""
+    eye = PlateEye(OPEN)
+    photos = list(look(eye, load_labels(labels, crop=False), crop=False))
+    crops = list(look(eye, load_labels(labels, crop=True), crop=True))
+    pictures = [*drawn(free, seed=11), *(image for _, image in beside_plates(labels))]
+    return Gathered(photos, crops, [list(eye.see(image)) for image in pictures])
+
+
+def cooled(line: Line, temperature: float) -> Line:
+    """The line at another temperature."""
+    logits = line.astype(np.float64) / temperature
+    return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), np.float32)
+
+
+def at_temperature(sighting: Sighting, temperature: float) -> Sighting:
+    """As the eye would have seen it."""
+    lines = tuple(cooled(line, temperature) for line in sighting.lines)
+    likelihoods = Likelihoods([lines])
+    text = likelihoods.best([sighting.plate.text])
+    return Sighting(describe(likelihoods, text, sighting.plate), lines, sighting.corners)
+
+
+def worth(sighting: Sighting) -> float:
+    """Mean log-likelihood of a character: what the eye holds against `plate`."""
+    text = sighting.plate.text
+    return Likelihoods([sighting.lines]).of([text])[text] / len(text)
+
+
+def choose_temperature(cases: Sequence[Case]) -> float:
+    """Where the truth is likeliest, over the pictures read with at most two mistakes (else the place was wrong)."""
+    near = [case for case in cases if case.sighting is not None and _mistakes(case) <= 2]
+
+    def loss(temperature: float) -> float:
+        total = 0.0
+        for case in near:
+            assert case.sighting is not None
+            lines = [cooled(line, temperature) for line in case.sighting.lines]
+            total -= Likelihoods([lines]).of([case.label.plate])[case.label.plate]
+        return total
+
+    return min(TEMPERATURES, key=loss)
+
+
+def _mistakes(case: Case) -> int:
+    if len(case.text) != len(case.label.plate):
+        return 9
+    return sum(a != b for a, b in zip(case.text, case.label.plate, strict=True))
+
+
+def choose_floor(false: Sequence[Sequence[Sighting]]) -> float:
+    """The lowest that leaves at most so many plate-free pictures with a reading."""
+    highest = sorted((max((worth(each) for each in them), default=-1000.0) for them in false), reverse=True)
+    return highest[int(len(highest) * MOST_FALSE)] + 0.01
+
+
+def choose_margin(stands: Sequence[Stand]) -> float:
+    """The widest margin at which few enough clones are confirmed."""
+    return next((each for each in MARGINS if acceptance(stands, each, LEAD).one_off <= MOST_ONE_OFF), MARGINS[-1])
+
+
+def _half(cases: Sequence[Case], half: str) -> list[Case]:
+    return [case for case in cases if case.label.half == half]
+
+
+def _report(name: str, cases: Sequence[Case], stands: Sequence[Stand], limits: Thresholds) -> str:
+    found = acceptance(stands, limits.margin, limits.lead)
+    exact, first = (sum(them) / len(cases) for them in ([c.exact for c in cases], [s.first for s in stands]))
+    return (
+        f"{name:16} {len(cases):4} exact {exact:.1%}  right of 200 {first:.1%}  confirmed {found.right:.1%}  "
+        f"one off {found.one_off:.3%}  look-alikes {found.look_alike:.3%}  another pass {found.other:.2%}  "
+        f"calibration error {calibration(cases)[1]:.3f}"
+    )
+
+
+def choose(gathered: Gathered, say: list[str]) -> Thresholds:
+    """All four, with a report on both halves."""
+    temperature = choose_temperature(_half(gathered.photos + gathered.crops, "a"))
+    false = [[at_temperature(each, temperature) for each in them] for them in gathered.false]
+    floor = choose_floor(false[::2])
+    say.append(f"plate-free: {sum(any(worth(e) >= floor for e in them) for them in false)} of {len(false)} read")
+    say.append(f"plate-free, the other half: {sum(any(worth(e) >= floor for e in t) for t in false[1::2])}")
+    sets = {"photos": gathered.photos, "crops": gathered.crops}
+    cases = {name: [_seen_at(case, temperature, floor) for case in them] for name, them in sets.items()}
+    stands = {
+        (name, half): [against_passes(case, [c.label.plate for c in them]) for case in _half(them, half)]
+        for name, them in cases.items()
+        for half in "ab"
+    }
+    margin = min(choose_margin(stands[name, "a"]) for name in cases)
+    limits = Thresholds(temperature, margin, LEAD, round(floor, 3))
+    say += [
+        _report(f"{name}, half {half}", _half(them, half), stands[name, half], limits)
+        for name, them in cases.items()
+        for half in "ab"
+    ]
+    return limits
+
+
+def _seen_at(case: Case, temperature: float, floor: float) -> Case:
+    if case.sighting is None:
+        return case
+    sighting = at_temperature(case.sighting, temperature)
+    return replace(case, sighting=sighting if worth(sighting) >= floor else None)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--free", type=int, default=400, help="drawn pictures without a plate")
+    parser.add_argument("--out", type=Path, default=MODELS / "thresholds.toml")
+    chosen = parser.parse_args(arguments)
+    say: list[str] = []
+    limits = choose(gather(chosen.labels, chosen.free), say)
+    sys.stdout.write("\n".join(say) + "\n")
+    values = "".join(f"{name} = {getattr(limits, name)}\n" for name in Thresholds.__slots__)
+    chosen.out.write_text(
+        f"# Written by `python -m drivers.camera.plates_training.choose_thresholds`; see thresholds.py.\n{values}",
+        "utf-8",
+    )
+    sys.stdout.write(values)
+
+
+if __name__ == "__main__":
+    main()
