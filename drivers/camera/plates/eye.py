@@ -22,6 +22,10 @@ two readings is better than either."""
 CROP_GROWTHS = ((1.0, 1.0), (0.97, 0.92))
 ONE_ROW_ASPECT, TWO_ROW_ASPECT = 2.6, 1.9
 """Width / height: above the one it has one row, below the other two; between them both are tried."""
+FEWEST_READ, MOST_READ = 5, 10
+"""Characters of a first glance that may be a plate, before the grammar adds the lost ones and takes the doubled away."""
+MOST_JUDGED = 4
+"""Of a picture's places; the rest is told from plates by the first glance."""
 CROP_JPEG_QUALITY = 90
 
 
@@ -71,26 +75,26 @@ class PlateEye:
     def _judge(
         self, image: Image, found: Sequence[Found], growths: Sequence[tuple[float, float]]
     ) -> tuple[Sighting, ...]:
-        tries = self._tries(image, [(one, rows) for one in found for rows in _rows(one)], growths)
+        """Everything is read once; what may be a plate is read again at the other sizes, and judged by all of them."""
+        places = [(one.corners, rows) for one in found for rows in _rows(one)]
+        glances = self._read(image, places, growths[0])
+        hopeful = sorted(
+            ((*place, glance) for place, glance in zip(places, glances, strict=True) if _may_be(glance)),
+            key=lambda each: -_promise(each[2]),
+        )
         best: dict[int, _Try] = {}
-        for one in tries:
-            key = id(one.corners)
-            if key not in best or one.worth > best[key].worth:
-                best[key] = one
-        plates = sorted((one for one in best.values() if one.worth >= self._limits.plate), key=_weight, reverse=True)
-        return tuple(_sighting(one) for one in plates)
+        for corners, rows, glance in hopeful[:MOST_JUDGED]:
+            others = [reading for growth in growths[1:] for reading in self._read(image, [(corners, rows)], growth)]
+            one = _attempt(corners, rows, (glance, *others))
+            if one is not None and one.worth >= self._limits.plate:
+                better = best.get(id(corners))
+                best[id(corners)] = one if better is None or one.worth > better.worth else better
+        return tuple(_sighting(one) for one in sorted(best.values(), key=_weight, reverse=True))
 
-    def _tries(
-        self, image: Image, places: Sequence[tuple[Found, int]], growths: Sequence[tuple[float, float]]
-    ) -> list[_Try]:
-        lines = [rectify(image, grown(one.corners, *growth), rows) for one, rows in places for growth in growths]
-        readings = self._reader.read_all(lines)
-        count = len(growths)
-        return [
-            attempt
-            for at, (one, rows) in enumerate(places)
-            if (attempt := _attempt(one.corners, rows, readings[at * count : (at + 1) * count])) is not None
-        ]
+    def _read(
+        self, image: Image, places: Sequence[tuple[Corners, int]], growth: tuple[float, float]
+    ) -> tuple[Reading, ...]:
+        return self._reader.read_all([rectify(image, grown(corners, *growth), rows) for corners, rows in places])
 
 
 def crop_jpeg(image: Image, sighting: Sighting) -> bytes:
@@ -113,6 +117,15 @@ def _rows(found: Found) -> tuple[int, ...]:
 
 def _length(corners: Corners, one: int, other: int) -> float:
     return float(np.linalg.norm(corners[one] - corners[other]))
+
+
+def _may_be(glance: Reading) -> bool:
+    """Whether it has about as many characters as a plate: this alone sorts most grilles and lamps out."""
+    return FEWEST_READ <= len(glance.text) <= MOST_READ
+
+
+def _promise(glance: Reading) -> float:
+    return float(np.mean(np.log(glance.confidences)))
 
 
 def _attempt(corners: Corners, rows: int, readings: tuple[Reading, ...]) -> _Try | None:

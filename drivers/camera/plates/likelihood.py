@@ -46,7 +46,8 @@ _PLACES: tuple[tuple[str, ...], ...] = (
 def log_likelihoods(line: Line, texts: Sequence[str]) -> NDArray[np.float64]:
     """Natural logarithm of the probability of each text, in order. ValueError for more than 35 steps.
 
-    Two steps, and of each the probabilities of the blank, 京 and 津. 京 is 京 京, 京 blank or blank 京: 0.24 + 0.48 + 0.03.
+    Two steps, and of each the probabilities of the blank, 京 and 津. 京 is 京京, 京 and a blank, or a blank and 京:
+    0.24 + 0.48 + 0.03.
 
     >>> line = np.log(np.array([[0.1, 0.8, 0.1], [0.6, 0.3, 0.1]], np.float32))
     >>> [f"{likelihood:.2f}" for likelihood in np.exp(log_likelihoods(line, ["京", "京津", ""]))]
