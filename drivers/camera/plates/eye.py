@@ -23,7 +23,7 @@ CROP_GROWTHS = ((1.0, 1.0), (0.97, 0.92))
 ONE_ROW_ASPECT, TWO_ROW_ASPECT = 2.6, 1.9
 """Width / height: above the one it has one row, below the other two; between them both are tried."""
 FEWEST_READ, MOST_READ = 5, 10
-"""Characters of a first glance that may be a plate, before the grammar adds the lost ones and takes the doubled away."""
+"""Characters of a first glance that may be a plate, before the grammar mends lost and doubled ones."""
 MOST_JUDGED = 4
 """Of a picture's places; the rest is told from plates by the first glance."""
 CROP_JPEG_QUALITY = 90
