@@ -12,6 +12,8 @@ SPECIAL = "挂学警港澳使领"
 CHARACTERS: tuple[str, ...] = ("", *PROVINCES, *DIGITS, *LETTERS, *SPECIAL)
 """The classes of the reading net, in order. Index 0 is the CTC blank."""
 CLASS_OF: dict[str, int] = {character: index for index, character in enumerate(CHARACTERS) if character}
+CLASS_OF["O"] = CLASS_OF["0"]
+"""The class of each character that `canonical` leaves. The face has one shape for O and 0."""
 
 _DROPPED = re.compile(r"[\s.·•・‧∙⋅\-]")
 _ALIKE = str.maketrans("OI", "01")
@@ -22,7 +24,7 @@ NEW_ENERGY = "DFABCEGHJK"
 _GRAMMAR = re.compile(
     "|".join(
         [
-            rf"[{PROVINCES}][{LETTERS}]{_SERIAL}{{5}}",  # cars, lorries
+            rf"[{PROVINCES}][{LETTERS}O]{_SERIAL}{{5}}",  # cars, lorries; O: old police plates
             rf"[{PROVINCES}][{LETTERS}]{_SERIAL}{{4}}[挂学警领]",
             rf"粤Z{_SERIAL}{{4}}[港澳]",
             r"京A[0-9]{4}使",
@@ -37,10 +39,13 @@ _GRAMMAR = re.compile(
 def canonical(text: str) -> str:
     """`text` as plates are compared: capitals, no dot or blank, and after the second character O is 0 and I is 1.
 
-    The second character is the letter of the issuing office, where an O is an O (old police plates).
+    The second character is the letter of the issuing office, so a 0 read there is the O of old police plates.
     """
     bare = _DROPPED.sub("", text).upper()
-    return bare[:2] + bare[2:].translate(_ALIKE)
+    head = bare[:2]
+    if head.endswith("0") and head[0] in PROVINCES:
+        head = head[0] + "O"
+    return head + bare[2:].translate(_ALIKE)
 
 
 def is_plate(text: str) -> bool:

@@ -118,6 +118,7 @@ class Style:
     top: Bgr = PALE
     frame_mm: float = 3.0
     bolts: bool = True
+    dot: bool = True
     bolt: Bgr = (150, 150, 150)
 
 
@@ -153,7 +154,7 @@ def _masks(text: str, layout: Layout, style: Style, px_per_mm: float) -> tuple[M
         width, height = round(cell.width * px_per_mm), round(cell.height * px_per_mm)
         into = special if special is not None and character in "警领使" else mask
         into[y : y + height, x : x + width] = style.glyph(character, width, height, px_per_mm)
-    if layout.dot is not None:
+    if layout.dot is not None and style.dot:
         x_mm, y_mm, diameter = layout.dot
         cv2.circle(
             mask, _px(x_mm, y_mm, px_per_mm), max(1, round(diameter * px_per_mm * 8)), (255,), -1, cv2.LINE_AA, 4
@@ -200,5 +201,7 @@ def _furniture(
 
 
 def _lay(face: NDArray[np.uint8], mask: Mask, foot: Bgr) -> None:
-    share = mask.astype(np.float32)[..., None] / 255
-    face[:] = (face * (1 - share) + np.asarray(foot, np.float32) * share + 0.5).astype(np.uint8)
+    share = mask.astype(np.float32) * np.float32(1 / 255)
+    full = np.empty_like(face)
+    full[:] = foot
+    face[:] = cv2.blendLinear(full, face, share, 1 - share)

@@ -39,8 +39,10 @@ def rectify(image: Picture, corners: NDArray[np.float32], rows: int = 1) -> Pict
 
 
 def line_position(x: float, y: float, rows: int = 1) -> tuple[float, float]:
-    """Where a point of the plate (shares of its width and height) lies in the line, in pixels. A point that lies in both
-    windows of a two-row plate is taken for the upper row above 0.38, else for the lower."""
+    """Where a point of the plate (shares of its width and height) lies in the line, in pixels.
+
+    A point that lies in both windows of a two-row plate is taken for the upper row above 0.38, else for the lower.
+    """
     if rows == 1:
         return x * WIDTH, y * HEIGHT
     left, window, width = (0, UPPER, UPPER_WIDTH) if y < 0.38 else (UPPER_WIDTH, LOWER, WIDTH - UPPER_WIDTH)
@@ -51,8 +53,10 @@ def line_position(x: float, y: float, rows: int = 1) -> tuple[float, float]:
 def _window(
     image: Picture, corners: NDArray[np.float32], window: tuple[float, float, float, float], width: int
 ) -> Picture:
-    """One window of the plate, as HEIGHT x width. A plate larger than the line is sampled finer and averaged, since plain
-    interpolation would skip pixels."""
+    """One window of the plate, as HEIGHT x width.
+
+    A plate larger than the line is sampled finer and averaged, since plain interpolation would skip pixels.
+    """
     x0, y0, x1, y1 = window
     unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     to_image = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))

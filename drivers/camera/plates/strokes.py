@@ -50,7 +50,7 @@ def parse_line(text: str) -> Line:
             points.append((numbers[0], numbers[1]))
         else:
             raise ValueError(f"not a point or an arc: {token!r}")
-    return np.asarray(points, np.float32) / 100
+    return np.asarray(points, np.float32) / np.float32(100)
 
 
 def _arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float) -> list[tuple[float, float]]:
