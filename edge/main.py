@@ -22,7 +22,9 @@ from edge.domain.refusal import Words
 from edge.domain.scale_monitor import ScaleRules
 from edge.settings import HeadOfficeSection, LaneSection, PlantSettings
 from edge.signing import OfficeKey, PassKey
+from edge.station.crops import CropStore
 from edge.station.desk import Desk
+from edge.station.eyes import Eyes
 from edge.station.gate_runner import GateRunner, GateSetup
 from edge.station.lane_runner import LaneRunner
 from edge.station.lane_scale import LaneSetup
@@ -31,6 +33,7 @@ from edge.station.pictures import PictureStore
 from edge.station.plant import Plant
 from edge.station.printing import PrinterSetup, PrintRunner
 from edge.station.station import Station
+from edge.station.yard import ENTRANCE
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
@@ -124,18 +127,23 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
     station = Station(desk)
     names = {person.id: person.name for person in settings.person} | {lane.id: lane.name for lane in settings.lane}
     pictures = PictureStore(settings.plant.data / "pictures", settings.pictures.budget_mib)
+    crops = CropStore(settings.crops_folder, settings.plates.crops_mib) if settings.plates.keep_crops else None
+    station.pictures = pictures
+    if settings.yard.camera:
+        name = f"camera {ENTRANCE}"
+        station.yard.eyes = Eyes(name, build_camera(name, settings.yard.camera), desk, pictures)
     for lane in settings.lane:
         camera = build_camera(f"camera {lane.id}", lane.camera) if lane.camera else None
         scale = build_scale(f"scale {lane.id}", lane.indicator)
         loops = build_loops(f"loops {lane.id}", lane.loops) if lane.loops else None
-        station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link, loops)
+        station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link, loops, crops)
         printer = build_printer(f"printer {lane.id}", lane.printer)
         station.printers.append(PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,), names), printer, desk))
     for gate in settings.gate:
         camera = build_camera(f"camera {gate.id}", gate.camera) if gate.camera else None
         barrier = build_gate(f"barrier {gate.id}", gate.barrier)
         setup = GateSetup(gate.id, Words(gate.name, gate.name_en))
-        station.gates[gate.id] = GateRunner(setup, barrier, camera, desk, pictures, station.link)
+        station.gates[gate.id] = GateRunner(setup, barrier, camera, desk, pictures, station.link, crops)
     return station
 
 

@@ -97,6 +97,21 @@ class PicturesSection(_Section):
     budget_mib: Annotated[int, Strict(), Field(ge=16, le=10_000_000)] = DEFAULT_BUDGET_MIB
 
 
+class PlatesSection(_Section):
+    """What becomes of plates that people have compared. `keep_crops`: they are kept as JPEG with what they say, for the
+    reader to learn from, the oldest making way (MiB).
+    """
+
+    keep_crops: bool = False
+    crops_mib: Annotated[int, Strict(), Field(ge=1, le=100_000)] = 64
+
+
+class YardSection(_Section):
+    """The entrance, where trucks arrive."""
+
+    camera: CameraConfig | None = None
+
+
 class ScaleSection(_Section):
     """What counts as a weight on one scale (kg)."""
 
@@ -188,6 +203,8 @@ class PlantSettings(_Section):
     seals: SealsSection = SealsSection()
     exit_pass: ExitPassSection = ExitPassSection()
     pictures: PicturesSection = PicturesSection()
+    plates: PlatesSection = PlatesSection()
+    yard: YardSection = YardSection()
     lane: Annotated[tuple[LaneSection, ...], Field(min_length=1, max_length=8)]
     gate: tuple[GateSection, ...] = ()
     person: Annotated[tuple[Person, ...], Field(min_length=1)]
@@ -196,6 +213,11 @@ class PlantSettings(_Section):
     def books_file(self) -> Path:
         """The plant's ledger and tables."""
         return self.plant.data / "plant.db"
+
+    @property
+    def crops_folder(self) -> Path:
+        """Plates that people have compared, where they are kept."""
+        return self.plant.data / "crops"
 
     @property
     def witness_file(self) -> Path:

@@ -1,26 +1,18 @@
-"""The record types of the plant's ledger, version 1: what its rows say. The one place that names their fields.
+"""The record types of the plant's ledger, version 1: what its rows say. The one place that names their fields,
+but for those about plates (`sync.plate_records`).
 
 A row is `kind` + canonical JSON body. Amounts int fen, masses int kg, times ISO 8601 with zone. A reader ignores fields
 it does not know; an unknown `kind` is stored, shown and otherwise ignored, so an older head office can serve a newer
 plant.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from sync.canonical import canonical
 from sync.fields import Fen, Kg, Mode, Name, Wire
-
-
-class Record(Wire):
-    """A ledger row's body. `KIND` is its name in the ledger and on the wire."""
-
-    KIND: ClassVar[str]
-
-    def body(self) -> str:
-        """Canonical JSON, as hashed into the chain."""
-        return canonical(self.model_dump(mode="json"))
+from sync.plate_records import PlateDecided, PlateLook, PlateQuestioned
+from sync.record import Record as Record
 
 
 class NoticeTaken(Record):
@@ -72,6 +64,8 @@ class VisitMoved(Record):
     reason: str = ""
     account: str = ""
     released_fen: Fen = 0
+    look: PlateLook | None = None
+    """At an arrival: what the entrance's camera saw."""
 
 
 class Weighing(Record):
@@ -90,6 +84,9 @@ class Weighing(Record):
     plate_seen: str = ""
     picture_sha256: str = ""
     software: str = ""
+    look: PlateLook | None = None
+    plate_by: str = ""
+    """The person whose eyes compared the plate, where the camera was not sure."""
 
 
 class Weighed(Weighing):
@@ -194,6 +191,9 @@ class Exited(Record):
     override_of: str = ""
     """The reasons the gate had said no for, when they were overridden, with spaces between them."""
     picture_sha256: str = ""
+    look: PlateLook | None = None
+    plate_by: str = ""
+    """As of a weighing."""
 
 
 class GateRefused(Record):
@@ -207,6 +207,7 @@ class GateRefused(Record):
     plate_seen: str = ""
     operator: str
     at: AwareDatetime
+    look: PlateLook | None = None
 
 
 class Voided(Record):
@@ -372,6 +373,6 @@ RECORDS: dict[str, type[Record]] = {
     for record in (
         NoticeTaken, NoticeRefused, HoldChanged, VisitMoved, Weighed, Held, Ticketed, SlipIssued, Sealed, Exited,
         GateRefused, Voided, Printed, Granted, Returned, TermAdopted, EpochClosed, StockSeen, Alarm,
-        ScaleAlarmed, ScaleAlarmSeen, ScaleCommanded, ScaleCommandEnded,
+        ScaleAlarmed, ScaleAlarmSeen, ScaleCommanded, ScaleCommandEnded, PlateQuestioned, PlateDecided,
     )
 }  # fmt: skip

@@ -6,6 +6,7 @@ The first "no" wins; its numbers say how much is over. Over by one division is o
 from dataclasses import dataclass
 
 from edge.domain.load_limit import LimitFacts, load_limit
+from edge.domain.plate_check import PlateCheck
 from edge.domain.quantities import excess_kg, floor_to_division
 from edge.domain.refusal import Reason, Refusal, refuse
 from sync.units import amount_fen
@@ -15,7 +16,7 @@ CLEARED_BY_AMENDMENT = frozenset({Reason.OVER_NOTICE})
 HOLDS = CLEARED_BY_MONEY | CLEARED_BY_AMENDMENT | {
     Reason.PLATE_DIFFERS, Reason.OVERLOAD, Reason.BELOW_MINIMUM, Reason.CREDIT_OVERDUE, Reason.NO_STOCK,
 }  # fmt: skip
-"""The refusals that put a truck into HELD; all others leave it where it is."""
+"""The refusals that put a truck into HELD; all others leave it where it is, as PLATE_UNSURE until a person compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,8 @@ class LoadFacts:
     gross_kg: int
     minimum_net_kg: int
     limits: LimitFacts
-    plate: str
-    plate_seen: str | None
-    """None when the lane has no camera or it read nothing: then the dispatcher's own eyes count."""
+    plate: PlateCheck
+    """Without a camera, or when it saw no plate, the dispatcher's own eyes count."""
     product: str
     stock_kg: int | None
     """None where the yard keeps no stock in weighgate."""
@@ -47,8 +47,8 @@ class Cleared:
 def decide(facts: LoadFacts) -> Cleared | Refusal:
     """The whole decision for one stable gross weight."""
     limits = facts.limits
-    if facts.plate_seen is not None and facts.plate_seen != facts.plate:
-        return refuse(Reason.PLATE_DIFFERS, seen=facts.plate_seen, plate=facts.plate)
+    if (another := facts.plate.refusal) is not None:
+        return another
     hardest = load_limit(limits).hardest
     if facts.gross_kg > hardest.gross_kg:
         return refuse(

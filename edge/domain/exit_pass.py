@@ -1,13 +1,14 @@
 """The exit pass 出门证: what it says, and the gate's one verdict with its reason.
 
 The signature is checked outside (`edge.signing`); here stands what is decided from its result. Fail closed: anything
-unknown is a refusal, a plate that was not read asks the guard.
+unknown is a refusal; a plate that was not read, or not surely, asks the guard.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from edge.domain.plate_check import Agreement, PlateCheck
 from edge.domain.refusal import Reason, Refusal, refuse
 
 
@@ -70,19 +71,23 @@ class GateDecision:
 
 
 OVERRIDABLE = frozenset(
-    {Reason.PLATE_NOT_READ, Reason.PLATE_DIFFERS, Reason.PASS_USED, Reason.PASS_EXPIRED, Reason.BARRIER_FAILED}
-)
+    {
+        Reason.PLATE_NOT_READ, Reason.PLATE_UNSURE, Reason.PLATE_DIFFERS, Reason.PASS_USED, Reason.PASS_EXPIRED,
+        Reason.BARRIER_FAILED,
+    }
+)  # fmt: skip
 """What a guard may override with a name and a reason. Never a forged, foreign, unknown, unsealed or voided pass."""
 
 
 def decide_exit(
     exit_pass: ExitPass,
     facts: PassFacts | None,
-    plate_seen: str | None,
+    plate: PlateCheck,
     expired_at: str | None,
     overruled: frozenset[Reason] = frozenset(),
 ) -> GateDecision:
-    """The verdict on a pass whose signature holds. `expired_at` is its local end time if it has passed, else None.
+    """The verdict on a pass whose signature holds. `plate` is the ticket's plate held against the truck;
+    `expired_at` is the pass's local end time if it has passed, else None.
 
     `overruled`: what the guard was shown and overrode. Only that is passed over: what comes behind it is answered next.
     A barrier that failed left the pass used.
@@ -99,8 +104,9 @@ def decide_exit(
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_UNSEALED, ticket=facts.ticket, seal=zh, seal_en=en))
     if expired_at is not None and Reason.PASS_EXPIRED not in overruled:
         return GateDecision(Verdict.REFUSE, refuse(Reason.PASS_EXPIRED, expired_at=expired_at))
-    if plate_seen is None and Reason.PLATE_NOT_READ not in overruled:
+    if plate.agreement is Agreement.NOT_SEEN and Reason.PLATE_NOT_READ not in overruled:
         return GateDecision(Verdict.ASK_GUARD, refuse(Reason.PLATE_NOT_READ, plate=facts.plate))
-    if plate_seen not in (None, facts.plate) and Reason.PLATE_DIFFERS not in overruled:
-        return GateDecision(Verdict.REFUSE, refuse(Reason.PLATE_DIFFERS, seen=plate_seen or "", plate=facts.plate))
+    if (another := plate.refusal) is not None and another.reason not in overruled:
+        unsure = another.reason is Reason.PLATE_UNSURE
+        return GateDecision(Verdict.ASK_GUARD if unsure else Verdict.REFUSE, another)
     return GateDecision(Verdict.OPEN)

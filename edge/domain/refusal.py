@@ -47,7 +47,9 @@ class Reason(StrEnum):
     ZERO_REFUSED = "zero_refused"
     ZERO_UNKNOWN = "zero_unknown"
     PLATE_DIFFERS = "plate_differs"
+    PLATE_UNSURE = "plate_unsure"
     PLATE_NOT_READ = "plate_not_read"
+    NO_PLATE_QUESTION = "no_plate_question"
     OVERLOAD = "overload"
     BELOW_MINIMUM = "below_minimum"
     OVER_NOTICE = "over_notice"
@@ -146,6 +148,13 @@ _WORDS: dict[Reason, Words] = {
         "仪表没有回答置零,可能已置零,请看仪表", "No answer to zero; it may have been done: look at the indicator"
     ),
     Reason.PLATE_DIFFERS: Words("车牌不符:摄像 {seen},单据 {plate}", "Plate differs: camera {seen}, document {plate}"),
+    Reason.PLATE_UNSURE: Words(
+        "车牌看不准:摄像读作 {seen}({sure}%),单据 {plate},请当面核对",
+        "Not sure of the plate: the camera reads {seen} ({sure}%), the document says {plate}; compare them",
+    ),
+    Reason.NO_PLATE_QUESTION: Words(
+        "这个问题已过去,请看清现在的画面", "This question is over; look at what is shown now"
+    ),
     Reason.PLATE_NOT_READ: Words("没有看到车牌,请核对 {plate}", "No plate was read; compare it with {plate}"),
     Reason.OVERLOAD: Words(
         "超限超载 {over_kg} kg:限 {limit_kg} kg({limited_by}),只能卸货",

@@ -1,9 +1,13 @@
-"""A camera as lanes and gates use it: one picture now, with its plate if one was read; never an exception."""
+"""A camera as lanes, gates and the entrance use it: one picture now, held against the plates expected; never an
+exception.
+"""
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.ports import Camera, DriverError
-from drivers.readings import Picture
+from drivers.readings import Picture, PlateMatch
 from drivers.worker import CommandWorker
 from edge.domain.dispatch import tidy_plate
 from edge.domain.refusal import Words
@@ -11,18 +15,28 @@ from edge.station.desk import Desk
 from edge.station.pictures import PictureStore
 
 _DEADLINE_S = 2.0
+_CLOSING_S = 0.5
+MOST_EXPECTED = 200
+"""Plates that a look is held against; the first of them are the likeliest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the camera gave: the plate (None when none was read), and the stored picture's hash ('' for none)."""
+    """What a look gave: the match (None without camera or picture), and the hashes of the stored picture and of the
+    plate cut out of it ('' for none).
+    """
 
-    plate: str | None
-    confidence_permille: int
-    picture: str
+    match: PlateMatch | None
+    picture: str = ""
+    crop: str = ""
+
+    @property
+    def plate(self) -> str:
+        """What was read, whoever was expected; '' when nothing was."""
+        return tidy_plate(self.match.free.text) if self.match and self.match.free else ""
 
 
-NOT_SEEN = Seen(None, 0, "")
+NOT_SEEN = Seen(None)
 
 
 class Eyes:
@@ -35,28 +49,44 @@ class Eyes:
         self._pictures = pictures
         self._worker = CommandWorker(name)
 
+    @property
+    def there(self) -> bool:
+        """Whether there is a camera at all."""
+        return self._camera is not None
+
     def start(self) -> None:
         """Start the camera's thread."""
         if self._camera is not None:
             self._worker.start()
 
-    async def look(self) -> Seen:
-        """Take a picture and store it."""
-        if self._camera is None:
+    async def look(self, expected: Sequence[str] = (), *, visit: str = "", weight_kg: int | None = None) -> Seen:
+        """Take a picture and store it, with the plate cut out. `expected`: whose truck it may be, the claimed one
+        first; `visit` and `weight_kg` are noted with the picture.
+        """
+        camera = self._camera
+        if camera is None:
             return NOT_SEEN
+        plates = tuple(dict.fromkeys(plate for plate in expected if plate))[:MOST_EXPECTED]
         try:
-            picture: Picture = await self._worker.call(self._camera.capture, timeout_s=_DEADLINE_S)
+            picture: Picture = await self._worker.call(lambda: camera.capture(plates), timeout_s=_DEADLINE_S)
         except DriverError as error:
             self._desk.raise_alarm(self._name, Words(f"摄像机没有画面:{error.what}", f"No picture: {error.what}"))
             return NOT_SEEN
         self._desk.clear_alarm(self._name)
-        plate = tidy_plate(picture.plate.text) if picture.plate else ""
-        stored = await self._pictures.keep(picture.jpeg, what=self._name, plate=plate, at=self._desk.clock.now())
-        if picture.plate is None:
-            return Seen(None, 0, stored)
-        return Seen(tidy_plate(picture.plate.text), picture.plate.confidence_permille, stored)
+        return await self._kept(picture, visit, weight_kg)
+
+    async def _kept(self, picture: Picture, visit: str, weight_kg: int | None) -> Seen:
+        free = picture.match.free if picture.match else picture.plate
+        plate, at, keep = tidy_plate(free.text) if free else "", self._desk.clock.now(), self._pictures.keep
+        stored = await keep(picture.jpeg, what=self._name, at=at, visit=visit, plate=plate, weight_kg=weight_kg)
+        crop = ""
+        if picture.crop:
+            crop = await keep(picture.crop, what=f"{self._name} plate", at=at, visit=visit, plate=plate)
+        return Seen(picture.match, stored, crop)
 
     async def stop(self) -> None:
-        """End the camera's thread."""
+        """Let the camera go and end its thread."""
         if self._camera is not None:
+            with contextlib.suppress(DriverError):
+                await self._worker.call(self._camera.close, timeout_s=_CLOSING_S)
             await self._worker.stop()

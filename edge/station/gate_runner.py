@@ -13,20 +13,25 @@ from drivers.readings import GateInputs
 from drivers.worker import CommandWorker
 from edge.domain.exit_pass import OVERRIDABLE, ExitPass, GateDecision, Verdict
 from edge.domain.refusal import Reason, Refusal, Words, refuse
-from edge.station import passage
+from edge.domain.visit import VisitState
+from edge.station import passage, plates
+from edge.station.crops import CropStore
 from edge.station.desk import Desk
-from edge.station.eyes import NOT_SEEN, Eyes, Seen
+from edge.station.eyes import MOST_EXPECTED, NOT_SEEN, Eyes, Seen
 from edge.station.lane_runner import LinkSource
 from edge.station.passage import Outcome, Scan
 from edge.station.pictures import PictureStore
 from edge.station.ticket_view import paper_view
 from edge.station.views import GateView, PassageView, TicketView, VerdictView, Why, as_json
+from edge.store.books import Books
 from edge.store.crashpoint import crashpoint
 
 _PULSE_DEADLINE_S = 8.0
 _INPUTS_DEADLINE_S = 4.0
 _WATCH_EVERY_S = 1.0
 _SHOWN = 30
+_PLATE = frozenset({Reason.PLATE_NOT_READ, Reason.PLATE_UNSURE, Reason.PLATE_DIFFERS})
+"""Overriding one of these is a decision about the plate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,14 @@ class GateRunner:
         desk: Desk,
         pictures: PictureStore,
         link: LinkSource,
+        crops: CropStore | None = None,
     ) -> None:
         self.setup = setup
         self._barrier = barrier
         self._desk = desk
         self._pictures = pictures
         self._link = link
+        self._crops = crops
         self._eyes = Eyes(f"camera {setup.gate}", camera, desk, pictures)
         self._worker = CommandWorker(f"barrier {setup.gate}")
         self._lock = asyncio.Lock()
@@ -86,7 +93,7 @@ class GateRunner:
         """One scanned text; always one verdict with its reason."""
         async with self._lock:
             exit_pass = passage.read_code(self._desk.plant, code)
-            seen = NOT_SEEN if isinstance(exit_pass, Refusal) else await self._eyes.look()
+            seen = NOT_SEEN if isinstance(exit_pass, Refusal) else await self._look(exit_pass)
             self._scan = Scan(self.setup.gate, exit_pass, seen, by)
             return await self._answer(self._scan)
 
@@ -106,11 +113,34 @@ class GateRunner:
             why = Reason(last.why.reason)
             if why not in OVERRIDABLE:
                 return refuse(Reason.NOT_OVERRIDABLE, why=last.why.zh, why_en=last.why.en)
+            named, because = name.strip()[:60], reason.strip()[:120]
+            compared = plates.Compared(True, by, named, because) if why in _PLATE else scan.compared
             self._scan = replace(
-                scan, by=by, override_name=name.strip()[:60], override_reason=reason.strip()[:120],
-                overruled=(*scan.overruled, why),
+                scan, by=by, override_name=named, override_reason=because, overruled=(*scan.overruled, why),
+                compared=compared, told_now=why in _PLATE,
             )  # fmt: skip
             return await self._answer(self._scan)
+
+    async def compare(
+        self, by: str, name: str, same: bool, reason: str, paper: str, shown: str
+    ) -> VerdictView | Refusal:
+        """是这辆车 or 不是: the guard has compared the truck with its paper, where the camera was not sure.
+
+        `paper` and `shown` are what he was shown, the ticket or slip and the picture: an answer is for that truck only.
+        """
+        async with self._lock:
+            scan, last = self._scan, self._last
+            if scan is None or last is None or last.ticket is None or not last.plate_asked:
+                return refuse(Reason.NO_PLATE_QUESTION)
+            if (last.ticket.ticket, last.picture) != (paper, shown):
+                return refuse(Reason.NO_PLATE_QUESTION)
+            compared = plates.Compared(same, by, name.strip()[:60], reason.strip()[:120])
+            self._scan = replace(scan, by=by, compared=compared, told_now=True)
+            verdict = await self._answer(self._scan)
+            if same:
+                crop, where = self._pictures.get(scan.seen.crop), f"gate {self.setup.gate}"
+                await plates.keep_crop(self._desk, self._crops, crop, scan.seen, last.plate_pass, where)
+            return verdict
 
     def picture(self, key: str) -> bytes | None:
         """The JPEG of a scan."""
@@ -140,8 +170,21 @@ class GateRunner:
         """The books changed: show it."""
         self._publish()
 
+    async def _look(self, exit_pass: ExitPass) -> Seen:
+        """The truck at the gate, held against the scanned pass first, then against all others that are open."""
+
+        def open_passes(books: Books) -> tuple[str, list[str]]:
+            stored = books.paper_of(exit_pass)
+            claimed = paper_view(self._desk.plant, stored) if stored else None
+            return (claimed.plate if claimed else ""), books.slips.unused_plates(MOST_EXPECTED)
+
+        claimed, empty = await self._desk.database.read(open_passes)
+        waiting = [visit.plate for visit in self._desk.snapshot.in_states(VisitState.TICKETED, VisitState.SEALED)]
+        return await self._eyes.look((claimed, *waiting, *empty))
+
     async def _answer(self, scan: Scan) -> VerdictView:
         committed = await self._desk.commit(lambda books: passage.pass_gate(books, self._desk.plant, scan))
+        self._scan = replace(scan, told_now=False)
         if isinstance(committed, Refusal):
             outcome = Outcome(GateDecision(Verdict.REFUSE, committed), None)
         else:
@@ -192,19 +235,23 @@ class GateRunner:
     def _show(self, scan: Scan, outcome: Outcome, barrier: str) -> None:
         desk, decision, seen = self._desk, outcome.decision, scan.seen
         now = desk.clock.now()
+        free = seen.match.free if seen.match else None
         view: TicketView | None = paper_view(desk.plant, outcome.stored) if outcome.stored else None
         self._last = VerdictView(
             verdict=decision.verdict.value,
             why=Why.of(decision.why) if decision.why else None,
             ticket=view,
             plate_pass=view.plate if view else "",
-            plate_seen=seen.plate or "",
-            confidence_permille=seen.confidence_permille,
+            plate_seen=seen.plate,
+            confidence_permille=free.confidence_permille if free else 0,
             overridable=decision.why is not None and view is not None and decision.why.reason in OVERRIDABLE,
             at=desk.plant.local(now),
             picture=seen.picture,
             overridden_by=scan.override_name if decision.verdict is Verdict.OPEN else "",
             barrier=barrier,
+            look=plates.look_view(plates.look_record(seen)),
+            plate_asked=decision.why is not None and decision.why.reason is Reason.PLATE_UNSURE and view is not None,
+            plate_by=scan.compared.by if scan.compared and scan.compared.same else "",
         )
         self._count(decision, view, seen)
         self._publish()
@@ -218,7 +265,7 @@ class GateRunner:
         if decision.verdict is Verdict.OPEN:
             self._released_today += 1
         words = decision.why.words if decision.why else passage.RELEASED
-        plate = view.plate if view else (seen.plate or "")
+        plate = view.plate if view else seen.plate
         at = desk.plant.local_minute(desk.clock.now())
         self._today.appendleft(PassageView(at, plate, view.net_kg if view else None, decision.verdict.value, words))
 

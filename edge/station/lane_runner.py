@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Callable
 
 from drivers.ports import Camera, Loops, Scale
 from edge.domain.decision import CLEARED_BY_MONEY
+from edge.domain.plate_check import Place
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import Capture, ScaleState
 from edge.domain.visit import Visit, VisitEvent, VisitState
-from edge.station import moves, weighing
+from edge.station import moves, plates, weighing
+from edge.station.crops import CropStore
 from edge.station.desk import Desk
 from edge.station.eyes import Eyes, Seen
+from edge.station.lane_plate import LanePlate
 from edge.station.lane_scale import LaneScale, LaneSetup
 from edge.station.lane_view import (
     actions,
@@ -62,12 +65,14 @@ class LaneRunner:
         pictures: PictureStore,
         link: LinkSource,
         loops: Loops | None = None,
+        crops: CropStore | None = None,
     ) -> None:
         self.setup = setup
-        self.scale = LaneScale(setup, scale, loops, desk, changed=self._publish, reading=self._publish_soon)
+        self.scale = LaneScale(setup, scale, loops, desk, changed=self._publish, reading=self._reading)
         self._desk = desk
         self._link = link
         self._eyes = Eyes(f"camera {setup.lane}", camera, desk, pictures)
+        self._plate: LanePlate[Weighing] = LanePlate(setup.lane, self._eyes, desk, pictures, crops)
         self._lock = asyncio.Lock()
         self._last: Refusal | None = None
         self._done: Words | None = None
@@ -93,8 +98,10 @@ class LaneRunner:
             await asyncio.sleep(_TICK_S)
             ticks += 1
             self._forget_done()
-            if ticks % _HEARTBEAT_TICKS == 0 or self.scale.state() is ScaleState.LOST:
+            if (lost := self.scale.state() is ScaleState.LOST) or ticks % _HEARTBEAT_TICKS == 0:
                 self._publish()
+            if lost:
+                self._plate.left()
             await self._free_when_gone()
             await self._recheck_when_paid()
 
@@ -182,6 +189,12 @@ class LaneRunner:
 
         return await self._command(tell)
 
+    async def compare(self, by: str, visit: str, same: bool, shown: str, note: str = "") -> Outcome:
+        """是这辆车 or 不是: the dispatcher has compared the truck, of which the camera was not sure. What was pressed
+        before goes on: weighed when it is the truck, held or refused when not. `shown` is the picture that was shown.
+        """
+        return await self._command(lambda: self._compare(by, visit, same, shown, note), visit)
+
     async def see_alarm(self, by: str, alarm: str, note: str) -> Outcome:
         """确认报警: a person has looked at an alarm of the scale watch, and says what it was."""
         number = int(alarm) if alarm.isdecimal() and len(alarm) <= _MOST_DIGITS else 0
@@ -210,6 +223,7 @@ class LaneRunner:
             barred=barred_words(desk.snapshot),
             scale_alarms=self.scale.watch.standing,
             scale_alarm_count=self.scale.watch.count,
+            plate_question=self._plate.view(visit),
         )
 
     def left_kg(self) -> tuple[str, int | None]:
@@ -265,25 +279,36 @@ class LaneRunner:
             return weighing.already_ticketed(visit)
         return await self._weigh(by, weighing.load_complete)
 
-    async def _weigh(self, by: str, book: Weighing) -> Outcome:
+    async def _compare(self, by: str, visit: str, same: bool, shown: str, note: str) -> Outcome:
+        compared = plates.Compared(same, by, reason=note)
+        pressed = await self._plate.answer(visit, shown, compared)
+        return pressed if isinstance(pressed, Refusal) else await self._weigh(by, pressed, compared)
+
+    async def _weigh(self, by: str, book: Weighing, compared: plates.Compared | None = None) -> Outcome:
         visit = self._desk.snapshot.on_lane(self.setup.lane)
         if visit is None:
             return refuse(Reason.NO_VISIT)
         if (expired := self.scale.unverified()) is not None:
             return expired
-        seen = await self._eyes.look()
+        seen = await self._plate.look(visit, self.scale.shown_kg())
         capture = self.scale.capture(visit)
         if isinstance(capture, Refusal):
             return capture
         booked: list[Booked] = []
+        press_of = self._press(capture, seen, by, compared or self._plate.compared(visit.visit))
 
         def press(books: Books) -> Outcome:
             before = books.ledger.head().seq
-            told = book(books, self._desk.plant, moves.fresh(books, visit.visit), self._press(capture, seen, by))
+            told = book(books, self._desk.plant, moves.fresh(books, visit.visit), press_of)
             booked[:] = booked_since(books, before) if self.scale.watch.on else []
             return told
 
         outcome = await self._commit(press)
+        if isinstance(outcome, Refusal) and outcome.reason is Reason.PLATE_UNSURE:
+            place = Place.TARE if book is weighing.weigh_tare else Place.LOAD
+            self._plate.asked(visit, seen, book, outcome, place)
+        else:
+            self._plate.settled(visit.visit)
         for each in booked:
             self.scale.watch.booked(each)
         if self._desk.snapshot.captured_on(self.setup.lane) == visit.visit:
@@ -291,10 +316,10 @@ class LaneRunner:
         crashpoint("press.after_commit")
         return outcome
 
-    def _press(self, capture: Capture, seen: Seen, by: str) -> weighing.Press:
+    def _press(self, capture: Capture, seen: Seen, by: str, compared: plates.Compared | None) -> weighing.Press:
         crashpoint("press.before_commit")
         setup = self.setup
-        return weighing.Press(setup.lane, setup.indicator, setup.rules, capture, seen.plate, seen.picture, by)
+        return weighing.Press(setup.lane, setup.indicator, setup.rules, capture, seen, by, compared)
 
     async def _move(self, by: str, event: VisitEvent) -> Outcome:
         return await self._with_visit(
@@ -332,6 +357,12 @@ class LaneRunner:
             return  # moving, or not the load that was held: a person must press
         self._tried_spendable = {visit.visit: spendable}
         await self.recheck("auto")
+
+    def _reading(self) -> None:
+        """A weight came. Who left was compared for the last time; so was who may have, while nobody saw the weight."""
+        if self.scale.left():
+            self._plate.left()
+        self._publish_soon()
 
     def _publish_soon(self) -> None:
         if self._publish_due:

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from edge.domain.exit_pass import ENDLESS, ExitPass, GateDecision, PassFacts, Verdict, decide_exit
 from edge.domain.pass_code import PassUnreadable
+from edge.domain.plate_check import Agreement, Place, PlateCheck, check_plate
 from edge.domain.refusal import Reason, Refusal, Words, reason_title, refuse
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.signing import PassForged
+from edge.station import plates
 from edge.station.eyes import Seen
 from edge.station.plant import Plant
 from edge.station.ticket_view import SEAL_WORDS, paper_view
@@ -35,6 +37,10 @@ class Scan:
     override_reason: str = ""
     overruled: tuple[Reason, ...] = ()
     """What the gate had said no for, in the order in which it was shown and overridden."""
+    compared: plates.Compared | None = None
+    """The guard has compared the plate."""
+    told_now: bool = False
+    """It is news, to be written down with what follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,15 @@ def pass_gate(books: Books, plant: Plant, scan: Scan) -> Outcome:
     stored = books.paper_of(scan.exit_pass)
     facts = _facts(books, plant, stored) if stored else None
     expired_at = _expired_at(books, plant, scan.exit_pass)
-    decision = decide_exit(scan.exit_pass, facts, scan.seen.plate, expired_at, frozenset(scan.overruled))
+    plate = check_plate(facts.plate if facts else "", scan.seen.match)
+    if facts is not None and scan.compared is not None and scan.told_now:
+        standpoint = plates.Standpoint(Place.GATE, scan.gate, facts.visit, facts.plate, facts.ticket)
+        plates.decided(books, standpoint, scan.seen, scan.compared)
+    told = plate.told(scan.compared.same if scan.compared else None)
+    decision = decide_exit(scan.exit_pass, facts, told, expired_at, frozenset(scan.overruled))
     if decision.verdict is not Verdict.OPEN or facts is None:
         return _refused(books, scan, decision, stored, facts.ticket if facts else "")
-    _release(books, scan, facts)
+    _release(books, scan, facts, plate)
     return Outcome(decision, books.paper_of(scan.exit_pass))
 
 
@@ -110,7 +121,7 @@ def _expired_at(books: Books, plant: Plant, exit_pass: ExitPass) -> str | None:
     return plant.local(ends)
 
 
-def _release(books: Books, scan: Scan, facts: PassFacts) -> None:
+def _release(books: Books, scan: Scan, facts: PassFacts, plate: PlateCheck) -> None:
     now = books.clock.now()
     if facts.used_at is None:
         books.tickets.use_pass(facts.pass_id, facts.ticket, scan.gate, now)
@@ -120,19 +131,22 @@ def _release(books: Books, scan: Scan, facts: PassFacts) -> None:
     if isinstance(following, VisitState):
         books.visits.put(replace(visit, state=following))
         books.vacate(visit.visit)
-    books.ledger.append(
+    asked = plate.agreement is Agreement.ASK
+    books.tell(
         Exited(
             ticket=facts.ticket,
             visit=facts.visit,
             pass_id=facts.pass_id,
             gate=scan.gate,
-            plate_seen=scan.seen.plate or "",
+            plate_seen=scan.seen.plate,
             operator=scan.by,
             at=now,
             override_name=scan.override_name,
             override_reason=scan.override_reason,
             override_of=" ".join(scan.overruled),
             picture_sha256=scan.seen.picture,
+            look=plates.look_record(scan.seen),
+            plate_by=scan.compared.by if asked and scan.compared and scan.compared.same else "",
         )
     )
 
@@ -147,9 +161,10 @@ def _refused(
             reason=decision.why.reason.value,
             ticket=ticket,
             pass_id=scan.exit_pass.pass_id if isinstance(scan.exit_pass, ExitPass) else "",
-            plate_seen=scan.seen.plate or "",
+            plate_seen=scan.seen.plate,
             operator=scan.by,
             at=books.clock.now(),
+            look=plates.look_record(scan.seen),
         )
     )
     return Outcome(decision, stored)

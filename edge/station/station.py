@@ -11,6 +11,7 @@ from edge.station.head_office import HeadOffice
 from edge.station.lane_runner import LaneRunner
 from edge.station.lane_view import epoch_words, link_view
 from edge.station.live import LiveHub
+from edge.station.pictures import PictureStore
 from edge.station.printing import PrintRunner, settle_after_crash
 from edge.station.ticket_desk import TicketDesk
 from edge.station.views import LinkView, QueueView, as_json
@@ -33,6 +34,8 @@ class Station:
         self.tickets = TicketDesk(desk)
         self.yard = Yard(desk)
         self.head_office = HeadOffice(desk)
+        self.pictures: PictureStore | None = None
+        """Where the cameras' pictures are kept."""
 
     @property
     def name(self) -> str:
@@ -48,6 +51,10 @@ class Station:
     def business_date(self) -> str:
         """The day that is being booked."""
         return self._desk.plant.business_date(self._desk.clock.now())
+
+    def picture(self, key: str) -> bytes | None:
+        """A stored picture, or a plate cut out of one, by its hash."""
+        return self.pictures.get(key) if self.pictures is not None else None
 
     def link(self) -> LinkView:
         """The link to head office as pages show it."""
@@ -75,6 +82,8 @@ class Station:
         for printer in self.printers:
             self._desk.after_commit(printer.wake)
         self._desk.after_commit(self._publish_queue)
+        if self.yard.eyes is not None:
+            self.yard.eyes.start()
         try:
             async with asyncio.TaskGroup() as group:
                 for each in (*owners, *self.printers):
@@ -125,4 +134,5 @@ class Station:
     async def _stop(self) -> None:
         runners: list[LaneRunner | GateRunner | PrintRunner] = [*self.lanes.values(), *self.gates.values()]
         runners += self.printers
-        await asyncio.gather(*(runner.stop() for runner in runners), return_exceptions=True)
+        eyes = [self.yard.eyes] if self.yard.eyes is not None else []
+        await asyncio.gather(*(each.stop() for each in (*runners, *eyes)), return_exceptions=True)

@@ -9,10 +9,11 @@ from edge.domain.ticket import SealKind, SealMark
 from edge.domain.visit import VisitEvent, VisitState, next_state
 from edge.station.desk import Desk
 from edge.station.epoch import bar
+from edge.station.plates import history
 from edge.station.printing import VOIDED, set_job_state
 from edge.station.scale_alarms import alarm_view
 from edge.station.ticket_view import SEAL_WORDS, paper_view, ticket_view
-from edge.station.views import Done, ScaleAlarmView, TicketView
+from edge.station.views import Done, PlateSaidView, ScaleAlarmView, TicketView
 from edge.station.weighing import seal_ticket
 from edge.store.books import Books
 from edge.store.slips import StoredSlip
@@ -43,6 +44,10 @@ class TicketDesk:
         """What the scale watch found about a truck, oldest first."""
         stored = await self._desk.database.read(lambda books: books.scale_alarms.of_visit(visit))
         return [alarm_view(self._desk.plant, each) for each in stored]
+
+    async def plates(self, visit: str) -> list[PlateSaidView]:
+        """What was seen of a truck's plate, and who compared it, oldest first."""
+        return await self._desk.database.read(lambda books: history(books, self._desk.plant, visit))
 
     async def reprint(self, ticket: str, by: str) -> Done | Refusal:
         """Queue a copy marked 补打 n: the same pass, so it opens the gate once."""

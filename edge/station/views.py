@@ -171,6 +171,63 @@ class ScaleAlarmView:
 
 
 @dataclass(frozen=True, slots=True)
+class NearView:
+    """An expected plate and how far it is behind what was read, in 1/1000 nat."""
+
+    plate: str
+    behind_milli: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookView:
+    """What a camera saw of a plate. `answer`: confirmed ask no_plate; `free` is the reading whoever was expected.
+    `picture` and `crop` are keys for GET /picture/<key>, '' for none.
+    """
+
+    answer: str
+    free: str
+    color: str
+    confidence_permille: int
+    nearest: tuple[NearView, ...]
+    picture: str
+    crop: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlateQuestionView:
+    """The camera is not sure whether this is the truck: the dispatcher compares, then what was pressed (`place`) goes
+    on by itself.
+    """
+
+    visit: str
+    place: Words
+    claimed: str
+    words: Words
+    look: LookView
+
+
+@dataclass(frozen=True, slots=True)
+class PlateSaidView:
+    """One line of a visit's plate history. `agreement`: agrees ask differs swapped not_seen; `by` is who compared."""
+
+    at: str
+    place: Words
+    said: Words
+    agreement: str
+    by: str
+    look: LookView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalView:
+    """What the entrance's camera sees: the truck of an open notice that it may be, the likeliest first."""
+
+    look: LookView | None
+    plates: tuple[str, ...]
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LaneView:
     """All a lane page shows. `actions` names: call tare start_loading load_complete unload recheck cancel empty_exit
     park topup.
@@ -197,6 +254,7 @@ class LaneView:
     scale_alarms: tuple[ScaleAlarmView, ...] = ()
     """The newest that nobody has acknowledged; `scale_alarm_count` are there in all."""
     scale_alarm_count: int = 0
+    plate_question: PlateQuestionView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +300,11 @@ class VerdictView:
     overridden_by: str
     barrier: str
     """'' opened failed."""
+    look: LookView | None = None
+    plate_asked: bool = False
+    """A person must say whether it is this truck: the page shows the plate and two buttons."""
+    plate_by: str = ""
+    """Who compared the plate and said that it is."""
 
 
 @dataclass(frozen=True, slots=True)

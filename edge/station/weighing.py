@@ -10,12 +10,15 @@ from datetime import datetime
 from edge.domain.account import post_hold, spendable_fen
 from edge.domain.decision import HOLDS, Cleared, LoadFacts, decide
 from edge.domain.exit_pass import ENDLESS, ExitPass
+from edge.domain.plate_check import Agreement, Place, PlateCheck
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.scale_monitor import Capture, ScaleRules
 from edge.domain.ticket import EmptySlip, OutboundTicket, SealKind, SealMark
 from edge.domain.visit import HeldLoad, Visit, VisitEvent, VisitState, next_state
 from edge.signing import new_pass_id
+from edge.station import plates
 from edge.station.epoch import bar
+from edge.station.eyes import Seen
 from edge.station.notices import end_visit, moved
 from edge.station.plant import Plant
 from edge.station.views import Done
@@ -33,9 +36,15 @@ class Press:
     indicator: str
     rules: ScaleRules
     capture: Capture
-    plate_seen: str | None
-    picture_sha256: str
+    seen: Seen
     by: str
+    compared: plates.Compared | None = None
+    """Who has compared this truck's plate since it stands there."""
+
+    @property
+    def same(self) -> bool | None:
+        """What that person said; None when nobody was asked."""
+        return self.compared.same if self.compared else None
 
 
 def weigh_tare(books: Books, plant: Plant, visit: Visit, press: Press) -> Done | Refusal:
@@ -43,11 +52,12 @@ def weigh_tare(books: Books, plant: Plant, visit: Visit, press: Press) -> Done |
     following = next_state(visit.state, VisitEvent.WEIGH_TARE)
     if isinstance(following, Refusal):
         return following
-    if press.plate_seen is not None and press.plate_seen != visit.plate:
-        return refuse(Reason.PLATE_DIFFERS, seen=press.plate_seen, plate=visit.plate)
+    plate = plates.check_visit(books, visit, press.seen).told(press.same)
+    if plate.refusal is not None:
+        return _doubted(books, Place.TARE, visit, press, plate, plate.refusal)
     now = books.clock.now()
     tare_kg = press.capture.gross_kg
-    books.ledger.append(_weighed(plant, books, visit, press, "tare"))
+    books.tell(_weighed(plant, books, visit, press, "tare"))
     books.visits.put(replace(visit, state=following, tare_kg=tare_kg, tare_at=now))
     books.captured(press.lane, visit.visit)
     return Done(Words(f"皮重 {format_kg(tare_kg)} kg", f"Tare {format_kg(tare_kg)} kg"))
@@ -68,13 +78,18 @@ def load_complete(books: Books, plant: Plant, visit: Visit, press: Press) -> Don
         return permitted
     if visit.tare_kg is None:
         raise AssertionError(f"{visit.visit} is {visit.state} without a tare")
-    outcome = decide(_facts(books, plant, visit, visit.tare_kg, press))
+    facts = _facts(books, plant, visit, visit.tare_kg, press)
+    outcome = decide(facts)
     if isinstance(outcome, Cleared):
         return _issue(books, plant, visit, press, outcome)
+    if outcome.reason is Reason.PLATE_UNSURE:
+        return _doubted(books, Place.LOAD, visit, press, facts.plate, outcome)
     if outcome.reason not in HOLDS:
         return outcome
     if visit.held is None or (visit.held.gross_kg, visit.held.refusal) != (press.capture.gross_kg, outcome):
         _hold(books, plant, visit, press, outcome)
+        if facts.plate.before:
+            _doubted(books, Place.LOAD, visit, press, facts.plate, outcome)
     return outcome
 
 
@@ -96,7 +111,7 @@ def leave_empty(books: Books, plant: Plant, visit: Visit, press: Press) -> Done 
     over_kg = press.capture.gross_kg - visit.tare_kg
     if over_kg > plant.empty_tolerance_kg:
         return refuse(Reason.NOT_EMPTY, over_kg=over_kg, allowed_kg=plant.empty_tolerance_kg)
-    books.ledger.append(_weighed(plant, books, visit, press, "empty"))
+    books.tell(_weighed(plant, books, visit, press, "empty"))
     _issue_slip(books, plant, visit, visit.tare_kg, press)
     end_visit(books, visit, VisitEvent.LEAVE_EMPTY, by=press.by, reason="空车出门")
     books.captured(press.lane, visit.visit)
@@ -123,8 +138,7 @@ def _facts(books: Books, plant: Plant, visit: Visit, tare_kg: int, press: Press)
         gross_kg=press.capture.gross_kg,
         minimum_net_kg=plant.minimum_net_kg,
         limits=notice.limits(tare_kg, rules.maximum_kg, rules.division_kg, spendable),
-        plate=visit.plate,
-        plate_seen=press.plate_seen,
+        plate=plates.check_visit(books, visit, press.seen).told(press.same),
         product=notice.product,
         stock_kg=books.stock_kg(notice.product),
         credit_due=notice.credit_due,
@@ -137,7 +151,7 @@ def _hold(books: Books, plant: Plant, visit: Visit, press: Press, why: Refusal) 
     now = books.clock.now()
     net_kg = max(0, press.capture.gross_kg - (visit.tare_kg or 0))
     counters = books.accounts.get(visit.notice.account)
-    books.ledger.append(_weighed(plant, books, visit, press, "gross"))
+    books.tell(_weighed(plant, books, visit, press, "gross"))
     books.ledger.append(
         Held(
             visit=visit.visit,
@@ -164,7 +178,7 @@ def _issue(books: Books, plant: Plant, visit: Visit, press: Press, cleared: Clea
     counters = books.accounts.get(ticket.account)
     books.accounts.put(ticket.account, post_hold(counters, visit.hold_fen, ticket.amount_fen))
     books.stock_moved(ticket.product, ticket.net_kg)
-    books.ledger.append(_weighed(plant, books, visit, press, "gross"))
+    books.tell(_weighed(plant, books, visit, press, "gross"))
     row = books.ledger.append(_ticketed(ticket))
     exit_pass = _exit_pass(
         books, plant, ticket.pass_id, ticket.plate, ticket.gross_at,
@@ -280,8 +294,15 @@ def already_ticketed(visit: Visit) -> Done:
     return Done(Words(f"已出单 {visit.ticket}", f"Already ticketed: {visit.ticket}"), visit.ticket)
 
 
+def _doubted(books: Books, place: Place, visit: Visit, press: Press, plate: PlateCheck, why: Refusal) -> Refusal:
+    """Not weighed because of the plate; what was seen is on record all the same."""
+    plates.doubt(books, plates.Standpoint(place, press.lane, visit.visit, visit.plate), press.seen, plate, press.by)
+    return why
+
+
 def _weighed(plant: Plant, books: Books, visit: Visit, press: Press, role: str) -> Weighed:
     capture = press.capture
+    asked = plates.check_visit(books, visit, press.seen).agreement is Agreement.ASK
     return Weighed.model_validate(
         {
             "weighment": f"{visit.visit}#{books.ledger.head().seq + 1}",
@@ -296,8 +317,10 @@ def _weighed(plant: Plant, books: Books, visit: Visit, press: Press, role: str) 
             "frames": tuple(frame.hex() for frame in capture.frames),
             "curve_kg": capture.curve_kg,
             "curve_step_ms": capture.curve_step_ms,
-            "plate_seen": press.plate_seen or "",
-            "picture_sha256": press.picture_sha256,
+            "plate_seen": press.seen.plate,
+            "picture_sha256": press.seen.picture,
             "software": plant.software,
+            "look": plates.look_record(press.seen),
+            "plate_by": press.compared.by if asked and press.compared and press.compared.same else "",
         }
     )

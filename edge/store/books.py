@@ -11,11 +11,13 @@ from typing import Literal
 from edge.domain.exit_pass import ExitPass
 from edge.store.clock import Clock
 from edge.store.ledger import Ledger, LedgerRow
+from edge.store.plates import PlateTable
 from edge.store.row_sums import Rows
 from edge.store.scale_alarms import ScaleAlarmTable
 from edge.store.slips import SlipTable, StoredSlip
 from edge.store.tickets import PrintJobs, StoredTicket, TicketTable
 from edge.store.visits import AccountTable, VisitTable
+from sync.record import Record
 
 Mode = Literal["live", "fenced", "closed"]
 
@@ -47,6 +49,7 @@ class Books:
         self.slips = SlipTable(connection)
         self.print_jobs = PrintJobs(connection)
         self.scale_alarms = ScaleAlarmTable(connection)
+        self.plates = PlateTable(connection)
 
     def paper(self, name: str) -> StoredTicket | StoredSlip | None:
         """What was printed under this name: a ticket's number, or the visit of an empty slip."""
@@ -55,6 +58,12 @@ class Books:
     def paper_of(self, exit_pass: ExitPass) -> StoredTicket | StoredSlip | None:
         """What a pass was printed on."""
         return self.slips.by_pass(exit_pass.pass_id) if exit_pass.empty else self.tickets.by_number(exit_pass.number)
+
+    def tell(self, record: Record) -> LedgerRow:
+        """Append a record that may tell of a visit's plate, so that it is found again by its visit."""
+        row = self.ledger.append(record)
+        self.plates.add(row.seq, record)
+        return row
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from edge.store.replay_alarms import AlarmReplay
 from edge.store.replay_commands import CommandReplay
 from edge.store.replay_epoch import EpochReplay
 from edge.store.replay_orders import check_order
+from edge.store.replay_plates import PlateReplay
 from edge.store.replay_tickets import TicketReplay
 from sync.allotment import PlantCounters, Shortage
 from sync.records import (
@@ -83,6 +84,7 @@ class Replay:
         self._epoch = EpochReplay(connection, findings)
         self._alarms = AlarmReplay(connection, findings)
         self._commands = CommandReplay(findings)
+        self.plates = PlateReplay(connection, findings)
         self.tickets = TicketReplay(connection, findings)
 
     def feed(self, seq: int, kind: str, body: str, row_hash: str) -> None:
@@ -96,6 +98,7 @@ class Replay:
             self._findings.say("records", f"ledger row {seq} ({kind}) cannot be read: {error.errors()[0]['msg']}")
             return
         self._epoch.seen(seq, kind)
+        self.plates.feed(seq, record)
         try:
             self._apply(seq, record, row_hash)
         except Shortage as error:
@@ -283,6 +286,7 @@ class Replay:
         self._findings.differ("stock", "kg received and sold", stock, ledger)
         self.tickets.finish()
         self._alarms.finish()
+        self.plates.finish()
         self._epoch.finish()
 
     def _compare_accounts(self) -> None:

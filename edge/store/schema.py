@@ -142,6 +142,15 @@ CREATE INDEX scale_alarms_visit ON scale_alarms (visit, seq) WHERE visit <> '';
 CREATE INDEX visits_tares ON visits (plate, queue_number, tare_kg) WHERE tare_kg IS NOT NULL;
 """
 
+_PLATE_ROWS = """
+CREATE TABLE plate_rows (
+    seq INTEGER PRIMARY KEY,
+    visit TEXT NOT NULL,
+    row_sum INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX plate_rows_visit ON plate_rows (visit, seq);
+"""
+
 _SUMMED = (
     "ledger", "meta", "accounts", "visits", "tickets", "passes_used", "print_jobs", "stock", "lanes", "empty_slips",
 )  # fmt: skip
@@ -179,6 +188,13 @@ def m004_scale_alarms(db: SqliteUtils) -> None:
     """Which ledger rows are alarms of the scale watch, and which row says that a person saw it. An index for a plate's
     last tares."""
     for statement in _statements(_SCALE_ALARMS):
+        db.execute(statement)
+
+
+@migrations()
+def m005_plate_rows(db: SqliteUtils) -> None:
+    """Which ledger rows tell what was seen of a visit's plate, so that the looks at one truck can be compared."""
+    for statement in _statements(_PLATE_ROWS):
         db.execute(statement)
 
 

@@ -57,6 +57,14 @@ class SlipTable:
         """The newest slips first."""
         return [_stored(row) for row in self._connection.execute(f"{_SELECT} ORDER BY s.at DESC LIMIT ?", (limit,))]
 
+    def unused_plates(self, limit: int) -> list[str]:
+        """Whose slips may still open the gate, the newest first."""
+        query = (
+            "SELECT plate FROM empty_slips s WHERE NOT EXISTS"
+            " (SELECT 1 FROM passes_used u WHERE u.pass_id = s.pass_id) ORDER BY s.at DESC LIMIT ?"
+        )
+        return [row["plate"] for row in self._connection.execute(query, (limit,))]
+
     def _one(self, column: str, value: str) -> StoredSlip | None:
         row = self._connection.execute(f"{_SELECT} WHERE {column} = ?", (value,)).fetchone()
         return _stored(row) if row else None

@@ -23,7 +23,7 @@ from sync.wal_check import TORN, lost_commits
 
 CHECKS = (
     "database", "log", "witness", "rows", "chain", "records", "numbers", "tickets", "amounts", "accounts", "visits",
-    "weighments", "slips", "voids", "exits", "prints", "seals", "stock", "alarms", "commands", "epoch",
+    "weighments", "slips", "voids", "exits", "prints", "seals", "stock", "alarms", "commands", "plates", "epoch",
     "outbox",
 )  # fmt: skip
 """The names of the checks, in the order of the report."""
@@ -57,6 +57,9 @@ class VerifyReport:
     tickets: int
     head_hash: str
     checks: tuple[Check, ...]
+    plate_looks: int = 0
+    plate_decisions: int = 0
+    """What people decided about a plate."""
 
     @property
     def ok(self) -> bool:
@@ -70,6 +73,8 @@ class VerifyReport:
             "ok": self.ok,
             "records": self.records,
             "tickets": self.tickets,
+            "plate_looks": self.plate_looks,
+            "plate_decisions": self.plate_decisions,
             "head_hash": self.head_hash,
             "checks": [{"name": check.name, "ok": check.ok, "problem": check.problem} for check in self.checks],
         }
@@ -133,7 +138,8 @@ def _replayed(connection: sqlite3.Connection, path: Path, findings: Findings) ->
         replay.feed(seq, row["kind"], row["body"], head_hash)
     replay.finish()
     _check_outbox(connection, findings, seq)
-    return VerifyReport(path, seq, replay.tickets.count, head_hash, _checks(findings))
+    plates = replay.plates
+    return VerifyReport(path, seq, replay.tickets.count, head_hash, _checks(findings), plates.looks, plates.decisions)
 
 
 def _has_ledger(connection: sqlite3.Connection) -> bool:

@@ -152,6 +152,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "hold_no_stock": ("库存不足，未放行", "Not enough stock"),
     "hold_below_minimum": ("低于最小量，未放行", "Below the minimum"),
     "hold_plate_differs": ("车牌不符，未放行", "The plate differs"),
+    "hold_swapped": ("换了车，未放行", "Not the truck that was tared"),
     "way_topup": ("补款", "Top up"),
     "way_topup_how": (
         "客户到财务补款；到账后自动解除。链路断开时扫充值码",

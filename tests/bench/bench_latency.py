@@ -26,6 +26,7 @@ from edge.main import lane_setup, make_plant
 from edge.settings import load_settings
 from edge.signing import PassKey
 from edge.station import moves, weighing
+from edge.station.eyes import NOT_SEEN
 from edge.station.notices import take_grant, take_notice
 from edge.station.printing import set_job_state
 from edge.station.yard import arrive
@@ -217,7 +218,7 @@ def _sell(stage: Stage, trucks: int) -> dict[str, str]:
         arrive(books, str, notice.plate, "D01")
         moves.call_to_lane(books, _LANE, notice.notice, "D01")
         for weigh, gross_kg in ((weighing.weigh_tare, 15_000), (weighing.load_complete, 45_000)):
-            press = weighing.Press(_LANE, LANES[_LANE], rules, Capture(gross_kg, (), ()), None, "", "D01")
+            press = weighing.Press(_LANE, LANES[_LANE], rules, Capture(gross_kg, (), ()), NOT_SEEN, "D01")
             weigh(books, plant, moves.fresh(books, notice.notice), press)
             if gross_kg == 15_000:
                 moves.step(books, _LANE, notice.notice, VisitEvent.START_LOADING, "D01")

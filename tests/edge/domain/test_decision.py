@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from edge.domain.account import lower_hold, place_hold, post_hold, raise_hold, spendable_fen
 from edge.domain.decision import HOLDS, Cleared, LoadFacts, decide
 from edge.domain.load_limit import HARD_LIMITS, LimitedBy, LimitFacts, load_limit
+from edge.domain.plate_check import check_plate
 from edge.domain.quantities import affordable_kg, excess_kg, floor_to_division
 from edge.domain.refusal import Reason, Refusal
 from sync.allotment import PlantCounters, Shortage
 from sync.units import amount_fen
+from tests.edge.looks import look
 
 PRICE = st.integers(1, 10_000_000)
 MONEY = st.integers(0, 10**11)
@@ -35,8 +37,7 @@ FACTS = LoadFacts(
     gross_kg=30_000,
     minimum_net_kg=500,
     limits=LIMITS,
-    plate="浙A12345",
-    plate_seen="浙A12345",
+    plate=check_plate("浙A12345", look("浙A12345", "浙A12345")),
     product="焦炭",
     stock_kg=50_000,
     credit_due="",
@@ -101,7 +102,7 @@ def test_a_cleared_load_obeys_every_limit(
 
 LIMIT_CHANGES = {"notice_limit_kg", "spendable_fen", "on_credit", "vehicle_max_kg", "scale_max_kg"}
 WRONG: tuple[tuple[Reason, dict[str, Any]], ...] = (
-    (Reason.PLATE_DIFFERS, {"plate_seen": "浙C99999"}),
+    (Reason.PLATE_DIFFERS, {"plate": check_plate("浙A12345", look("浙C99999", "浙A12345"))}),
     (Reason.OVERLOAD, {"vehicle_max_kg": 29_980}),
     (Reason.BELOW_MINIMUM, {"minimum_net_kg": 15_520}),
     (Reason.OVER_NOTICE, {"notice_limit_kg": 15_000}),
@@ -121,7 +122,7 @@ def changed(*changes: dict[str, Any]) -> LoadFacts:
 
 def test_the_good_load_is_cleared() -> None:
     assert decide(FACTS) == Cleared(15_500, 3_100_000)
-    assert decide(replace(FACTS, plate_seen=None, stock_kg=None)) == Cleared(15_500, 3_100_000)
+    assert decide(replace(FACTS, plate=check_plate("浙A12345", None), stock_kg=None)) == Cleared(15_500, 3_100_000)
 
 
 @pytest.mark.parametrize(("reason", "change"), WRONG)
@@ -138,6 +139,18 @@ def test_an_earlier_no_wins_over_every_later_one(first: int, later: int) -> None
         return
     outcome = decide(changed(WRONG[later][1], WRONG[first][1]))
     assert isinstance(outcome, Refusal) and outcome.reason is WRONG[first][0]
+
+
+def test_an_unsure_plate_is_asked_about_before_anything_else_and_holds_nothing() -> None:
+    """The truck stays where it is until a person compared; then the rest of the decision follows."""
+    asked = check_plate("浙A12345", look("浙A12346", "浙A12345"))
+    for _, change in (WRONG[1], WRONG[-1]):
+        outcome = decide(replace(changed(change), plate=asked))
+        assert isinstance(outcome, Refusal) and outcome.reason is Reason.PLATE_UNSURE
+        assert outcome.reason not in HOLDS
+    assert isinstance(decide(replace(FACTS, plate=asked.told(True))), Cleared)
+    other = decide(replace(FACTS, plate=asked.told(False)))
+    assert isinstance(other, Refusal) and other.reason is Reason.PLATE_DIFFERS
 
 
 def test_over_by_one_division_is_over() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,14 +20,16 @@ from drivers.gate.modbus_loops import SimulatedLoops, SimulatedLoopsConfig
 from drivers.gate.simulated import SimulatedGate, SimulatedGateConfig
 from drivers.ports import DriverError
 from drivers.printer.document import Document, Text
-from drivers.readings import Picture, PlateReading
+from drivers.readings import Picture, PlateColor, PlateReading
 from drivers.scale.simulated import SimulatedScale, SimulatedScaleConfig
 from edge.domain.refusal import Reason, Refusal, Words
 from edge.domain.scale_monitor import ScaleRules, ScaleState
 from edge.domain.scale_watch import WatchRules
 from edge.domain.visit import Visit
 from edge.signing import OfficeKey, PassKey
+from edge.station.crops import CropStore
 from edge.station.desk import Desk
+from edge.station.eyes import Eyes
 from edge.station.gate_runner import GateRunner, GateSetup
 from edge.station.head_office import apply_documents
 from edge.station.lane_runner import LaneRunner
@@ -43,7 +46,9 @@ from edge.store.clock import Clock
 from edge.store.database import Database
 from sync.documents import Notice
 from sync.messages import WireDocument
+from sync.record import Record
 
+Told = TypeVar("Told", bound=Record)
 PRICE = 200_000
 """Fen per tonne: 2000 yuan, so that 1 kg costs 200 fen."""
 DIVISION_KG = 20
@@ -97,18 +102,26 @@ def notice(name: str = "N1", **changed: object) -> Notice:
 
 
 class SeenCamera:
-    """A camera whose picture is set by the test; `seen` None reads no plate, `error` fails."""
+    """A camera whose picture is set by the test; `seen` None reads no plate, `error` fails, `unsure` asks a person.
+    `expected` is whom it was asked for last. No two pictures are the same.
+    """
 
     def __init__(self, seen: str | None = PLATE) -> None:
         self.seen = seen
+        self.unsure = False
         self.error: DriverError | None = None
+        self.expected: tuple[str, ...] = ()
+        self.pictures = 0
 
     def capture(self, expected: Sequence[str] = ()) -> Picture:
         if self.error is not None:
             raise self.error
-        plate = PlateReading(self.seen, None, 970) if self.seen is not None else None
-        taken_ms = time.monotonic_ns() // 1_000_000
-        return Picture(b"\xff\xd8jpeg\xff\xd9", taken_ms, plate, match_by_equality(plate, expected))
+        self.expected = tuple(expected)
+        self.pictures += 1
+        plate = PlateReading(self.seen, PlateColor.YELLOW, 970) if self.seen is not None else None
+        jpeg = b"\xff\xd8jpeg %d\xff\xd9" % self.pictures
+        match = match_by_equality(plate, expected, unsure=self.unsure)
+        return Picture(jpeg, time.monotonic_ns() // 1_000_000, plate, match, b"crop of " + jpeg if plate else b"")
 
     def close(self) -> None:
         """It holds nothing."""
@@ -154,7 +167,13 @@ class Lane:
     """One lane with the devices that the test moves."""
 
     def __init__(
-        self, name: str, desk: Desk, station: Station, pictures: PictureStore, watch: WatchRules | None = None
+        self,
+        name: str,
+        desk: Desk,
+        station: Station,
+        pictures: PictureStore,
+        watch: WatchRules | None = None,
+        crops: CropStore | None = None,
     ) -> None:
         self.deck = PullableScale(f"scale {name}", SimulatedScaleConfig(type="simulated", rate_hz=200))
         self.camera = SeenCamera()
@@ -162,7 +181,7 @@ class Lane:
         self.loops = SimulatedLoops(SimulatedLoopsConfig(type="simulated"))
         setup = LaneSetup(name, Words(f"{name} 号磅", f"lane {name}"), "toledo", RULES, None, watch)
         loops = self.loops if watch is not None else None
-        self.runner = LaneRunner(setup, self.deck, self.camera, desk, pictures, station.link, loops)
+        self.runner = LaneRunner(setup, self.deck, self.camera, desk, pictures, station.link, loops, crops)
         station.lanes[name] = self.runner
         station.printers.append(PrintRunner(PrinterSetup(f"printer {name}", (name,)), self.printer, desk))
 
@@ -188,18 +207,26 @@ class PlantRig:
     """The running plant."""
 
     def __init__(
-        self, folder: Path, plant: Plant, clock: Clock, lanes: tuple[str, ...], watch: WatchRules | None = None
+        self,
+        folder: Path,
+        plant: Plant,
+        clock: Clock,
+        lanes: tuple[str, ...],
+        watch: WatchRules | None = None,
+        crops: CropStore | None = None,
     ) -> None:
         self.path = folder / "plant.db"
         self.database = Database(self.path, clock)
         self.desk = Desk(plant, self.database, LiveHub())
         self.station = Station(self.desk)
-        pictures = PictureStore(folder / "pictures")
-        self.lanes = {name: Lane(name, self.desk, self.station, pictures, watch) for name in lanes}
+        self.pictures = pictures = PictureStore(folder / "pictures")
+        self.station.pictures = pictures
+        self.entrance = SeenCamera()
+        self.lanes = {name: Lane(name, self.desk, self.station, pictures, watch, crops) for name in lanes}
         self.barrier = SimulatedGate("barrier", SimulatedGateConfig(type="simulated", rise_ms=0, pass_ms=0))
         self.gate_camera = SeenCamera()
         setup = GateSetup("south", Words("南门", "south gate"))
-        self.gate = GateRunner(setup, self.barrier, self.gate_camera, self.desk, pictures, self.station.link)
+        self.gate = GateRunner(setup, self.barrier, self.gate_camera, self.desk, pictures, self.station.link, crops)
         self.station.gates["south"] = self.gate
         self._documents = 0
 
@@ -259,6 +286,11 @@ class PlantRig:
         assert stored is not None
         return stored.pass_code
 
+    async def told(self, kind: type[Told]) -> list[Told]:
+        """All ledger records of one kind, oldest first."""
+        rows = await self.database.read(lambda books: books.ledger.bodies(kind.KIND, 100))
+        return [kind.model_validate_json(body) for _, body in reversed(rows)]
+
     async def kinds(self) -> list[str]:
         """The kinds of all ledger records."""
         rows = await self.database.read(lambda books: books.ledger.rows_after(0, 10_000))
@@ -273,11 +305,15 @@ async def running(
     clock: Clock | None = None,
     lanes: tuple[str, ...] = ("1",),
     watch: WatchRules | None = None,
+    entrance: bool = False,
+    crops: CropStore | None = None,
 ) -> AsyncIterator[PlantRig]:
     """The plant from start to clean stop; leave it with an exception to stop without ceremony. No scale is watched
     unless there are rules: here trucks come from nowhere.
     """
-    rig = PlantRig(folder, plant or make_plant(), clock or Clock(), lanes, watch)
+    rig = PlantRig(folder, plant or make_plant(), clock or Clock(), lanes, watch, crops)
+    if entrance:
+        rig.station.yard.eyes = Eyes("camera entrance", rig.entrance, rig.desk, rig.pictures)
     started = asyncio.Event()
     task = asyncio.create_task(rig.station.run(started.set))
     try:

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ from edge.domain.scale_watch import WatchKind
 from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
 from edge.station.epoch import finish_closing
-from edge.station.eyes import NOT_SEEN
+from edge.station.eyes import NOT_SEEN, Seen
 from edge.station.notices import end_visit, take_grant
 from edge.station.passage import Scan
+from edge.station.plates import Compared
 from edge.station.printing import set_job_state, settle_after_crash
 from edge.station.scale_alarms import see
-from edge.station.yard import arrive
+from edge.station.yard import Sighting, arrive
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
+from edge.store.tickets import StoredTicket
 from edge.store.verify import verify
 from sync.records import RECORDS
+from tests.edge.looks import seen
 from tests.edge.station.rig import TARE_KG, make_plant, notice
 from tests.edge.store.books import alarm, document, press
 
@@ -53,6 +57,13 @@ class Day:
     def ticket(self, books: Books) -> str:
         tickets = books.tickets.recent(6)
         return self.dice.choice(tickets).ticket.ticket if tickets else "none"
+
+    def look_at(self, plate: str) -> tuple[Seen, Compared | None]:
+        """What the camera sees of this truck, and what a person has said of it."""
+        same = self.dice.choice([None, None, True, False])
+        compared = None if same is None else Compared(same, "调度")
+        reads = self.dice.choice([plate] * 4 + [f"{plate[:-1]}X", "苏E6H369", None])
+        return self.dice.choice([NOT_SEEN, seen(reads, plate)]), compared if self.dice.random() < 0.3 else None
 
     def do_grant(self, books: Books) -> None:
         account = self.dice.choice(["A", "B"])
@@ -99,7 +110,9 @@ class Day:
         return see(books, "1", self.dice.choice(standing).seq, "调度", "看过") if standing else None
 
     def do_arrive(self, books: Books) -> object:
-        return arrive(books, PLANT.local, f"浙A{self.dice.randrange(PLATES):05}", "调度")
+        plate = f"浙A{self.dice.randrange(PLATES):05}"
+        sighting = Sighting(seen("浙A00001", plate), 0, self.dice.random() < 0.5)
+        return arrive(books, PLANT.local, plate, "调度", self.dice.choice([None, sighting]))
 
     def do_move(self, books: Books) -> object:
         visit = self.visit(books)
@@ -124,12 +137,13 @@ class Day:
 
     def do_tare(self, books: Books) -> object:
         visit = self.visit(books)
-        return visit and weighing.weigh_tare(books, PLANT, visit, press(TARE_KG + 20 * self.dice.randrange(20)))
+        weight_kg = TARE_KG + 20 * self.dice.randrange(20)
+        return visit and weighing.weigh_tare(books, PLANT, visit, press(weight_kg, *self.look_at(visit.plate)))
 
     def do_load_complete(self, books: Books) -> object:
         visit = self.visit(books)
         weight_kg = TARE_KG + 20 * self.dice.randrange(1_400)
-        return visit and weighing.load_complete(books, PLANT, visit, press(weight_kg))
+        return visit and weighing.load_complete(books, PLANT, visit, press(weight_kg, *self.look_at(visit.plate)))
 
     do_recheck = do_press_again = do_load_complete
 
@@ -165,6 +179,10 @@ class Day:
             [(), (unread,), (unread,), (Reason.PASS_USED, unread), (Reason.BARRIER_FAILED, unread)]
         )
         scan = Scan("south", PLANT.pass_key.read(stored.pass_code), NOT_SEEN, "门卫", "王", "对", overruled)
+        if not overruled:
+            plate = stored.ticket.plate if isinstance(stored, StoredTicket) else stored.slip.plate
+            saw, compared = self.look_at(plate)
+            scan = replace(scan, seen=saw, compared=compared, told_now=compared is not None)
         return passage.pass_gate(books, PLANT, scan).decision.why
 
 

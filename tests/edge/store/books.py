@@ -8,11 +8,12 @@ from edge.domain.scale_monitor import Capture
 from edge.domain.scale_watch import Finding, WatchKind
 from edge.domain.visit import VisitEvent
 from edge.station import moves, passage, ticket_desk, weighing
-from edge.station.eyes import NOT_SEEN
+from edge.station.eyes import NOT_SEEN, Seen
 from edge.station.head_office import apply_documents
 from edge.station.notices import take_grant
 from edge.station.passage import Scan
 from edge.station.plant import Plant
+from edge.station.plates import Compared
 from edge.station.printing import set_job_state
 from edge.station.scale_alarms import Found, see, tell
 from edge.station.views import Done
@@ -28,10 +29,10 @@ from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
 ACCOUNT = "C1/coke"
 
 
-def press(weight_kg: int) -> weighing.Press:
-    """A button pressed with this stable weight on the deck."""
+def press(weight_kg: int, seen: Seen = NOT_SEEN, compared: Compared | None = None) -> weighing.Press:
+    """A button pressed with this stable weight on the deck, and what the camera saw then."""
     capture = Capture(weight_kg, (b"frame",) * 3, (0, weight_kg))
-    return weighing.Press("1", "toledo", RULES, capture, None, "", "调度")
+    return weighing.Press("1", "toledo", RULES, capture, seen, "调度", compared)
 
 
 def document(books: Books, kind: str, body: dict[str, object]) -> None:
