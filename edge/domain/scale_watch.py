@@ -105,11 +105,14 @@ class ScaleWatch:
             causes.append(self._deck.steps.captured(role, gross_kg, self._rests.rest or self._rests.before, now_ms))
         return self._findings([cause for cause in causes if cause is not None])
 
-    def zeroed(self, now_ms: int) -> None:
-        """An operator's zero command was carried out."""
-        self._zero.zeroed()
+    def zeroed(self) -> Sequence[Finding]:
+        """An operator's zero command was carried out: the deck rests at another weight now, and nothing moved it."""
+        changed = self._zero.zeroed(self._rests.rest)
+        found = self._findings([changed] if changed is not None else [])
+        self._rests.forget()
         self._loops.zeroed()
         self._told.discard(WatchKind.ZERO_DRIFT)
+        return found
 
     @property
     def signature(self) -> Signature | None:
@@ -123,7 +126,7 @@ class ScaleWatch:
         deck = self._deck
         if deck is None and kg >= self._scale.truck_kg:
             deck = self._come()
-            yield self._zero.truck_came(self._empty_kg())
+            yield self._zero.truck_came()
         if deck is not None and work is not deck.work:
             rest = self._rests.rest or self._rests.before
             # Whoever presses tare and start at once has the empty deck for the latest rest.
@@ -135,6 +138,10 @@ class ScaleWatch:
             yield from self._rested(rest, work)
         if self._rests.rest is not None:
             yield self._loops.look(self._rests.rest)
+            if self._deck is None:
+                yield self._zero.look(self._rests.rest)
+        if self._deck is not None:
+            self._deck.steps.weight(now_ms, kg)
         second = self._seconds.feed(now_ms, kg)
         if second is not None and self._deck is not None and self._rests.rest is not None:
             yield self._deck.falls.second(second, work)
@@ -144,18 +151,13 @@ class ScaleWatch:
         self._told &= {WatchKind.ZERO_DRIFT}
         return self._deck
 
-    def _empty_kg(self) -> int | None:
-        """What the empty deck read last, before the weight that came now."""
-        rest = self._rests.rest or self._rests.before
-        return rest.last_kg if rest is not None and rest.last_kg < self._scale.truck_kg else None
-
     def _rested(self, rest: Rest, work: Work) -> Iterator[Cause | None]:
         deck, before = self._deck, self._rests.before
         if deck is None:
             return
         if rest.first_kg < self._scale.truck_kg:
             self._deck = None
-            yield self._zero.truck_left(rest)
+            self._zero.truck_left()
         elif before is not None and before.last_kg >= self._scale.truck_kg:
             yield deck.steps.rested(before, rest, work)
 

@@ -90,6 +90,11 @@ class RestFinder:
         self._window.clear()
         self._sum_kg = 0
 
+    def forget(self) -> None:
+        """The scale was zeroed: a rest from before it says nothing about one after it."""
+        self.cut()
+        self.before = None
+
     def _follow(self, rest: Rest, at_ms: int, kg: int) -> None:
         if abs(kg - rest.last_kg) <= self._band_kg:
             self._away.clear()

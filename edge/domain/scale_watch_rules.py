@@ -110,6 +110,11 @@ class WatchRules:
     truck needs 1 s to move a wheel over the deck's edge, and as long again to stop and swing out."""
     axle_kg: int = 1000
     """No axle of a truck is lighter; a smaller step of a standing truck is not one more axle."""
+    rolling_ms: int = 3000
+    rolling_permille: int = 2
+    rolling_d: int = 2
+    """Up and down by so much within this time after a rise: the truck rolls on, and the rise was the rest of an axle
+    that had stopped on the deck's edge. A standing truck's weight may move once, when somebody climbs out."""
     stood_ms: int = 1500
     """So long it stood before a step that is told at once; shorter may be a swing's turning point."""
     press_ms: int = 5000
@@ -123,7 +128,7 @@ class WatchRules:
     fall_ms: int = 180_000
     """A steady fall of a standing truck within this time. A 2 inch drain valve lets out 3 to 8 kg/s; wet sand drips
     below 0.2 kg/s, 36 kg in this time; a driver and two others are 240 kg, and not steady."""
-    slide_kg: int = 600
+    slide_kg: int = 700
     slide_most_points: int = 40
     slide_slow_points: int = 10
     slide_slow_permille: int = 45
@@ -136,14 +141,17 @@ class WatchRules:
     than a hundredth from point to point (an axle is a tenth within a second); or quickly, where a truck that rolls off
     gets heavier. An honest deck gives the same weight wherever a load stands (R 76-1, 3.6.2)."""
     peak_kg: int = 500
-    peak_permille: int = 15
-    """A gross booked so far below the highest second since this truck came: rolling noise of 1 % is 0.4 % over 1 s."""
+    peak_permille: int = 20
+    """A gross booked so far below the highest second since this truck came: rolling and braking move a second's mean by
+    0.4 %, rarely by 1.7 %."""
     zero_fall_kg: int = 60
     zero_fall_d: int = 3
     """The deck reads so much less after a truck than before it: mud adds, nothing honest takes away."""
     zero_rise_kg: int = 300
     zero_rise_d: int = 6
     """So much more: spilled goods, ice, something left on the deck."""
+    wheel_ms: int = 20_000
+    """So long a truck that leaves may stop with its last wheel on the deck's edge."""
     drift_kg: int = 200
     drift_d: int = 8
     """The sum of all changes of zero under trucks since the operator's zero. Zero tracking hides drift while the deck

@@ -9,6 +9,7 @@ from edge.domain.scale_watch_rules import WATCH_CURVE_STEP_MS, Cause, Role, Watc
 _LEAST_SECONDS = 8
 _SLOWEST_KG_PER_S = 1
 _GAP_LEAST_KG = 40
+_LEVEL_POINTS = 10
 
 
 class FallJudge:
@@ -39,7 +40,7 @@ class FallJudge:
         while run[0].at_ms < second.at_ms - self._rules.fall_ms:
             run.popleft()
         fall_kg = run[0].mean_kg - second.mean_kg
-        if fall_kg >= self._fall_kg and len(run) >= _LEAST_SECONDS and self._largest_kg() * 10 <= fall_kg * 6:
+        if fall_kg >= self._fall_kg and self._steady(fall_kg):
             return self._cause(fall_kg, (second.at_ms - run[0].at_ms) // 1000)
         return None
 
@@ -47,15 +48,17 @@ class FallJudge:
         """The run ended with a bucket: was it falling all the time?"""
         run = self._run
         fall_kg, took_s = run[0].mean_kg - run[-1].mean_kg, (run[-1].at_ms - run[0].at_ms) // 1000
-        steady = self._largest_kg() * 3 <= fall_kg and len(run) >= _LEAST_SECONDS
-        if not steady or fall_kg < max(_GAP_LEAST_KG, _SLOWEST_KG_PER_S * took_s):
+        if not self._steady(fall_kg) or fall_kg < max(_GAP_LEAST_KG, _SLOWEST_KG_PER_S * took_s):
             return None
         self._gaps_kg += fall_kg
         return self._cause(self._gaps_kg, took_s) if self._gaps_kg >= self._fall_kg else None
 
-    def _largest_kg(self) -> int:
+    def _steady(self, fall_kg: int) -> bool:
+        """Not a bucket that presses and lets go, and not persons who climb down: no third of it from one quiet second
+        to the next."""
         run = list(self._run)
-        return max((a.mean_kg - b.mean_kg for a, b in zip(run, run[1:], strict=False)), default=0)
+        largest_kg = max((a.mean_kg - b.mean_kg for a, b in zip(run, run[1:], strict=False)), default=0)
+        return len(run) >= _LEAST_SECONDS and largest_kg * 3 <= fall_kg
 
     def _cause(self, fall_kg: int, took_s: int) -> Cause:
         return Cause(WatchKind.SLOPE, "falling", (("fall_kg", fall_kg), ("took_s", took_s)))
@@ -64,30 +67,33 @@ class FallJudge:
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """One way of sliding: up or down, how much of the weight at least in all, and at most
-    from point to point, over how many points."""
+    from point to point, over how many points; no `piece` of so many points holds more than its permille."""
 
     case: str
     sign: int
     least_permille: int
     most_permille: int
     points: int
+    piece: int
+    piece_permille: int
 
 
 class SlideJudge:
     """A deck that is held up gives another weight for another place: between two axles the weight of a rolling truck is
     level on an honest deck, and rolling off it never grows. Looks at the curve's points, smoothed over 1 s (0.6 s).
 
-    Axles come and go faster than the slow slides; the quick one counts only upwards and only for a truck that leaves.
+    Axles come and go faster than the slow slides; the quick one counts only upwards and only for a truck that leaves. A
+    truck that stops with a wheel on the deck's edge leaves the rest of that axle for later: a small rise, done within a
+    second, with the level of a standing truck before it.
     """
 
     def __init__(self, rules: WatchRules, division_kg: int) -> None:
         self._rules = rules
-        slow = rules.slide_slow_permille, rules.slide_slow_step_permille, rules.slide_slow_points
-        quick = rules.slide_quick_permille, rules.slide_quick_step_permille, rules.slide_quick_points
+        slow = rules.slide_slow_permille, rules.slide_slow_step_permille, rules.slide_slow_points, 5, 750
+        quick = rules.slide_quick_permille, rules.slide_quick_step_permille, rules.slide_quick_points, 1, 500
         self._sinking = _Run(rules, division_kg, _Shape("sinking", -1, *slow))
         self._growing = _Run(rules, division_kg, _Shape("growing", 1, *slow))
         self._leaving = _Run(rules, division_kg, _Shape("leaving", 1, *quick))
-        self._rules = rules
         self._points: deque[int] = deque(maxlen=5)
         self._since_peak = 0
         self._peak_kg: int | None = 0
@@ -139,9 +145,23 @@ class _Run:
                 return None
             self._from_kg = last_kg
         self._steps.append(step_kg)
+        if self._level():
+            self._steps.clear()
+            return None
         slide_kg = abs(kg - self._from_kg)
         least_kg = max(self._rules.slide_kg, kg * self._shape.least_permille // 1000)
-        if len(self._steps) < self._shape.points or slide_kg < least_kg or max(self._steps) * 2 > slide_kg:
+        if len(self._steps) < self._shape.points or slide_kg < least_kg or self._at_once(slide_kg):
             return None
         took_ms = len(self._steps) * WATCH_CURVE_STEP_MS
         return Cause(WatchKind.PROPPED, self._shape.case, (("slide_kg", slide_kg), ("took_ms", took_ms)))
+
+    def _level(self) -> bool:
+        """Nothing has moved for 2 s: what comes then is something else."""
+        newest = self._steps[-_LEVEL_POINTS:]
+        return len(newest) == _LEVEL_POINTS and abs(sum(newest)) <= self._division_kg
+
+    def _at_once(self, slide_kg: int) -> bool:
+        """Most of it within one piece."""
+        steps, piece = self._steps, self._shape.piece
+        most_kg = max(sum(steps[first : first + piece]) for first in range(max(1, len(steps) - piece + 1)))
+        return most_kg * 1000 > slide_kg * self._shape.piece_permille

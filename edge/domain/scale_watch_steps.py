@@ -25,6 +25,24 @@ class _Drop:
     quick: bool
 
 
+@dataclass(slots=True)
+class _Rise:
+    """A rise before the tare, and how the weight moved after it: the most up, the most down."""
+
+    cause: Cause
+    until_ms: int
+    low_kg: int
+    high_kg: int
+    up_kg: int = 0
+    down_kg: int = 0
+
+    def weight(self, now_ms: int, kg: int) -> None:
+        if now_ms > self.until_ms:
+            return
+        self.low_kg, self.high_kg = min(self.low_kg, kg), max(self.high_kg, kg)
+        self.up_kg, self.down_kg = max(self.up_kg, kg - self.low_kg), max(self.down_kg, self.high_kg - kg)
+
+
 class StepJudge:
     """One truck on the deck, from its first axle to the empty deck."""
 
@@ -35,9 +53,15 @@ class StepJudge:
         self._rests: deque[Rest] = deque(maxlen=_REMEMBERED_RESTS)
         self._drops: list[_Drop] = []
         self._tare_kg: int | None = None
-        self._rise: Cause | None = None
+        self._division_kg = division_kg
+        self._rise: _Rise | None = None
         self._captured = False
         self._rolled_off = False
+
+    def weight(self, now_ms: int, kg: int) -> None:
+        """Each weight."""
+        if self._rise is not None:
+            self._rise.weight(now_ms, kg)
 
     def rested(self, before: Rest, rest: Rest, work: Work) -> Cause | None:
         """A rest began; `before` is the one it follows on the same truck."""
@@ -59,7 +83,7 @@ class StepJudge:
             drops.append(_Drop(before.last_kg, gross_kg, now_ms - before.end_ms, quick=False))
         if role is Role.TARE:
             self._tare_kg = gross_kg
-            return self._rise or self._crept(before, role)
+            return self._risen(gross_kg) or self._crept(before, role)
         self._tare_kg = None
         for rest in self._rests:  # a jack lifts in strokes, each too small to be a step
             if now_ms - rest.end_ms < _PRESSED_MS and self._stood(rest, self._rules.press_ms):
@@ -101,8 +125,17 @@ class StepJudge:
         if self._captured:
             return _cause("rose", before.last_kg, rest.first_kg, took_ms)
         if not axle:
-            self._rise = _cause("rose", before.last_kg, rest.first_kg, took_ms)
+            cause = _cause("rose", before.last_kg, rest.first_kg, took_ms)
+            self._rise = _Rise(cause, rest.end_ms + self._rules.rolling_ms, rest.last_kg, rest.last_kg)
         return None
+
+    def _risen(self, tare_kg: int) -> Cause | None:
+        """The rise before this tare, unless the truck was still rolling: then it was the rest of an axle."""
+        rise = self._rise
+        if rise is None:
+            return None
+        rolling_kg = at_least(tare_kg * self._rules.rolling_permille // 1000, self._rules.rolling_d, self._division_kg)
+        return None if min(rise.up_kg, rise.down_kg) >= rolling_kg else rise.cause
 
     def _fell(self, before: Rest, rest: Rest, change_kg: int, took_ms: int, work: Work) -> Cause | None:
         axle = change_kg >= self._rules.axle_kg

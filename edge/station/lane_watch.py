@@ -105,7 +105,7 @@ class LaneWatch:
     def zeroed(self) -> None:
         """An operator's zero command was carried out."""
         if self._watch is not None:
-            self._watch.zeroed(self._desk.clock.monotonic_ms())
+            self._take(self._watch.zeroed())
 
     def booked(self, booked: Booked) -> None:
         """A press has booked a weighing: judge it."""

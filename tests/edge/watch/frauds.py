@@ -5,22 +5,20 @@ that has been here before has at least three tares; `unknown_plate` takes them a
 """
 
 import dataclasses
+import math
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.domain.scale_watch import Finding, WatchRules
+from edge.domain.scale_watch import Finding, Role, WatchRules
 from tests.edge.watch.honest import make_lane
 from tests.edge.watch.indicator import Indicator, make_indicator
 from tests.edge.watch.lane import Lane
 from tests.edge.watch.physics import DT_S, Prop
 from tests.edge.watch.trucks import Truck, make_truck
-from tests.edge.watch.visits import Film, Plan, write_visit
-
-LATE_MS = 1_400
-"""The quickest thief is gone 1.5 s after the button."""
+from tests.edge.watch.visits import Film, Plan, perform, write_visit
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,6 @@ class Tried:
 
     findings: tuple[Finding, ...]
     stolen_kg: float
-    in_time: bool = True
-    """Its weighings came when the film had foreseen them."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +34,15 @@ class Cheat:
     """Somebody on a lane, with a plan; `size_kg` fixes how much is stolen, else the fraud draws it."""
 
     lane: Lane
-    rng: random.Random
+    waits_s: Mapping[Role, float] = field(default_factory=dict)
+    """A thief, too, waits until the weight is booked."""
     size_kg: float | None = None
     unknown_plate: bool = False
+
+    @property
+    def rng(self) -> random.Random:
+        """His dice are the lane's."""
+        return self.lane.rng
 
     def size(self, least_kg: float, most_kg: float) -> float:
         """How much this time."""
@@ -52,6 +54,10 @@ class Cheat:
         truck = make_truck(self.rng, self.lane.indicator.division_kg, at_least=3, heavier_kg=heavier_kg)
         return dataclasses.replace(truck, history_kg=()) if self.unknown_plate else truck
 
+    def visit(self, truck: Truck, plan: Plan | None = None) -> Film:
+        """The visit he cheats in."""
+        return write_visit(self.rng, truck, plan, self.waits_s)
+
 
 Fraud = Callable[[Cheat], tuple[Film, float]]
 
@@ -59,7 +65,7 @@ Fraud = Callable[[Cheat], tuple[Film, float]]
 def radio_tare_standing(cheat: Cheat) -> tuple[Film, float]:
     """Switched in while the truck stands for its tare; off again under a falling bucket, or while it rolls away."""
     size_kg, rng = cheat.size(500, 2500), cheat.rng
-    film = write_visit(rng, cheat.truck())
+    film = cheat.visit(cheat.truck())
     film.scene.switch(size_kg, rng.uniform(film.at_s["first"] + 2.5, film.at_s["tare"] - 0.7))
     film.scene.switch(-size_kg, _hidden_s(film))
     return film, size_kg
@@ -68,7 +74,7 @@ def radio_tare_standing(cheat: Cheat) -> tuple[Film, float]:
 def radio_gross_standing(cheat: Cheat) -> tuple[Film, float]:
     """Switched in while the loaded truck stands; off while it rolls away."""
     size_kg, rng = cheat.size(500, 3000), cheat.rng
-    film = write_visit(rng, cheat.truck())
+    film = cheat.visit(cheat.truck())
     since_s = film.at_s.get("second", film.at_s.get("loaded", 0.0))
     film.scene.switch(-size_kg, rng.uniform(since_s + 2.5, film.at_s["gross"] - 0.7))
     film.scene.switch(size_kg, film.at_s["left"] + rng.uniform(2.0, 3.5))
@@ -78,7 +84,7 @@ def radio_gross_standing(cheat: Cheat) -> tuple[Film, float]:
 def radio_tare_rolling(cheat: Cheat) -> tuple[Film, float]:
     """Slipped in while the truck still rolls on for its tare: nothing in the curve tells it from an axle."""
     size_kg, rng = cheat.size(1200, 2500), cheat.rng
-    film = write_visit(rng, cheat.truck())
+    film = cheat.visit(cheat.truck())
     last_s = [at_s for at_s in film.scene.axles_s if at_s < film.at_s["first"]][-3:]
     film.scene.switch(size_kg, rng.choice(last_s) + rng.uniform(-0.2, 0.2))
     film.scene.switch(-size_kg, _hidden_s(film))
@@ -90,7 +96,7 @@ def radio_gross_rolling(cheat: Cheat) -> tuple[Film, float]:
     stands beside the deck and presses within 0.2 s.
     """
     size_kg, rng = cheat.size(500, 3000), cheat.rng
-    film = write_visit(rng, cheat.truck(), Plan(loads_here=False))
+    film = cheat.visit(cheat.truck(), Plan(loads_here=False))
     axles_s = film.scene.axles_s
     on_s = rng.choice([at_s for at_s in axles_s if film.at_s["away"] + 15 < at_s < film.at_s["second"]][-3:])
     off_s = rng.choice([at_s for at_s in axles_s if at_s > film.at_s["left"]][:3])
@@ -103,21 +109,25 @@ def water_here(cheat: Cheat) -> tuple[Film, float]:
     """Tared with a full tank that is let out while the truck is loaded on the deck."""
     size_kg, rng = cheat.size(1200, 3000), cheat.rng
     plan = Plan(loads_here=True, loses_kg=size_kg, drain_kg_s=rng.uniform(3, 12))
-    return write_visit(rng, cheat.truck(size_kg), plan), size_kg
+    return cheat.visit(cheat.truck(size_kg), plan), size_kg
 
 
 def water_elsewhere(cheat: Cheat) -> tuple[Film, float]:
     """Tared with a full tank that is let out in the yard."""
     size_kg = cheat.size(1200, 3000)
-    return write_visit(cheat.rng, cheat.truck(size_kg), Plan(loads_here=False, loses_kg=size_kg)), size_kg
+    return cheat.visit(cheat.truck(size_kg), Plan(loads_here=False, loses_kg=size_kg)), size_kg
 
 
 def second_axle(cheat: Cheat) -> tuple[Film, float]:
     """A car's or a truck's axle rolls on behind the truck, before or after it stops, and off again after the tare."""
     size_kg, rng = cheat.size(1200, 7000), cheat.rng
-    film = write_visit(rng, cheat.truck())
+    film = cheat.visit(cheat.truck())
     on_s = film.at_s["first"] + rng.uniform(-2, 3)
-    off_s = film.at_s["tare"] + rng.uniform(1.5, 4) if "load" in film.at_s else film.at_s["away"] + rng.uniform(0.5, 3)
+    off_s = (
+        film.booked_s[Role.TARE] + rng.uniform(1.5, 4)
+        if "load" in film.at_s
+        else film.at_s["away"] + rng.uniform(0.5, 3)
+    )
     film.scene.lay(size_kg, on_s, off_s - on_s, rng.uniform(0.3, 0.6))
     for at_s in (on_s + 0.3, off_s):
         film.scene.bounce(at_s, size_kg * rng.uniform(0.03, 0.1))
@@ -127,7 +137,7 @@ def second_axle(cheat: Cheat) -> tuple[Film, float]:
 def jack(cheat: Cheat) -> tuple[Film, float]:
     """Under the loaded truck somebody lifts the deck with a jack, stroke by stroke, and lets go as it leaves."""
     size_kg, rng = cheat.size(800, 3000), cheat.rng
-    film = write_visit(rng, cheat.truck())
+    film = cheat.visit(cheat.truck())
     since_s = film.at_s.get("second", film.at_s.get("loaded", 0.0))
     strokes = max(3, round(size_kg / rng.uniform(60, 180)))
     pause_s = min(rng.uniform(0.4, 2.5), (film.at_s["gross"] - since_s - 1.5) / strokes)
@@ -147,7 +157,7 @@ def prop(cheat: Cheat) -> tuple[Film, float]:
     while True:
         gap_kg = rng.choice((0.0, 0.0, rng.uniform(0, 1500)))
         under = Prop(rng.uniform(2, 16), rng.uniform(0.1, 0.6), rng.uniform(4, 7), gap_kg)
-        film = write_visit(rng, truck, Plan(loads_here=False, prop=under))
+        film = cheat.visit(truck, Plan(loads_here=False, prop=under))
         stolen_kg = film.scene.carried_kg
         if (stolen_kg >= 800) if cheat.size_kg is None else abs(stolen_kg - cheat.size_kg) < cheat.size_kg / 5:
             return film, stolen_kg
@@ -156,7 +166,7 @@ def prop(cheat: Cheat) -> tuple[Film, float]:
 def plate_swap(cheat: Cheat) -> tuple[Film, float]:
     """A heavier truck is tared under the plate of the one that is loaded."""
     size_kg = cheat.size(1200, 4000)
-    return write_visit(cheat.rng, cheat.truck(size_kg), Plan(loads_here=False, loses_kg=size_kg)), size_kg
+    return cheat.visit(cheat.truck(size_kg), Plan(loads_here=False, loses_kg=size_kg)), size_kg
 
 
 def _hidden_s(film: Film) -> float:
@@ -168,30 +178,42 @@ def try_fraud(
     fraud: Fraud, seed: int, size_kg: float | None = None, *, unknown: bool = False, rules: WatchRules | None = None
 ) -> Tried:
     """One honest visit, then the fraud, then an empty deck."""
-    rng = random.Random(seed)
-    lane = make_lane(rng, rules or WatchRules())
-    write_visit(rng, make_truck(rng, lane.indicator.division_kg), Plan(loads_here=False)).play(lane)
-    before = len(lane.found)
-    film, stolen_kg = fraud(Cheat(lane, rng, size_kg, unknown))
-    film.play(lane)
-    return Tried(tuple(lane.found[before:]), stolen_kg, in_time=lane.late_ms <= LATE_MS)
+    lane = _honest_visits(make_lane(random.Random(seed), rules or WatchRules()), 1)
+    before, stolen_kg = len(lane.found), 0.0
+
+    def write(on: Lane, waits_s: Mapping[Role, float]) -> Film:
+        nonlocal stolen_kg
+        if waits_s.get(Role.TARE) == math.inf:  # sent away without a tare: nothing can be stolen
+            return Cheat(on, waits_s).visit(make_truck(on.rng, on.indicator.division_kg))
+        film, stolen_kg = fraud(Cheat(on, waits_s, size_kg, unknown))
+        return film
+
+    lane, _ = perform(lane, write)
+    return Tried(tuple(lane.found[before:]), stolen_kg)
 
 
 def replaced(seed: int, rules: WatchRules | None = None, *, clone: bool = False) -> Tried:
     """Between two trucks another indicator is connected: another make, or the same make with something set otherwise or
     with a weighing memory of its own. A `clone` has the same make, the same settings and no memory.
     """
-    rng = random.Random(seed)
-    lane = make_lane(rng, rules or WatchRules())
+    lane = make_lane(random.Random(seed), rules or WatchRules())
     lane.indicator.alibi = 0 if clone else lane.indicator.alibi
-    for _ in range(2):
-        write_visit(rng, make_truck(rng, lane.indicator.division_kg), Plan(loads_here=False)).play(lane)
-    before, old = len(lane.found), lane.indicator
-    lane.indicator = _other(rng, old, clone)
-    lane.now_ms += rng.randrange(20_000, 300_000)
-    for _ in range(2):
-        write_visit(rng, make_truck(rng, lane.indicator.division_kg), Plan(loads_here=False)).play(lane)
+    lane = _honest_visits(lane, 2)
+    before = len(lane.found)
+    lane.indicator = _other(lane.rng, lane.indicator, clone)
+    lane.now_ms += lane.rng.randrange(20_000, 300_000)
+    lane = _honest_visits(lane, 2)
     return Tried(tuple(lane.found[before:]), 0.0)
+
+
+def _honest_visits(lane: Lane, count: int) -> Lane:
+    def write(on: Lane, waits_s: Mapping[Role, float]) -> Film:
+        truck = make_truck(on.rng, on.indicator.division_kg)
+        return write_visit(on.rng, truck, Plan(loads_here=False), waits_s)
+
+    for _ in range(count):
+        lane, _film = perform(lane, write)
+    return lane
 
 
 def _other(rng: random.Random, old: Indicator, clone: bool) -> Indicator:

@@ -4,6 +4,7 @@ What the station would do stands here as small as it can: which work is going on
 needs a zero before it, that the operator zeroes a deck that is more than a division off.
 """
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ from tests.edge.watch.trucks import Truck
 
 Act = Callable[["Lane"], bool]
 RETRY_MS = 700
-GIVE_UP_MS = 25_000
 
 
 @dataclass
@@ -26,6 +26,10 @@ class Press:
 
     at_s: float
     act: Act
+    role: Role | None = None
+    """Of a weighing."""
+    until_s: float = math.inf
+    """The truck leaves."""
 
 
 @dataclass
@@ -40,12 +44,10 @@ class Lane:
     found: list[Finding] = field(default_factory=list)
     captured_kg: dict[Role, int] = field(default_factory=dict)
     work: Work = Work.NONE
-    missed: int = 0
-    late_ms: int = 0
-    """So long after its button the film's latest weighing came; the film goes on as it was written."""
-    dropped: int = 0
-    """Visits that were not weighed in time."""
+    late_s: dict[Role, float] = field(default_factory=dict)
+    """So long after its button each weight of this film was booked; infinite where it was not."""
     weighed: int = 0
+    missed: int = 0
     retry_ms: int = 0
     _standing: str = ""
 
@@ -58,10 +60,8 @@ class Lane:
     ) -> None:
         """Run one film. `cuts`: the cable is off from … to … (s); `loops`: when the loops change."""
         load = scene.render()
-        start_ms, self._standing, self.late_ms = self.now_ms, "", 0
-        queue = [
-            (start_ms + round(press.at_s * 1000), press.act) for press in sorted(presses, key=lambda each: each.at_s)
-        ]
+        start_ms, self._standing, self.late_s = self.now_ms, "", {}
+        queue = sorted(presses, key=lambda each: each.at_s)
         changes = [(start_ms + round(at_s * 1000), here) for at_s, here in loops] if self.has_loops else []
         dark = [(start_ms + round(off * 1000), start_ms + round(on * 1000)) for off, on in cuts]
         for reading in self.indicator.frames(load, start_ms, self.rng.randrange(2**32)):
@@ -72,23 +72,28 @@ class Lane:
                 continue
             self.monitor.feed(reading)
             self.found += self.watch.feed(reading, self.work)
-            if queue and queue[0][0] <= self.now_ms >= self.retry_ms:
-                self._press_next(queue)
-        if queue:
-            self.missed, self.late_ms = self.missed + len(queue), GIVE_UP_MS
+            if queue and queue[0].at_s * 1000 <= self.now_ms - start_ms and self.now_ms >= self.retry_ms:
+                self._press_next(queue, (self.now_ms - start_ms) / 1000)
+        for press in queue:
+            self._missed(press)
         self.now_ms = start_ms + round(len(load) * 20) + 40
 
-    def _press_next(self, queue: list[tuple[int, Act]]) -> None:
-        due_ms, act = queue.pop(0)
-        if act(self):
-            self.late_ms = max(self.late_ms, self.now_ms - due_ms)
-            return
-        if self.now_ms - due_ms < GIVE_UP_MS:
-            queue.insert(0, (due_ms, act))
+    def _press_next(self, queue: list[Press], at_s: float) -> None:
+        press = queue[0]
+        late_s = at_s - press.at_s
+        if press.act(self):
+            del queue[0]
+            if press.role is not None:
+                self.late_s[press.role] = late_s
+        elif at_s < press.until_s:
             self.retry_ms = self.now_ms + RETRY_MS
         else:
+            self._missed(queue.pop(0))
+
+    def _missed(self, press: Press) -> None:
+        if press.role is not None:
             self.missed += 1
-            self.late_ms = GIVE_UP_MS
+            self.late_s[press.role] = math.inf
 
     def press(self, role: Role, truck: Truck) -> bool:
         """称皮重 or 装车完成: whether a weight was captured."""
@@ -110,5 +115,5 @@ class Lane:
         shown = self.monitor.shown_kg(self.now_ms)
         if shown is not None and self.indicator.division_kg < abs(shown) < 1000:
             self.indicator.zero(shown)
-            self.watch.zeroed(self.now_ms)
+            self.found += self.watch.zeroed()
         return True

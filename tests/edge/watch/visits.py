@@ -1,13 +1,23 @@
 """What honest people do on a lane, as films: a truck comes, is tared, loads here or elsewhere, is weighed, goes."""
 
+import copy
 import dataclasses
+import math
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edge.domain.scale_watch import Role, Work
 from tests.edge.watch.lane import Lane, Press
 from tests.edge.watch.physics import Prop, Scene
 from tests.edge.watch.trucks import Truck
+
+AT_ONCE_S = 1.4
+"""A weight that is booked so soon after its button keeps nobody waiting."""
+LONGER_S = 30.0
+LONGEST_S = 240.0
+"""Where a scale does not come to rest, a truck waits half a minute more, and again; after so long it leaves unweighed,
+and nothing is loaded without a tare."""
 
 
 @dataclass
@@ -19,6 +29,9 @@ class Film:
     presses: list[Press] = field(default_factory=list)
     cuts: list[tuple[float, float]] = field(default_factory=list)
     loops: list[tuple[float, bool]] = field(default_factory=list)
+    waits_s: Mapping[Role, float] = field(default_factory=dict)
+    """So long after its button a weight is booked: until then nobody loads or leaves."""
+    booked_s: dict[Role, float] = field(default_factory=dict)
     at_s: dict[str, float] = field(default_factory=dict)
     pours_s: list[float] = field(default_factory=list)
 
@@ -26,11 +39,12 @@ class Film:
         """Remember this moment."""
         self.at_s[name] = self.scene.t_s
 
-    def press(self, role: Role, at_s: float) -> None:
-        """A weighing button at a moment."""
+    def press(self, role: Role, at_s: float, until_s: float) -> None:
+        """A weighing button at a moment, pressed again until the truck leaves."""
         truck = self.truck
-        self.presses.append(Press(at_s, lambda lane: lane.press(role, truck)))
+        self.presses.append(Press(at_s, lambda lane: lane.press(role, truck), role, until_s))
         self.at_s[role.value] = at_s
+        self.booked_s[role] = at_s + self.waits_s.get(role, 0.0)
 
     def begin(self, work: Work) -> None:
         """From now on this may change the weight."""
@@ -58,15 +72,20 @@ class Plan:
     prop_at_tare: bool = False
 
 
-def write_visit(rng: random.Random, truck: Truck, plan: Plan | None = None) -> Film:
+def write_visit(
+    rng: random.Random, truck: Truck, plan: Plan | None = None, waits_s: Mapping[Role, float] | None = None
+) -> Film:
     """One whole visit."""
     plan = plan or Plan()
     scene = Scene(rng, wind_kg=rng.choice((1.0, 2.0, 4.0)))
-    film = Film(scene, truck)
+    film = Film(scene, truck, waits_s=waits_s or {})
     _empty(film, rng.uniform(6, 15))
     scene.prop = plan.prop if plan.prop_at_tare else None
     _arrive(film, "first")
     _weigh(film, Role.TARE, "first")
+    if film.waits_s.get(Role.TARE) == math.inf:
+        _go(film)
+        return film
     here = rng.random() < 0.6 if plan.loads_here is None else plan.loads_here
     room_kg = (truck.model.gross_kg - truck.tare_kg) * rng.uniform(0.75, 0.99)
     if here:
@@ -87,13 +106,34 @@ def write_visit(rng: random.Random, truck: Truck, plan: Plan | None = None) -> F
     _weigh(film, Role.GROSS, "loaded" if here else "second")
     film.begin(Work.NONE)
     scene.stand(rng.uniform(2, 15))
-    _leave(film, "left")
-    scene.prop = None
-    _empty(film, rng.uniform(8, 12))
+    _go(film)
     if rng.random() < 0.03:  # the cable, while no weight is waited for
         off_s = rng.choice((1.0, film.at_s["tare"] + 2, film.at_s["gross"] + 2))
         film.cuts.append((off_s, off_s + rng.uniform(0.3, 4)))
     return film
+
+
+def perform(lane: Lane, write: Callable[[Lane, Mapping[Role, float]], Film]) -> tuple[Lane, Film]:
+    """Play a film on the lane: the lane after it. A film is written beforehand, yet at a plant nobody loads or drives
+    on before the weight is booked: where a weight came late, the same visit is written again with that wait in it.
+    """
+    waits_s: dict[Role, float] = {}
+    while True:
+        stage = copy.deepcopy(lane)
+        film = write(stage, dict(waits_s))
+        film.play(stage)
+        late_s = {role: late for role, late in stage.late_s.items() if late > waits_s.get(role, 0.0) + AT_ONCE_S}
+        if not late_s:
+            return stage, film
+        for role, late in late_s.items():
+            wait_s = min(late, waits_s.get(role, 0.0) + LONGER_S)
+            waits_s[role] = wait_s if wait_s <= LONGEST_S else math.inf
+
+
+def _go(film: Film) -> None:
+    _leave(film, "left")
+    film.scene.prop = None
+    _empty(film, film.scene.rng.uniform(8, 12))
 
 
 def _empty(film: Film, seconds: float) -> None:
@@ -146,7 +186,8 @@ def _weigh(film: Film, role: Role, since: str) -> None:
             scene.person(out_s + rng.uniform(0.2, 2), stay_s - 5, -rng.uniform(55, 100))
     if rng.random() < 0.05:
         scene.person(start_s + rng.uniform(0, 6), rng.uniform(3, 8))
-    film.press(role, press_s)
+    stay_s += min(film.waits_s.get(role, 0.0), LONGEST_S)
+    film.press(role, press_s, start_s + stay_s)
     scene.stand(stay_s)
 
 
