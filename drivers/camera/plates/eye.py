@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from drivers.camera.plates.found import Corners, Found, Image, grown
 from drivers.camera.plates.likelihood import best_plate
 from drivers.camera.plates.locate import Locator, Region
 from drivers.camera.plates.match import Likelihoods, Sighting, describe
-from drivers.camera.plates.read import Reader, Reading
+from drivers.camera.plates.read import SHIPPED, Reader, Reading
 from drivers.camera.plates.rectify import rectify
 from drivers.camera.plates.thresholds import Thresholds, shipped
 from drivers.readings import PlateReading
@@ -26,6 +27,8 @@ FEWEST_READ, MOST_READ = 5, 10
 """Characters of a first glance that may be a plate, before the grammar mends lost and doubled ones."""
 MOST_JUDGED = 4
 """Of a picture's places; the rest is told from plates by the first glance."""
+CROP_ALONG, CROP_ACROSS = 1.25, 1.4
+"""A crop for people is so many times as wide and as high as the plate."""
 CROP_JPEG_QUALITY = 90
 
 
@@ -45,8 +48,10 @@ class PlateEye:
     """One object belongs to one thread. The nets are loaded with the first picture (OSError or ValueError when they are
     missing or damaged)."""
 
-    def __init__(self, thresholds: Thresholds | None = None) -> None:
+    def __init__(self, thresholds: Thresholds | None = None, model: Path = SHIPPED) -> None:
+        """`model` is the reading net: the shipped one, or one that was taught at the site."""
         self._limits = thresholds or shipped()
+        self._model = model
         cv2.setNumThreads(1)
 
     @cached_property
@@ -55,7 +60,7 @@ class PlateEye:
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(temperature=self._limits.temperature)
+        return Reader(self._model, self._limits.temperature)
 
     def see(self, image: Image, region: Region | None = None) -> tuple[Sighting, ...]:
         """The plates of a picture (HxWx3 BGR), the one that matters most first; empty when there is none.
@@ -66,10 +71,11 @@ class PlateEye:
         return self._judge(image, found, GROWTHS)
 
     def see_crop(self, image: Image) -> Sighting | None:
-        """The picture is the plate itself; None when it is not."""
+        """The picture is the plate itself, or the plate as `crop_jpeg` cuts it out; None when it is not."""
         height, width = image.shape[:2]
-        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-        seen = self._judge(image, (Found(corners, 1.0),), CROP_GROWTHS)
+        whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        inner = grown(whole, 1 / CROP_ALONG, 1 / CROP_ACROSS)
+        seen = self._judge(image, (Found(whole, 1.0), Found(inner, 1.0)), CROP_GROWTHS)
         return seen[0] if seen else None
 
     def _judge(
@@ -99,7 +105,7 @@ class PlateEye:
 
 def crop_jpeg(image: Image, sighting: Sighting) -> bytes:
     """The plate as it was seen, for people: its upright surroundings a quarter wider than itself, as JPEG."""
-    around = grown(sighting.corners, 1.25, 1.4)
+    around = grown(sighting.corners, CROP_ALONG, CROP_ACROSS)
     left, top = np.maximum(np.floor(around.min(axis=0)), 0).astype(int)
     right, bottom = np.ceil(around.max(axis=0)).astype(int)
     done, data = cv2.imencode(".jpg", image[top:bottom, left:right], [cv2.IMWRITE_JPEG_QUALITY, CROP_JPEG_QUALITY])

@@ -15,6 +15,7 @@ from drivers.camera.plates.rectify import HEIGHT, WIDTH
 from drivers.camera.plates.thresholds import MODELS, shipped
 from drivers.readings import PlateColor
 
+SHIPPED = MODELS / "reader.onnx"
 COLORS: tuple[PlateColor, ...] = tuple(PlateColor)
 """The colour net's classes, in order."""
 
@@ -40,11 +41,17 @@ class Reading:
 class Reader:
     """The net. One object belongs to one thread. OSError or ValueError when the file is missing or is no such net."""
 
-    def __init__(self, model: Path = MODELS / "reader.onnx", temperature: float | None = None) -> None:
+    def __init__(self, model: Path = SHIPPED, temperature: float | None = None) -> None:
         try:
             self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model.read_bytes(), np.uint8))
         except cv2.error as error:
             raise ValueError(f"{model}: not a net that can be read ({error.err})") from None
+        try:
+            outputs = self._forward([np.zeros((HEIGHT, WIDTH, 3), np.uint8)])
+        except cv2.error as error:
+            raise ValueError(f"{model}: not a net that reads plates ({error.err})") from None
+        if [output.shape[:2] for output in outputs] != [(1, len(CHARACTERS)), (1, len(COLORS))]:
+            raise ValueError(f"{model}: not a net that reads plates (answers {[output.shape for output in outputs]})")
         self._temperature = shipped().temperature if temperature is None else temperature
 
     def read(self, line: Image) -> Reading:
@@ -57,12 +64,16 @@ class Reader:
             raise ValueError(f"want lines of {HEIGHT}x{WIDTH}x3, have {[line.shape for line in lines]}")
         if not lines:
             return ()
-        self._net.setInput(cv2.dnn.blobFromImages(lines, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True), "plate")
-        characters, colors = self._net.forward(["characters", "color"])
+        characters, colors = self._forward(lines)
         return tuple(
             _reading(_log_softmax(seen.T / self._temperature), color)
             for seen, color in zip(characters, colors, strict=True)
         )
+
+    def _forward(self, lines: Sequence[Image]) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
+        """Logits: N x characters x T, and N x colours."""
+        self._net.setInput(cv2.dnn.blobFromImages(lines, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True), "plate")
+        return tuple(np.asarray(output, np.float32) for output in self._net.forward(["characters", "color"]))
 
 
 def _reading(line: Line, color: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Reading:

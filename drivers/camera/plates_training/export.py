@@ -40,12 +40,17 @@ def folded(net: nn.Module) -> nn.Module:
 
 
 def export(weights: Path, target: Path) -> float:
-    """Write `target`; the largest difference between cv2.dnn and PyTorch.
+    """`write` the net with these weights."""
+    net = PlateNet(len(CHARACTERS))
+    net.load_state_dict(torch.load(weights, weights_only=True))
+    return write(net, target)
+
+
+def write(net: PlateNet, target: Path) -> float:
+    """Write `net` to `target`, which folds it; the largest difference between cv2.dnn and PyTorch.
 
     ExportRefused leaves the old file as it was.
     """
-    net = PlateNet(len(CHARACTERS))
-    net.load_state_dict(torch.load(weights, weights_only=True))
     net.eval()
     probe = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (4, 3, HEIGHT, WIDTH)).astype(np.float32))
     with torch.no_grad():
