@@ -54,13 +54,14 @@ def level_at(number: int, ramp: int) -> float:
     return 0.35 + 0.65 * min(1.0, number / max(1, ramp))
 
 
-def batches(seed: int, size: int, ramp: int) -> Iterator[Batch]:
+def batches(seed: int, size: int, ramp: int, first: int = 0) -> Iterator[Batch]:
     """An endless row of batches, the same for one seed.
 
-    The process that draws them is replaced after each term, and the new one reads the glyph files again.
+    `first`: with which batch to begin, rounded up to a whole term. The process that draws them is replaced after each
+    term, and the new one reads the glyph files again.
     """
     context = multiprocessing.get_context("spawn")
-    term = 0
+    term = -(-first // BATCHES_A_TERM)
     while True:
         ready: multiprocessing.queues.Queue[Batch] = context.Queue(_WAITING)
         drawer = context.Process(target=_draw, args=(ready, seed, term, size, ramp), daemon=True)

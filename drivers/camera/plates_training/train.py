@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from drivers.camera.plates.alphabet import CHARACTERS
 from drivers.camera.plates_training import dev_set
@@ -32,6 +32,8 @@ FLAT_SHARE = 0.25
 RAMP_BATCHES = 2500
 REPORT_S = 120.0
 MEAN_DECAY = 0.998
+"""Share of the running mean that the old mean keeps at each update, once the run is old enough for a long memory."""
+UPDATE_EVERY = 2
 
 
 def to_input(lines: NDArray[np.uint8]) -> Tensor:
@@ -76,13 +78,23 @@ def read_all(net: nn.Module, lines: NDArray[np.uint8]) -> list[str]:
     return texts
 
 
+def follow(mean: list[Tensor], now: list[Tensor], updates: Tensor | int) -> None:
+    """One update of the running mean, in place. Its memory grows with the run, so the first weights leave no trace."""
+    decay = min(MEAN_DECAY, (1 + int(updates)) / (10 + int(updates)))
+    for old, new in zip(mean, now, strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, 1 - decay)
+        else:
+            old.copy_(new)
+
+
 class Training:
     """One run: the net, its running mean, and the log in `out`."""
 
     def __init__(self, seed: int, out: Path, photos: Path) -> None:
         torch.manual_seed(seed)
         self.net = PlateNet(len(CHARACTERS)).to(memory_format=torch.channels_last).train()
-        self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(MEAN_DECAY), use_buffers=True)
+        self.mean = AveragedModel(self.net, multi_avg_fn=follow, use_buffers=True)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=PEAK_RATE, weight_decay=1e-3)
         self.sets = dev_set.load(photos)
         self.out = out
@@ -102,7 +114,7 @@ class Training:
         self.optimizer.step()
         self.step += 1
         self.loss = 0.98 * self.loss + 0.02 * loss.item() if self.step > 1 else loss.item()
-        if self.step % 2 == 0:
+        if self.step % UPDATE_EVERY == 0:
             self.mean.update_parameters(self.net)
 
     def report(self, minutes: float) -> None:
@@ -115,16 +127,43 @@ class Training:
             line[f"{one.name}_no_province"] = round(100 * result.without_province, 1)
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
-        torch.save(self.mean.module.state_dict(), self.out / "reader.pt.new")
-        (self.out / "reader.pt.new").replace(self.out / "reader.pt")
+        self._keep(self.mean.module.state_dict(), "reader.pt")
+        self._keep(
+            {
+                "net": self.net.state_dict(),
+                "mean": self.mean.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+            },
+            "run.pt",
+        )
+
+    def resume(self) -> None:
+        """Go on from what `report` kept in `out`."""
+        kept = torch.load(self.out / "run.pt", weights_only=True)
+        self.net.load_state_dict(kept["net"])
+        self.mean.load_state_dict(kept["mean"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.step = kept["step"]
+
+    def _keep(self, what: dict[str, object], name: str) -> None:
+        new = self.out / f"{name}.new"
+        torch.save(what, new)
+        new.replace(self.out / name)
 
 
-def train(seed: int, minutes: float, steps: int, out: Path, photos: Path) -> None:
-    """Until `minutes` of wall time or `steps` are over, whichever is first; the rate falls to nothing by then."""
+def train(seed: int, minutes: float, steps: int, out: Path, photos: Path, began_at: float = -1) -> None:
+    """Until `minutes` of wall time or `steps` are over, whichever is first; the rate falls to nothing by then.
+
+    `began_at` 0 or more goes on with the run kept in `out` as if that many minutes had passed.
+    """
     out.mkdir(parents=True, exist_ok=True)
     training = Training(seed, out, photos)
-    began = reported = time.monotonic()
-    for batch in batches(seed, BATCH, RAMP_BATCHES):
+    if began_at >= 0:
+        training.resume()
+    reported = time.monotonic()
+    began = reported - 60 * max(0.0, began_at)
+    for batch in batches(seed, BATCH, RAMP_BATCHES, training.step):
         now = time.monotonic()
         progress = max((now - began) / 60 / minutes, training.step / steps)
         if progress >= 1:
@@ -144,10 +183,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10**9, help="most steps of 64 plates; makes a run repeatable")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--photos", type=Path, default=Path("../shared/plates"), help="photos to measure on, if any")
+    parser.add_argument("--resume-at", type=float, default=-1, help="minutes already run: go on with the run in --out")
     told = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    train(told.seed, told.minutes, told.steps, told.out, told.photos)
+    train(told.seed, told.minutes, told.steps, told.out, told.photos, told.resume_at)
 
 
 if __name__ == "__main__":
