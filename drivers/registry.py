@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from drivers.camera.opencv_camera import OpenCvCamera, OpenCvCameraConfig
 from drivers.camera.simulated import SimulatedCamera, SimulatedCameraConfig
 from drivers.gate.modbus_barrier import ModbusBarrier, ModbusRelayConfig
 from drivers.gate.modbus_loops import ModbusLoops, ModbusLoopsConfig, SimulatedLoops, SimulatedLoopsConfig
@@ -22,7 +23,7 @@ ScaleConfig = Annotated[AnyScaleConfig, Field(discriminator="type")]
 PrinterConfig = Annotated[EscposConfig | SimulatedPrinterConfig, Field(discriminator="type")]
 LoopsConfig = Annotated[ModbusLoopsConfig | SimulatedLoopsConfig, Field(discriminator="type")]
 GateConfig = Annotated[ModbusRelayConfig | SimulatedGateConfig, Field(discriminator="type")]
-CameraConfig = Annotated[SimulatedCameraConfig, Field(discriminator="type")]
+CameraConfig = Annotated[OpenCvCameraConfig | SimulatedCameraConfig, Field(discriminator="type")]
 
 
 def build_scale(name: str, config: AnyScaleConfig, indicators: Path | None = None) -> Scale:
@@ -78,6 +79,10 @@ def build_loops(name: str, config: ModbusLoopsConfig | SimulatedLoopsConfig) -> 
             return SimulatedLoops(config)
 
 
-def build_camera(name: str, config: SimulatedCameraConfig) -> Camera:
-    """The camera of a configuration; it connects for each picture."""
-    return SimulatedCamera(name, config)
+def build_camera(name: str, config: OpenCvCameraConfig | SimulatedCameraConfig) -> Camera:
+    """The camera of a configuration; it connects with the first picture."""
+    match config:
+        case OpenCvCameraConfig():
+            return OpenCvCamera(name, config)
+        case SimulatedCameraConfig():
+            return SimulatedCamera(name, config)

@@ -3,6 +3,7 @@
 Used by both programs, so that a plant and head office word the same mistake the same way.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 _SECRET_WORDS = ("hash", "pin", "token", "password")
 _LONGEST_VALUE = 60
+_LOGIN_IN_URL = re.compile(r"//\S*@")
 
 
 class SettingsError(Exception):
@@ -86,7 +88,7 @@ def _shown(location: Location, value: object) -> str:
     key = next((str(part) for part in reversed(location) if isinstance(part, str)), "")
     if any(word in key for word in _SECRET_WORDS):
         return "(a value not shown here)"
-    text = repr(value)
+    text = _LOGIN_IN_URL.sub("//…@", repr(value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

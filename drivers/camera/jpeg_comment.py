@@ -77,3 +77,8 @@ def _comments(jpeg: bytes) -> Iterator[bytes]:
             yield jpeg[at + 4 : at + 2 + length]
         at += 2 + max(length, 2)
     raise NotJpegError("the JPEG ends within its header")
+
+
+def with_comment(jpeg: bytes, comment: bytes) -> bytes:
+    """The same picture with a comment, right after its start."""
+    return jpeg[:2] + bytes([0xFF, _COM]) + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]

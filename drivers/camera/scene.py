@@ -1,29 +1,46 @@
-"""The virtual camera's picture: a truck at the gate by day, its plate, or the empty lane. Drawn with PIL, as JPEG."""
+"""The virtual camera's picture: a truck that drives up to the gate, by day, by night or in rain, or the empty lane.
 
-from dataclasses import replace
+Everything that does not move is drawn once; a frame is a warped truck on the yard, what the weather does to it, the
+sensor's noise (no two frames are the same) and the camera's own clock.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
-from io import BytesIO
-from typing import TYPE_CHECKING
 
-from drivers.camera.jpeg_comment import plate_comment
-from drivers.printer.render import chinese_font
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.camera.jpeg_comment import plate_comment, with_comment
+from drivers.camera.plates.alphabet import canonical
+from drivers.camera.plates.found import Image
+from drivers.camera.scene_truck import LEFT_MM, PX_PER_MM, TOP_MM, Sprite, truck
+from drivers.camera.scene_yard import FAR_X, HEIGHT, HORIZON, WIDTH, Plane, Weather, pixels, tone, yard
 from drivers.readings import PlateColor, PlateReading
 
-if TYPE_CHECKING:
-    from PIL import Image, ImageDraw
+__all__ = ["HEIGHT", "WIDTH", "Scene", "Weather", "draw", "plate_color", "prepare"]
 
-WIDTH, HEIGHT = 960, 540
-_HORIZON = 250
-_PLATE_BOX = (386, 404, 574, 452)
-_TRUCKS = ((176, 42, 38), (24, 92, 150), (222, 222, 216), (228, 150, 32), (46, 120, 84))
-_PLATE_LOOKS = {
-    PlateColor.BLUE: ((20, 72, 160), (255, 255, 255)),
-    PlateColor.YELLOW: ((246, 190, 20), (20, 20, 20)),
-    PlateColor.GREEN: ((120, 200, 130), (16, 16, 16)),
-    PlateColor.WHITE: ((245, 245, 245), (20, 20, 20)),
-    PlateColor.BLACK: ((20, 20, 24), (255, 255, 255)),
-}
-Color = tuple[int, int, int]
+_QUALITY = 84
+_FAR, _NEAR = 0.21, 0.335
+"""Pixels for a millimetre where the truck comes into sight, and where it stands."""
+_NEAR_Y = 676.0
+"""Row of the wheels where it stands."""
+_EYE_MM = 9000.0
+"""From the camera to the truck: how strongly a turned truck shrinks towards one side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What stands before the camera. `near_permille`: 0 far away, 1000 at the barrier.
+
+    `reads` is what a camera that is not sure of the plate reads (for type = "simulated").
+    """
+
+    plate: PlateReading | None = None
+    weather: Weather = Weather.DAY
+    near_permille: int = 1000
+    reads: str | None = None
 
 
 def plate_color(text: str) -> PlateColor:
@@ -31,114 +48,192 @@ def plate_color(text: str) -> PlateColor:
     return PlateColor.GREEN if len(text.replace("·", "")) == 8 else PlateColor.YELLOW
 
 
-@lru_cache(maxsize=64)
-def picture(plate: PlateReading | None, reads: str | None = None) -> bytes:
-    """The scene as JPEG; the plate stands in the picture and, for the driver to read, in its comment: as it is, or as
-    a camera `reads` it that is not sure of it, with the place to look at.
+def prepare(scene: Scene) -> None:
+    """Draw once what stays the same, so that the frames of this scene come quickly."""
+    yard(scene.weather)
+    _noise(scene.weather is Weather.NIGHT)
+    if scene.plate is not None:
+        text = canonical(scene.plate.text)
+        truck(text, scene.plate.color or plate_color(text))
+
+
+def draw(scene: Scene, number: int = 0, at: datetime | None = None) -> bytes:
+    """One frame as JPEG; `number` counts frames, `at` is the camera's clock.
+
+    The plate stands in the picture and, for type = "simulated", in its comment.
     """
-    image = _yard().copy()
-    if plate is not None:
-        _draw_truck(image, plate)
-    out = BytesIO()
-    left, top, right, bottom = _PLATE_BOX
-    box = (left, top, right - left, bottom - top)
-    read = plate if plate is None or reads is None else replace(plate, text=reads, box=box)
-    comment = b"" if read is None else plate_comment(read, unsure=reads is not None)
-    image.save(out, "JPEG", quality=82, comment=comment or None)
-    return out.getvalue()
+    image = yard(scene.weather).copy()
+    comment = b""
+    if scene.plate is not None:
+        box = _drive_up(image, scene, scene.plate, number)
+        read = scene.plate
+        if scene.reads is not None:
+            read = replace(read, text=scene.reads, box=box)
+        comment = plate_comment(read, unsure=scene.reads is not None)
+    if scene.weather is Weather.RAIN:
+        _rain(image, number)
+    image = _sensor(image, scene.weather, number)
+    _clock(image, at or datetime.now(UTC), number)
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    jpeg = data.tobytes()
+    return with_comment(jpeg, comment) if comment else jpeg
+
+
+def _drive_up(image: Image, scene: Scene, plate: PlateReading, number: int) -> tuple[int, int, int, int]:
+    """Draws the truck; returns the box of its plate: x, y, width, height."""
+    text = canonical(plate.text)
+    sprite = truck(text, plate.color or plate_color(text))
+    warp = _warp(text, scene.near_permille, number)
+    _shadow(image, warp, scene.weather)
+    paint = pixels(cv2.warpPerspective(sprite.paint, warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR))
+    cover = cv2.warpPerspective(sprite.cover, warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+    if scene.weather is not Weather.DAY:
+        paint = _lit(paint, scene.weather)
+    cv2.multiply(image, cv2.bitwise_not(cover), image, 1 / 255)
+    cv2.add(image, paint, image)
+    if scene.weather is not Weather.DAY:
+        _lamps(image, sprite, warp, scene.weather)
+    corners = cv2.perspectiveTransform(sprite.plate[None], warp)[0]
+    x, y, width, height = cv2.boundingRect(corners)
+    return x, y, width, height
+
+
+def _warp(text: str, near_permille: int, number: int) -> Plane:
+    """From the sprite's pixels to the picture's: size and place by the distance, turned as this driver stands."""
+    random = np.random.default_rng(list(text.encode("utf-8")))
+    yaw, roll = random.uniform(-0.2, 0.2), random.uniform(-0.025, 0.025)
+    aside_mm = random.uniform(-260, 260)
+    near = near_permille / 1000
+    scale = _FAR + (_NEAR - _FAR) * near
+    part = scale / _NEAR
+    y0 = HORIZON + (_NEAR_Y - HORIZON) * part + 1.5 * np.sin(number * 1.7) * (near < 1)
+    x0 = FAR_X - (FAR_X - 640) * part + aside_mm * scale
+    corners = []
+    sprite = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
+    for u, v in sprite:
+        x_mm, y_mm = LEFT_MM * (1 - 2 * u), TOP_MM * (1 - v)
+        away = x_mm * np.sin(yaw) + y_mm * 0.12  # the camera hangs higher than the plate
+        shrink = _EYE_MM / (_EYE_MM + away)
+        x, y = x_mm * np.cos(yaw) * shrink * scale, y_mm * shrink * scale
+        corners.append((x0 + x * np.cos(roll) + y * np.sin(roll), y0 - y * np.cos(roll) + x * np.sin(roll)))
+    width, height = -2 * LEFT_MM * PX_PER_MM, TOP_MM * PX_PER_MM
+    from_px = np.array([(u * width, v * height) for u, v in sprite], np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(from_px, np.array(corners, np.float32)), np.float32)
+
+
+def _shadow(image: Image, warp: Plane, weather: Weather) -> None:
+    """Under the truck, and by day to one side of it."""
+    to_px = np.array([[(x - LEFT_MM) * PX_PER_MM, (TOP_MM - y) * PX_PER_MM] for x, y in _SHADOW_MM], np.float32)
+    points = cv2.perspectiveTransform(to_px[None], warp)[0] / 8
+    mask = np.zeros((HEIGHT // 8, WIDTH // 8), np.uint8)
+    cv2.fillPoly(mask, [points.astype(np.int32)], 190 if weather is Weather.DAY else 130)
+    dark = cv2.resize(cv2.GaussianBlur(mask, (0, 0), 2.2), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(image, cv2.cvtColor(cv2.bitwise_not(dark), cv2.COLOR_GRAY2BGR), image, 1 / 255)
+
+
+_SHADOW_MM = ((-1350, 130), (1300, 160), (1900, 90), (1700, -170), (-1200, -160))
+
+
+def _lit(paint: Image, weather: Weather) -> Image:
+    if weather is Weather.RAIN:
+        return pixels(cv2.convertScaleAbs(paint, alpha=0.74))
+    return pixels(cv2.multiply(paint, _lamp_light(), scale=1 / 255))
 
 
 @lru_cache(maxsize=1)
-def _yard() -> "Image.Image":
-    """Sky, hall, coke heap, silos, and a concrete lane with a kerb."""
-    from PIL import Image, ImageDraw, ImageFilter
-
-    image = Image.new("RGB", (WIDTH, HEIGHT))
-    draw = ImageDraw.Draw(image)
-    for y in range(_HORIZON):
-        draw.line((0, y, WIDTH, y), fill=_mix((126, 168, 205), (214, 226, 232), y / _HORIZON))
-    draw.rectangle((560, 118, 900, _HORIZON), fill=(158, 166, 172))
-    for x in range(560, 900, 17):
-        draw.line((x, 118, x, _HORIZON), fill=(143, 152, 158))
-    draw.polygon([(545, 118), (915, 118), (880, 84), (580, 84)], fill=(118, 84, 76))
-    for x in (70, 150):
-        draw.rectangle((x, 70, x + 62, _HORIZON), fill=(186, 190, 190))
-        draw.ellipse((x, 52, x + 62, 88), fill=(200, 204, 203))
-        draw.rectangle((x + 44, 76, x + 62, _HORIZON), fill=(164, 168, 169))
-    draw.polygon([(215, _HORIZON), (300, 178), (352, 160), (420, 196), (500, _HORIZON)], fill=(66, 66, 68))
-    draw.polygon([(352, 160), (420, 196), (500, _HORIZON), (390, _HORIZON)], fill=(54, 54, 57))
-    image = image.filter(ImageFilter.GaussianBlur(1.6))
-    draw = ImageDraw.Draw(image)
-    for y in range(_HORIZON, HEIGHT):
-        draw.line((0, y, WIDTH, y), fill=_mix((150, 152, 148), (112, 114, 112), (y - _HORIZON) / (HEIGHT - _HORIZON)))
-    draw.polygon([(0, 330), (0, 304), (250, _HORIZON), (300, _HORIZON)], fill=(128, 132, 110))
-    draw.polygon([(WIDTH, 330), (WIDTH, 304), (710, _HORIZON), (660, _HORIZON)], fill=(128, 132, 110))
-    for left, right in (((150, HEIGHT), (362, _HORIZON)), ((810, HEIGHT), (598, _HORIZON))):
-        draw.line((left, right), fill=(228, 196, 70), width=7)
-    noise = Image.effect_noise((WIDTH, HEIGHT), 22).convert("RGB")
-    return Image.blend(image, noise, 0.05)
+def _lamp_light() -> Image:
+    """How much of each colour the gate's lamp gives, 0..255."""
+    ys, xs = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    pool = 0.1 + 0.5 * np.exp(-(((xs - 650) / 480) ** 2 + ((ys - 520) / 260) ** 2))
+    return pixels(pool[..., None] * tone(205, 232, 255))
 
 
-def _draw_truck(image: "Image.Image", plate: PlateReading) -> None:
-    """A cab from the front, its load bed behind, shadow below."""
-    from PIL import Image, ImageDraw, ImageFilter
-
-    body = _TRUCKS[sum(plate.text.encode("utf-8")) % len(_TRUCKS)]
-    shadow = Image.new("L", image.size, 0)
-    ImageDraw.Draw(shadow).ellipse((236, 438, 760, 526), fill=190)
-    image.paste((40, 42, 44), (0, 0), shadow.filter(ImageFilter.GaussianBlur(14)))
-    draw = ImageDraw.Draw(image)
-    draw.rounded_rectangle((282, 96, 678, 330), 10, fill=_shade(body, 0.62))
-    draw.polygon([(292, 96), (340, 70), (420, 78), (500, 60), (590, 76), (668, 96)], fill=(58, 58, 60))
-    for x in (312, 610):
-        draw.rounded_rectangle((x, 400, x + 58, 506), 14, fill=(26, 27, 29))
-    draw.rounded_rectangle((300, 132, 660, 452), 26, fill=body)
-    draw.rounded_rectangle((300, 132, 660, 176), 20, fill=_shade(body, 1.12))
-    _draw_cab(draw, body)
-    _draw_plate(image, plate, _PLATE_BOX)
+def _lamps(image: Image, sprite: Sprite, warp: Plane, weather: Weather) -> None:
+    """Headlights that are on, with their glare."""
+    strength = 1.0 if weather is Weather.NIGHT else 0.45
+    scale = float(np.linalg.norm(warp[:2, 0]))
+    glow = _glow()
+    size = max(16, round(620 * scale * PX_PER_MM * 2.5))
+    small = cv2.resize(glow, (size, size), interpolation=cv2.INTER_AREA)
+    for x, y in cv2.perspectiveTransform(np.array([sprite.lamps], np.float32), warp)[0]:
+        left, top = round(float(x)) - size // 2, round(float(y)) - size // 2
+        into = image[max(0, top) : top + size, max(0, left) : left + size]
+        part = small[max(0, -top) : max(0, -top) + into.shape[0], max(0, -left) : max(0, -left) + into.shape[1]]
+        cv2.add(into, cv2.convertScaleAbs(part, alpha=strength), into)
 
 
-def _draw_cab(draw: "ImageDraw.ImageDraw", body: Color) -> None:
-    draw.rounded_rectangle((322, 172, 638, 288), 16, fill=(38, 50, 58))
-    draw.polygon([(340, 180), (430, 180), (370, 282), (332, 282)], fill=(72, 92, 104))
-    draw.line((480, 176, 480, 286), fill=(28, 36, 42), width=4)
-    for x in (276, 662):
-        draw.rounded_rectangle((x, 186, x + 24, 262), 8, fill=(34, 36, 38))
-        draw.line((x + 12, 262, x + 12, 276), fill=(34, 36, 38), width=6)
-    for y in range(304, 360, 13):
-        draw.rounded_rectangle((392, y, 568, y + 7), 3, fill=_shade(body, 0.55))
-    draw.rounded_rectangle((290, 372, 670, 470), 14, fill=_shade(body, 0.78))
-    for x in (314, 590):
-        draw.rounded_rectangle((x, 386, x + 56, 422), 10, fill=(248, 244, 220), outline=(90, 92, 94), width=3)
-    draw.rectangle((304, 462, 656, 476), fill=(40, 42, 44))
+@lru_cache(maxsize=1)
+def _glow() -> Image:
+    """A lamp that looks at us: a white disc, a halo, and the lens' star."""
+    ys, xs = np.mgrid[-1:1:256j, -1:1:256j].astype(np.float32)
+    away = np.hypot(xs, ys)
+    light = np.exp(-((away / 0.12) ** 2)) * 300 + np.exp(-away / 0.16) * 110
+    light += np.exp(-np.abs(ys) / 0.012) * np.exp(-np.abs(xs) / 0.25) * 60
+    light *= (1 - away).clip(0, 1)
+    return pixels(light[..., None] * tone(0.9, 0.97, 1))
 
 
-def _draw_plate(image: "Image.Image", plate: PlateReading, box: tuple[int, int, int, int]) -> None:
-    """The plate at four times its size, then reduced, so that the characters stay crisp."""
-    from PIL import Image, ImageDraw
-
-    ground, ink = _PLATE_LOOKS[plate.color or plate_color(plate.text)]
-    width, height = (box[2] - box[0]) * 4, (box[3] - box[1]) * 4
-    tile = Image.new("RGB", (width, height), ground)
-    draw = ImageDraw.Draw(tile)
-    if plate.color is PlateColor.GREEN:
-        for y in range(height):
-            draw.line((0, y, width, y), fill=_mix((232, 244, 236), (96, 190, 116), y / height))
-    draw.rounded_rectangle((8, 8, width - 9, height - 9), 18, outline=ink, width=6)
-    text = plate.text.replace("·", "")
-    shown = f"{text[:2]}·{text[2:]}"
-    font = chinese_font(int(height * (0.62 if len(text) < 8 else 0.56)))
-    draw.text((width / 2, height / 2 - height * 0.03), shown, font=font, fill=ink, anchor="mm", stroke_width=3)
-    image.paste(tile.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS), box[:2])
+def _rain(image: Image, number: int) -> None:
+    """Falling drops, and those on the glass before the lens."""
+    streaks = _streaks(number % 4)
+    at = number * 131 % WIDTH
+    cv2.add(image, np.roll(streaks, at, axis=1), image)
+    drops, light = _drops()
+    blurred = cv2.resize(cv2.resize(image, (WIDTH // 10, HEIGHT // 10), interpolation=cv2.INTER_AREA), (WIDTH, HEIGHT))
+    cv2.copyTo(cv2.add(blurred, light), drops, image)
 
 
-def _mix(start: Color, end: Color, part: float) -> Color:
-    return (
-        round(start[0] + (end[0] - start[0]) * part),
-        round(start[1] + (end[1] - start[1]) * part),
-        round(start[2] + (end[2] - start[2]) * part),
-    )
+@lru_cache(maxsize=4)
+def _streaks(seed: int) -> Image:
+    random = np.random.default_rng(100 + seed)
+    layer = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for _ in range(330):
+        x, y, length = int(random.integers(WIDTH)), int(random.integers(-40, HEIGHT)), int(random.integers(14, 46))
+        cv2.line(layer, (x, y), (x - length // 7, y + length), int(random.integers(18, 58)), 1, cv2.LINE_AA)
+    return pixels(cv2.cvtColor(cv2.GaussianBlur(layer, (0, 0), 0.7), cv2.COLOR_GRAY2BGR))
 
 
-def _shade(color: Color, factor: float) -> Color:
-    return (min(255, round(color[0] * factor)), min(255, round(color[1] * factor)), min(255, round(color[2] * factor)))
+@lru_cache(maxsize=1)
+def _drops() -> tuple[Image, Image]:
+    """(where drops hang, how much lighter they are)."""
+    random = np.random.default_rng(7)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for _ in range(34):
+        x, y, size = int(random.integers(WIDTH)), int(random.integers(HEIGHT)), int(random.integers(4, 15))
+        cv2.ellipse(mask, (x, y), (size, round(size * random.uniform(1.0, 1.4))), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    light = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    light[mask > 0] = 14
+    return (mask > 127).astype(np.uint8), light
+
+
+def _sensor(image: Image, weather: Weather, number: int) -> Image:
+    """The lens is a little soft and dark at its edges; the sensor's noise is strong at night."""
+    soft = cv2.GaussianBlur(image, (0, 0), 0.75 if weather is not Weather.NIGHT else 0.95)
+    cv2.multiply(soft, _vignette(), soft, 1 / 255)
+    random = np.random.default_rng(number)
+    left, top = int(random.integers(256)), int(random.integers(256))
+    noise = _noise(weather is Weather.NIGHT)[top : top + HEIGHT, left : left + WIDTH]
+    return np.asarray(cv2.add(soft, noise, dtype=cv2.CV_8U), np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _noise(night: bool) -> NDArray[np.int16]:
+    """More than a picture of it, to be cut out at another place each time; int16."""
+    random = np.random.default_rng(9)
+    grain = random.standard_normal((HEIGHT + 256, WIDTH + 256, 1), np.float32) * (5.5 if night else 2.4)
+    tint = random.standard_normal((HEIGHT + 256, WIDTH + 256, 3), np.float32) * (3.0 if night else 1.2)
+    return np.asarray(np.rint(cv2.GaussianBlur(grain + tint, (0, 0), 0.6) * 1.6), np.int16)
+
+
+@lru_cache(maxsize=1)
+def _vignette() -> Image:
+    ys, xs = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j].astype(np.float32)
+    fall = 1 - 0.22 * ((xs**2 + ys**2) / 2) ** 1.5
+    return np.repeat((fall * 255)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def _clock(image: Image, at: datetime, number: int) -> None:
+    """What every such camera writes into its picture."""
+    words = f"{at:%Y-%m-%d %H:%M:%S}  CAM 01  {number:06}"
+    for color, off in (((20, 20, 20), 2), ((235, 235, 235), 0)):
+        cv2.putText(image, words, (22 + off, 40 + off), cv2.FONT_HERSHEY_DUPLEX, 0.75, color, 1, cv2.LINE_AA)

@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from drivers.camera.jpeg_comment import NotJpegError, plate_comment, plate_in
-from drivers.camera.scene import picture, plate_color
+from drivers.camera.scene import HEIGHT, WIDTH, plate_color
 from drivers.camera.simulated import SimulatedCameraConfig, VirtualCamera
 from drivers.ports import Camera, DeviceRefused, DeviceTimeout, DeviceUnavailable
 from drivers.readings import PlateAnswer, PlateColor, PlateReading
@@ -48,7 +48,7 @@ def test_a_picture_is_taken_after_the_call_began(virtual: VirtualCamera, make: C
     before_ms = monotonic_ms()
     seen = make(virtual.url).capture()
     assert before_ms <= seen.taken_ms <= monotonic_ms()
-    assert Image.open(BytesIO(seen.jpeg)).size == (960, 540)
+    assert Image.open(BytesIO(seen.jpeg)).size == (WIDTH, HEIGHT)
 
 
 def test_a_hung_camera_is_given_up_in_time(virtual: VirtualCamera, make: Callable[..., Camera]) -> None:
@@ -91,7 +91,8 @@ def test_a_camera_that_is_not_sure_asks_and_shows_the_plate(virtual: VirtualCame
         assert seen.match is not None and seen.match.free is not None
         assert (seen.match.answer, seen.match.plate, seen.match.free.text) == (PlateAnswer.ASK, None, reads)
         assert (seen.match.nearest[0].plate, seen.match.nearest[0].behind_milli) == ("浙A12345", behind_milli)
-        assert Image.open(BytesIO(seen.crop)).size == (188, 48)
+        width, height = Image.open(BytesIO(seen.crop)).size
+        assert 80 <= width <= 180 and 2 <= width / height <= 4
 
 
 def test_the_next_truck_is_seen_at_once(virtual: VirtualCamera) -> None:
@@ -158,11 +159,6 @@ def test_a_trickle_of_bytes_ends_at_the_deadline() -> None:
         assert time.monotonic() - started_s < 1
         stop.set()
         helper.join()
-
-
-def test_a_second_frame_of_the_same_scene_is_cheap() -> None:
-    plate = PlateReading("浙A12345", None, 900)
-    assert picture(plate) is picture(plate)
 
 
 def test_the_comment_is_read_strictly() -> None:

@@ -1,0 +1,173 @@
+"""type = "opencv": a real camera (RTSP, HTTP, USB) whose plates are read from its pixels.
+
+One look takes up to `frames` pictures of the truck, stops as soon as an expected plate is confirmed, and never takes
+longer than its deadline.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from drivers.camera.address import Address, check_address
+from drivers.camera.http_picture import fetch
+from drivers.ports import DeviceRefused, DriverError
+from drivers.readings import Picture, PlateAnswer, PlateMatch
+from drivers.worker import monotonic_ms
+
+if TYPE_CHECKING:
+    from drivers.camera.plates.eye import PlateEye
+    from drivers.camera.plates.match import Sighting
+    from drivers.camera.stream import Frame, Frozen, Stream
+
+LONGEST_LOOK_MS = 3000
+_JPEG_QUALITY = 88
+_SAME_PICTURE_WAIT_S = 0.05
+Permille = Annotated[int, Field(ge=0, le=1000)]
+Region = tuple[Permille, Permille, Permille, Permille]
+
+
+def _inside(region: Region) -> Region:
+    x, y, width, height = region
+    if width < 1 or height < 1 or x + width > 1000 or y + height > 1000:
+        raise ValueError("not inside the picture; allowed: [x, y, width, height] in permille of the picture")
+    return region
+
+
+class OpenCvCameraConfig(BaseModel):
+    """`[camera] type = "opencv"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["opencv"]
+    url: Annotated[str, AfterValidator(check_address)]
+    """rtsp://…, http://… (a picture, fetched anew for each look, or an MJPEG stream), or a device under /dev."""
+    login: Path | None = None
+    """A file with one line, user:password."""
+    region: Annotated[Region, AfterValidator(_inside)] | None = None
+    """Where plates can be: x, y, width, height in permille of the picture."""
+    frames: Annotated[int, Field(ge=1, le=10)] = 3
+    """How many pictures one look may take."""
+    deadline_ms: Annotated[int, Field(ge=300, le=LONGEST_LOOK_MS)] = 1500
+    """For one look."""
+    frozen_s: Annotated[int, Field(ge=0, le=3600)] = 20
+    """The same picture for so long is a broken camera; 0: never."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """One picture of a look, with the plate that matters most in it."""
+
+    frame: "Frame"
+    plate: "Sighting | None"
+
+
+class OpenCvCamera:
+    """Fulfils `drivers.ports.Camera`."""
+
+    def __init__(self, name: str, config: OpenCvCameraConfig) -> None:
+        self._name = name
+        self._config = config
+        self._address = Address(config.url, config.login)
+        self._stream: Stream | None = None
+        self._still: Frozen | None = None
+
+    def capture(self, expected: Sequence[str] = ()) -> Picture:
+        """A picture taken after the call began, read and held against the expected plates; DriverError otherwise."""
+        from drivers.camera.plates.match import match
+
+        ends_ms = monotonic_ms() + self._config.deadline_ms
+        looks: list[_Seen] = []
+        found: PlateMatch | None = None
+        while len(looks) < self._config.frames and (not looks or monotonic_ms() < ends_ms):
+            try:
+                frame = self._fresh(ends_ms)
+            except DriverError:
+                if looks:
+                    break
+                raise
+            if looks and looks[-1].frame.jpeg and looks[-1].frame.jpeg == frame.jpeg:
+                threading.Event().wait(_SAME_PICTURE_WAIT_S)  # the camera has not taken another yet
+                continue
+            looks.append(_Seen(frame, self._read(frame)))
+            found = match([look.plate for look in looks if look.plate is not None], expected)
+            if found.answer is PlateAnswer.CONFIRMED:
+                break
+        return _picture(looks, found)
+
+    def close(self) -> None:
+        """Let the camera go."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _fresh(self, ends_ms: int) -> "Frame":
+        from drivers.camera.stream import OPEN_MS, Frozen, Stream
+
+        if self._still is None:
+            self._still = Frozen(self._config.frozen_s * 1000)
+        if self._stream is None:
+            if self._address.scheme == "http":
+                answer = fetch(self._name, self._address, max(1, ends_ms - monotonic_ms()))
+                if answer.body is not None:
+                    return self._still_picture(answer.body, answer.asked_ms)
+            self._stream = Stream(self._name, self._address, self._still)
+        if not self._stream.open:
+            ends_ms = max(ends_ms, monotonic_ms() + OPEN_MS)
+        return self._stream.fresh(ends_ms)
+
+    def _still_picture(self, jpeg: bytes, taken_ms: int) -> "Frame":
+        from drivers.camera.plates.images import NotAnImage, decode_image
+        from drivers.camera.stream import Frame
+
+        assert self._still is not None
+        try:
+            image = decode_image(jpeg, str(self._address))
+        except NotAnImage as error:
+            raise DeviceRefused(self._name, str(error), "Check that the address is the camera's picture") from None
+        self._still.see(jpeg, taken_ms)
+        self._still.check(self._name, self._address, taken_ms)
+        return Frame(image, taken_ms, jpeg)
+
+    def _read(self, frame: "Frame") -> "Sighting | None":
+        try:
+            eye, lock = _eye()
+            with lock:
+                plates = eye.see(frame.image, self._config.region)
+        except (OSError, ValueError) as error:
+            raise DeviceRefused(
+                self._name, f"the nets that read plates cannot be used: {error}", "Install weighgate anew"
+            ) from error
+        return plates[0] if plates else None
+
+
+@lru_cache(maxsize=1)
+def _eye() -> "tuple[PlateEye, threading.Lock]":
+    """One eye for all cameras: two would need twice the memory, and reading takes a few hundredths of a second."""
+    from drivers.camera.plates.eye import PlateEye
+
+    return PlateEye(), threading.Lock()
+
+
+def _picture(looks: Sequence[_Seen], found: PlateMatch | None) -> Picture:
+    """The picture in which the plate reads as all of them together."""
+    from drivers.camera.plates.eye import crop_jpeg
+
+    free = found.free if found is not None else None
+    shown = looks[-1]
+    for look in looks:
+        if free is not None and look.plate is not None and look.plate.plate.text == free.text:
+            shown = look
+    crop = crop_jpeg(shown.frame.image, shown.plate) if shown.plate is not None else b""
+    return Picture(shown.frame.jpeg or _jpeg(shown.frame), shown.frame.taken_ms, free, found, crop)
+
+
+def _jpeg(frame: "Frame") -> bytes:
+    import cv2
+
+    _, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()
