@@ -1,7 +1,7 @@
 # Everything starts here: `make` lists it. Each target makes the machine ready first (.ci/setup), which costs nothing
 # when it is. Extra arguments: make demo ARGS="--trucks 24 --headless", make test ARGS="-k ledger".
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench faults soak lock
+.PHONY: help demo test check format bench peers faults soak lock
 PYTHON := .venv/bin/python
 ARGS ?=
 
@@ -30,6 +30,10 @@ format: ## put all Python files into the one format, and sort imports
 bench: ## the figures, each beside its floor in the same run (ARGS=--json for programs)
 	@.ci/setup test
 	@$(PYTHON) -m tests.bench $(ARGS)
+
+peers: ## other people's plate readers into .venv-peers, 1 GB: make bench ARGS=plates then measures them beside ours
+	@.ci/setup test
+	@$(PYTHON) -m tests.bench.peers
 
 faults: ## the long runs: thousands of kills, cuts and bit flips
 	@.ci/setup test

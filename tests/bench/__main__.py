@@ -36,8 +36,9 @@ def cells(row: Row) -> tuple[str, ...]:
     """One line of the table, as text."""
     beside = "" if row.floor is None else f"{row.floor_name} {_number(row.floor)} {row.unit}".strip()
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-    verdict = {True: "ok", False: "MISSED", None: ""}[row.met]
-    return row.name, f"{_number(row.value)} {row.unit}", beside, ratio, row.target, verdict
+    verdict = {True: "ok", False: "MISSED", None: row.why_not}[row.met]
+    value = "not run" if row.value is None else f"{_number(row.value)} {row.unit}"
+    return row.name, value, beside, ratio, row.target, verdict
 
 
 def table(rows: list[Row]) -> str:

@@ -11,23 +11,24 @@ class Row:
     (a bare commit, an empty ledger), measured in the same run.
 
     Where less is better, a target is `max_value` (in `unit`), `max_ratio` (value / floor), or both; where more is
-    better, `min_value` and `min_ratio`.
+    better, `min_value` and `min_ratio`. A figure that could not be taken has no value, and `why_not` says why.
     """
 
     name: str
-    value: float
-    unit: str
+    value: float | None
+    unit: str = ""
     floor: float | None = None
     floor_name: str = ""
     max_value: float | None = None
     max_ratio: float | None = None
     min_value: float | None = None
     min_ratio: float | None = None
+    why_not: str = ""
 
     @property
     def ratio(self) -> float | None:
-        """How many times its floor the figure is; None where there is no floor."""
-        return None if not self.floor else self.value / self.floor
+        """How many times its floor the figure is; None where one of the two is missing."""
+        return None if not self.floor or self.value is None else self.value / self.floor
 
     @property
     def target(self) -> str:
@@ -45,7 +46,9 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether every part of the target holds; None where none was made."""
+        """Whether every part of the target holds; None where none was made or nothing was measured."""
+        if self.value is None:
+            return None
         checks = []
         if self.max_ratio is not None:
             checks.append(self.ratio is not None and self.ratio <= self.max_ratio)
