@@ -107,6 +107,8 @@ class Generator:
         shrink = face_width / width
         if shrink > 1.2 and rng.random() < 0.8:
             face = np.asarray(cv2.GaussianBlur(face, (0, 0), 0.4 * shrink), np.uint8)
+        if rng.random() < 0.3 * level:
+            face = _bent(rng, face)
         face, left, top = _in_holder(rng, face)
         corners = np.array([[0, 0], [face_width, 0], [face_width, face_height], [0, face_height]], np.float32)
         corners += np.array([left, top], np.float32)
@@ -166,6 +168,22 @@ def _bolts(rng: Rng, face: Picture, layout: Layout) -> None:
             center = (x + rng.normal(0, 5)) * PX_PER_MM, (y + rng.normal(0, 3)) * PX_PER_MM
             at = round(center[0] * 16), round(center[1] * 16)
             cv2.circle(face, at, round(radius * 16), _near(rng, (value, value, value), 25), -1, cv2.LINE_AA, 4)
+
+
+def _bent(rng: Rng, face: Picture) -> Picture:
+    """A plate that is no longer flat: its line a part of a bow, or one end knocked up or down."""
+    height, width = face.shape[:2]
+    along = np.linspace(-1, 1, width, dtype=np.float32)
+    if rng.random() < 0.6:
+        drop = along**2 - 0.33
+    else:
+        drop = np.maximum(0, along * rng.choice([-1, 1]) - np.float32(rng.uniform(0.2, 0.6))) * 1.5
+    lines = np.arange(height, dtype=np.float32)[:, None] + (drop * rng.normal(0, 0.055) * height)[None].astype(
+        np.float32
+    )
+    columns = np.broadcast_to(np.arange(width, dtype=np.float32), (height, width))
+    moved = cv2.remap(face, np.ascontiguousarray(columns), lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
 
 
 def _in_holder(rng: Rng, face: Picture) -> tuple[Picture, int, int]:
