@@ -119,13 +119,13 @@ def make_plant(settings: PlantSettings, pass_key: PassKey) -> Plant:
         pass_key=pass_key,
         software=SOFTWARE,
         office_key=OfficeKey(load_public(office_key)) if office_key.exists() else None,
+        names={each.id: each.name for each in settings.person} | {each.id: each.name for each in settings.lane},
     )
 
 
 def build_station(settings: PlantSettings, desk: Desk) -> Station:
     """Lanes, printers and gates with their devices; nothing is opened before `Station.run`."""
     station = Station(desk)
-    names = {person.id: person.name for person in settings.person} | {lane.id: lane.name for lane in settings.lane}
     pictures = PictureStore(settings.plant.data / "pictures", settings.pictures.budget_mib)
     crops = CropStore(settings.crops_folder, settings.plates.crops_mib) if settings.plates.keep_crops else None
     station.pictures = pictures
@@ -138,7 +138,9 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
         loops = build_loops(f"loops {lane.id}", lane.loops) if lane.loops else None
         station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link, loops, crops)
         printer = build_printer(f"printer {lane.id}", lane.printer)
-        station.printers.append(PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,), names), printer, desk))
+        station.printers.append(
+            PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,), desk.plant.names), printer, desk)
+        )
     for gate in settings.gate:
         camera = build_camera(f"camera {gate.id}", gate.camera) if gate.camera else None
         barrier = build_gate(f"barrier {gate.id}", gate.barrier)

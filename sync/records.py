@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from sync.fields import Fen, Kg, Mode, Name, Wire
+from sync.fields import Fen, Kg, Mode, Name, PersonName, Wire
 from sync.plate_records import PlateDecided, PlateLook, PlateQuestioned
 from sync.record import Record as Record
 
@@ -335,6 +335,7 @@ class ScaleAlarmSeen(Record):
     lane: Name
     visit: str = ""
     person: Name
+    person_name: PersonName = ""
     note: Annotated[str, Field(max_length=200)] = ""
     at: AwareDatetime
 
@@ -349,7 +350,12 @@ class ScaleCommanded(Record):
     indicator: Name
     weight_kg: int
     """As shown before."""
+    range_kg: Annotated[int, Field(ge=0)] = 0
+    """So far from zero it may be set to zero; 0 in rows of older programs."""
+    visit: str = ""
+    """Whom the books have at this lane, done and driving off; '' nobody."""
     person: Name
+    person_name: PersonName = ""
     business_date: str
     at: AwareDatetime
 

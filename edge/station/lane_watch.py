@@ -121,7 +121,8 @@ class LaneWatch:
 
     async def see(self, alarm: int, by: str, note: str) -> Done | Refusal:
         """确认: a person has looked at an alarm of this lane."""
-        outcome = await self._desk.commit(lambda books: see(books, self._lane, alarm, by, note))
+        name = self._desk.plant.names.get(by, "")
+        outcome = await self._desk.commit(lambda books: see(books, self._lane, alarm, by, note, name))
         await self._refresh()
         return outcome
 

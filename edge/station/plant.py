@@ -1,6 +1,7 @@
 """Who this plant is and the rules it set itself: what every transaction needs to know and none may change."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,8 @@ class Plant:
     software: str
     office_key: OfficeKey | None = None
     """None where no key of head office was set up: then there are no top-up codes."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What persons and lanes are called, by id."""
 
     @property
     def instance(self) -> Instance:

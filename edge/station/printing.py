@@ -6,6 +6,7 @@ an alarm.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from drivers.ports import DeviceUnavailable, DriverError, Printer
@@ -33,7 +34,7 @@ class PrinterSetup:
 
     name: str
     lanes: tuple[str, ...]
-    names: dict[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class PrintRunner:

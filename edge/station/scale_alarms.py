@@ -90,15 +90,18 @@ def tell(books: Books, plant: Plant, found: Sequence[Found]) -> None:
         books.scale_alarms.add(books.ledger.append(told).seq, told)
 
 
-def see(books: Books, lane: str, alarm: int, by: str, note: str) -> Done | Refusal:
-    """确认报警: a person has looked, and says what it was. Who, when and what are a record of their own."""
+def see(books: Books, lane: str, alarm: int, by: str, note: str, name: str = "") -> Done | Refusal:
+    """确认报警: a person has looked, and says what it was. Who (`name` is what they are called), when and what are a
+    record of their own."""
     note = note.strip()[:_MOST_NOTE]
     if not note:
         return refuse(Reason.REASON_MISSING)
     stored = books.scale_alarms.get(alarm)
     if stored is None or stored.told.lane != lane or stored.seen is not None:
         return refuse(Reason.ALARM_UNKNOWN)
-    seen = ScaleAlarmSeen(alarm=alarm, lane=lane, visit=stored.told.visit, person=by, note=note, at=books.clock.now())
+    seen = ScaleAlarmSeen(
+        alarm=alarm, lane=lane, visit=stored.told.visit, person=by, person_name=name, note=note, at=books.clock.now()
+    )
     books.scale_alarms.see(alarm, books.ledger.append(seen).seq)
     return Done(Words("报警已确认,已记入账本", "Alarm acknowledged, on record"))
 

@@ -64,13 +64,16 @@ async def _tell(scale: LaneScale, weight_kg: int) -> tuple[str, Done | Refusal]:
 
 
 def _begin(books: Books, desk: Desk, scale: LaneScale, weight_kg: int, by: str) -> int:
-    now = desk.clock.now()
+    now, standing = desk.clock.now(), books.lanes().get(scale.setup.lane)
     record = ScaleCommanded(
         lane=scale.setup.lane,
         command=ScaleCommand.ZERO.value,
         indicator=scale.setup.indicator,
         weight_kg=weight_kg,
+        range_kg=scale.setup.rules.zero_range_kg,
+        visit=standing.visit if standing else "",
         person=by,
+        person_name=desk.plant.names.get(by, ""),
         business_date=desk.plant.business_date(now),
         at=now,
     )

@@ -153,8 +153,11 @@ class Replay:
     def _scale(self, seq: int, record: ScaleAlarmed | ScaleAlarmSeen | ScaleCommanded | ScaleCommandEnded) -> None:
         if isinstance(record, ScaleAlarmed | ScaleAlarmSeen):
             self._alarms.feed(seq, record)
+        elif isinstance(record, ScaleCommandEnded):
+            self._commands.ended(seq, record)
         else:
-            self._commands.feed(seq, record)
+            visit = self._visits.get(record.visit)
+            self._commands.told(seq, record, visit.state if visit else "")
 
     def _epoch_changed(self, seq: int, record: Record) -> None:
         """Records about the epoch itself."""

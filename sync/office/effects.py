@@ -289,7 +289,7 @@ class Effects:
         self.incidents.append(Incident(seq, "scale_alarm", time_text(record.at), said))
 
     def _scale_commanded(self, seq: int, record: wire.ScaleCommanded, _at: str) -> None:
-        said = f"{record.lane}: {record.command} {record.weight_kg} kg, {record.person}"
+        said = f"{record.lane}: {record.command} {record.weight_kg} kg, {record.person_name or record.person}"
         self.incidents.append(Incident(seq, "scale_command", time_text(record.at), said))
 
     def _scale_command_ended(self, seq: int, record: wire.ScaleCommandEnded, _at: str) -> None:

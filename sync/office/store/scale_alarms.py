@@ -114,4 +114,4 @@ def _rows(plant: str, instance: str, effects: Effects) -> list[dict[str, Any]]:
 def _seen(seen: ScaleAlarmSeen | None) -> dict[str, str]:
     if seen is None:
         return {"seen_by": "", "seen_at": "", "note": ""}
-    return {"seen_by": seen.person, "seen_at": time_text(seen.at), "note": seen.note}
+    return {"seen_by": seen.person_name or seen.person, "seen_at": time_text(seen.at), "note": seen.note}

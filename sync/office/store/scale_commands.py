@@ -38,7 +38,7 @@ def _line(named: Record | None, end: ScaleCommandEnded | None) -> dict[str, Any]
     first = command or end
     return {
         "lane": first.lane if first else "",
-        "person": command.person if command else "",
+        "person": command.person_name or command.person if command else "",
         "weight_kg": command.weight_kg if command else None,
         "ended": end is not None,
         "after_kg": end.weight_kg if end else None,

@@ -46,9 +46,11 @@ async def test_an_empty_deck_is_zeroed_and_both_ends_are_kept(rig: PlantRig) -> 
         await until(lambda: rig.lane.runner.scale.shown_kg() == 0)
     (first, before), (second, after), *_ = await bodies(rig)
     assert (first, second) == (COMMANDED, ENDED)
-    assert {name: before[name] for name in ("lane", "command", "weight_kg", "person", "indicator")} == {
-        "lane": "1", "command": "zero", "weight_kg": 60, "person": "调度", "indicator": "toledo",
+    expected = {
+        "lane": "1", "command": "zero", "indicator": "toledo", "weight_kg": 60, "range_kg": 4000, "visit": "",
+        "person": "调度",
     }  # fmt: skip
+    assert {name: before[name] for name in expected} == expected
     assert (after["result"], after["weight_kg"]) == ("done", 0)
     assert told == ["zeroed", "zeroed"], "the scale watch knows of an operator's zero"
 
@@ -217,9 +219,9 @@ def test_an_end_without_its_command_is_found() -> None:
     ended = ScaleCommandEnded(commanded=2, lane="1", result="done", what="", weight_kg=0, at=now)
     findings = Findings(["commands"])
     replay = CommandReplay(findings)
-    replay.feed(1, begun)  # the power went
-    replay.feed(2, begun)
-    replay.feed(3, ended)
+    replay.told(1, begun, "")  # the power went
+    replay.told(2, begun, "")
+    replay.ended(3, ended)
     assert not findings.first["commands"]
-    replay.feed(4, ended)
+    replay.ended(4, ended)
     assert "row 4 ends command 2" in findings.first["commands"]

@@ -105,8 +105,9 @@ def done(outcome: object) -> Done:
 def zeroed(business_date: str, at: datetime) -> ScaleCommanded:
     """A person tells lane 1's indicator to zero."""
     return ScaleCommanded(
-        lane="1", command="zero", indicator="toledo", weight_kg=40, person="调度", business_date=business_date, at=at
-    )
+        lane="1", command="zero", indicator="toledo", weight_kg=40, range_kg=4000, visit="N8", person="调度",
+        business_date=business_date, at=at,
+    )  # fmt: skip
 
 
 def ended(commanded: int, at: datetime) -> ScaleCommandEnded:

@@ -170,6 +170,8 @@ TAMPERED = {
     "an alarm seen twice, chain recomputed": (("UPDATE ledger SET kind = 'scale_alarm_seen', body = (SELECT body FROM ledger WHERE kind = 'scale_alarm_seen') WHERE kind = 'stock'",), True, "alarms"),
     "a command left out, chain recomputed": (("UPDATE ledger SET kind = 'scale?' WHERE kind = 'scale_command'",), True, "commands"),
     "an end of another command, chain recomputed": ((IN_BODY.format(field="commanded", value=1, pick="MAX") + " WHERE kind = 'scale_command_ended')",), True, "commands"),
+    "a zero out of range, chain recomputed": ((IN_BODY.format(field="weight_kg", value=-4001, pick="MAX") + " WHERE kind = 'scale_command')",), True, "commands"),
+    "a zero while a truck was served, chain recomputed": ((IN_BODY.format(field="visit", value="'N6'", pick="MAX") + " WHERE kind = 'scale_command')",), True, "commands"),
     "an ACK beyond the end": (("UPDATE meta SET value = '99999' WHERE key = 'acked_seq'",), False, "outbox"),
 }  # fmt: skip
 

@@ -114,13 +114,15 @@ class FakePlant:
 
     def alarm_seen(self, alarm: int, note: str = "已复称") -> None:
         """A person at the plant looked at it."""
-        self.write(wire.ScaleAlarmSeen(alarm=alarm, lane="1", person="D01", note=note, at=self.now()))
+        self.write(
+            wire.ScaleAlarmSeen(alarm=alarm, lane="1", person="D01", person_name="李敏", note=note, at=self.now())
+        )
 
     def commanded(self, weight_kg: int = 40, lane: str = "2") -> int:
         """A person is about to zero the indicator; the row."""
         return self.write(
             wire.ScaleCommanded(
-                lane=lane, command="zero", indicator="toledo", weight_kg=weight_kg, person="D01",
+                lane=lane, command="zero", indicator="toledo", weight_kg=weight_kg, person="D01", person_name="李敏",
                 business_date="2026-11-23", at=self.now(),
             )
         ).seq  # fmt: skip

@@ -50,7 +50,7 @@ def test_an_alarm_is_listed_with_its_truck_and_counted_on_its_day(store: Store, 
     with store.read() as tx:
         assert alarms_of_day(tx, DAY) == {"HX01": (2, 1)}
         seen = tx.execute(select(scale_alarms.c.seen_by, scale_alarms.c.note).where(scale_alarms.c.seq == second)).one()
-        assert tuple(seen) == ("D01", "清了秤台"), "the first who looked stays"
+        assert tuple(seen) == ("李敏", "清了秤台"), "the first who looked stays"
         assert verify_books(tx).ok
 
 

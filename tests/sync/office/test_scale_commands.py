@@ -25,18 +25,18 @@ def lines(store: Store, plant: FakePlant, english: bool) -> list[tuple[str, str]
     [
         (
             "done", "已置零(原 40 kg) / Zeroed (was 40 kg)", 0,
-            ("仪表置零", "磅 2 · 操作 D01 · 置零前 40 kg · 置零后 0 kg"),
-            ("Indicator zeroed", "Lane 2 · by D01 · before 40 kg · after 0 kg"),
+            ("仪表置零", "磅 2 · 操作 李敏 · 置零前 40 kg · 置零后 0 kg"),
+            ("Indicator zeroed", "Lane 2 · by 李敏 · before 40 kg · after 0 kg"),
         ),
         (
             "refused", REFUSED, 40,
-            ("置零未执行", "磅 2 · 操作 D01 · 置零前 40 kg · 置零后 40 kg · 仪表拒绝置零：重量未稳定"),
-            ("Zero not done", "Lane 2 · by D01 · before 40 kg · after 40 kg · " + REFUSED.partition(" / ")[2]),
+            ("置零未执行", "磅 2 · 操作 李敏 · 置零前 40 kg · 置零后 40 kg · 仪表拒绝置零：重量未稳定"),
+            ("Zero not done", "Lane 2 · by 李敏 · before 40 kg · after 40 kg · " + REFUSED.partition(" / ")[2]),
         ),
         (
             "unknown", "没有回答 / no answer", None,
-            ("置零结果不明", "磅 2 · 操作 D01 · 置零前 40 kg · 置零后 — · 没有回答"),
-            ("Zero: outcome unknown", "Lane 2 · by D01 · before 40 kg · after — · no answer"),
+            ("置零结果不明", "磅 2 · 操作 李敏 · 置零前 40 kg · 置零后 — · 没有回答"),
+            ("Zero: outcome unknown", "Lane 2 · by 李敏 · before 40 kg · after — · no answer"),
         ),
     ],
 )  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_command_and_its_end_are_one_line(
 
 def test_without_an_end_it_does_not_read_as_done(store: Store, plant: FakePlant) -> None:
     plant.commanded()
-    assert lines(store, plant, True) == [("Zero command", "Lane 2 · by D01 · before 40 kg · after — · no result yet")]
+    assert lines(store, plant, True) == [("Zero command", "Lane 2 · by 李敏 · before 40 kg · after — · no result yet")]
 
 
 def test_an_end_that_names_no_command_and_a_word_of_a_later_release(store: Store, plant: FakePlant) -> None:

@@ -225,14 +225,14 @@ def test_people_at_head_office_see_the_curve(
     with books.write() as tx:
         ingest(tx, plant.instance.wire_id, plant.rows[-1:])
     books.close()
-    expect(page.locator(".alarm")).to_contain_text("已确认 D01")
+    expect(page.locator(".alarm")).to_contain_text("已确认 李敏")
     plant.command_ended(plant.commanded(), "refused", "重量未稳定 / its weight is not stable", 40)
     books = web_office.books()
     with books.write() as tx:
         ingest(tx, plant.instance.wire_id, plant.rows[-2:])
     books.close()
     page.goto(f"{web_office.address}/exceptions?lang=zh")
-    expect(page.locator("main")).to_contain_text("磅 2 · 操作 D01 · 置零前 40 kg · 置零后 40 kg · 重量未稳定")
+    expect(page.locator("main")).to_contain_text("磅 2 · 操作 李敏 · 置零前 40 kg · 置零后 40 kg · 重量未稳定")
     expect(page.locator("main")).not_to_contain_text("its weight")
     expect(page.locator("tr", has_text="置零前")).to_contain_text("置零未执行")
     page.goto(f"{web_office.address}/day?date=2026-11-23&lang=en")
