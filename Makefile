@@ -1,12 +1,12 @@
 # Everything starts here: `make` lists it. Each target makes the machine ready first (.ci/setup), which costs nothing
 # when it is. Extra arguments: make demo ARGS="--trucks 24 --headless", make test ARGS="-k ledger".
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench peers faults soak lock
+.PHONY: help demo test check format bench peers plates-model faults soak lock
 PYTHON := .venv/bin/python
 ARGS ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a running plant: broker, head office, simulated devices, trucks arriving (Ctrl-C ends it)
 	@.ci/setup demo
@@ -34,6 +34,18 @@ bench: ## the figures, each beside its floor in the same run (ARGS=--json for pr
 peers: ## other people's plate readers into .venv-peers, 1 GB: make bench ARGS=plates then measures them beside ours
 	@.ci/setup test
 	@$(PYTHON) -m tests.bench.peers
+
+plates-model: ## both plate nets anew from a seed into run/plates-model, 75 minutes each on one thread (SEED=1 MINUTES=75)
+	@.ci/setup test
+	@$(PYTHON) -m venv .venv-training
+	@.venv-training/bin/pip --disable-pip-version-check install -q -r requirements-training.txt
+	@.venv-training/bin/python -m drivers.camera.plates_training.train --seed $(or $(SEED),1) \
+		--minutes $(or $(MINUTES),75) --out run/plates-model/reader
+	@.venv-training/bin/python -m drivers.camera.plates_training.export run/plates-model/reader/reader.pt \
+		run/plates-model/reader.onnx
+	@.venv-training/bin/python -m drivers.camera.plates_training.train_locator --seed $(or $(SEED),1) \
+		--minutes $(or $(MINUTES),75) --out run/plates-model/locator
+	@echo "made run/plates-model; copy the .onnx files to drivers/camera/plates/models to use them"
 
 faults: ## the long runs: thousands of kills, cuts and bit flips
 	@.ci/setup test
