@@ -6,7 +6,7 @@ Secrets are not in it: keys are files in `keys.directory`, PINs are scrypt hashe
 from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
@@ -21,6 +21,7 @@ from sync.secrets import SecretFormat
 from sync.settings_errors import SettingsError, load_model
 
 Role = Literal["dispatcher", "guard", "biller", "finance", "enterprise", "supervisor", "admin"]
+P = TypeVar("P", bound=BaseModel)
 _WATCH = WatchRules()
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 
@@ -259,8 +260,15 @@ def load_settings(file: Path) -> PlantSettings:
             )
     plant = settings.plant.model_copy(update={"data": data, "witness": witness})
     keys = settings.keys.model_copy(update={"directory": base / settings.keys.directory})
-    lanes = tuple(lane.model_copy(update={"printer": _beside(base, lane.printer)}) for lane in settings.lane)
-    return settings.model_copy(update={"plant": plant, "keys": keys, "lane": lanes})
+    lanes = tuple(_places_beside(base, lane) for lane in settings.lane)
+    gates = tuple(_places_beside(base, gate) for gate in settings.gate)
+    return settings.model_copy(update={"plant": plant, "keys": keys, "lane": lanes, "gate": gates})
+
+
+def _places_beside(base: Path, place: P) -> P:
+    """A lane or gate whose devices have absolute paths."""
+    devices = {name: _beside(base, device) for name, device in place if isinstance(device, BaseModel)}
+    return place.model_copy(update=devices)
 
 
 def _beside(base: Path, device: BaseModel) -> BaseModel:

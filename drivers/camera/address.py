@@ -76,9 +76,9 @@ def check_address(text: str) -> str:
     """For a configuration: the address, or ValueError with what is allowed."""
     if text.startswith("/dev/"):
         return text
-    parts = urlsplit(text)
-    if parts.username is not None or parts.password is not None:
+    if "@" in text.split("?")[0]:
         raise ValueError("no user and password in the address; allowed: login = a file with one line, user:password")
+    parts = urlsplit(text)
     try:
         known = parts.scheme in _PORTS and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.camera.opencv_camera import OpenCvCameraConfig
 from drivers.printer.simulated import SimulatedPrinterConfig
 from edge.settings import SettingsError, load_settings
 
@@ -39,6 +40,19 @@ def test_a_printers_folder_is_relative_to_the_configuration_too(tmp_path: Path) 
     )
     printer = load_settings(file).lane[0].printer
     assert isinstance(printer, SimulatedPrinterConfig) and printer.folder == tmp_path / "paper"
+
+
+def test_a_cameras_login_is_a_file_beside_the_configuration() -> None:
+    settings = load_settings(EXAMPLE)
+    (lane, gate) = (settings.lane[0].camera, settings.gate[0].camera)
+    assert isinstance(lane, OpenCvCameraConfig) and lane.login == EXAMPLE.parent / "keys" / "camera-1.login"
+    assert isinstance(gate, OpenCvCameraConfig) and gate.login == EXAMPLE.parent / "keys" / "camera-south.login"
+
+
+def test_a_password_in_a_cameras_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, '"rtsp://192.168.1.61/', '"rtsp://admin:top/s@cret@192.168.1.61/')
+    assert said.startswith("lane[0].camera.url: ") and "login = a file with one line, user:password" in said
+    assert "admin" not in said and "cret" not in said
 
 
 def test_the_witness_stands_beside_the_data_unless_it_is_said(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from drivers.camera.opencv_camera import OpenCvCameraConfig
 from drivers.gate.modbus_barrier import ModbusRelayConfig
 from drivers.gate.modbus_loops import ModbusLoopsConfig
 from drivers.printer.escpos_printer import EscposConfig
@@ -28,12 +29,14 @@ def test_it_can_be_read() -> None:
         (settings.PlantSection, ("plant",)),
         (settings.HeadOfficeSection, ("head_office",)),
         (settings.WebSection, ("web",)),
+        (settings.PicturesSection, ("pictures",)),
         (settings.LaneSection, ("lane", 0)),
         (settings.ScaleSection, ("lane", 0, "scale")),
         (settings.WatchSection, ("lane", 0, "watch")),
         (ModbusLoopsConfig, ("lane", 0, "loops")),
         (SerialIndicatorConfig, ("lane", 0, "indicator")),
         (EscposConfig, ("lane", 0, "printer")),
+        (OpenCvCameraConfig, ("lane", 0, "camera")),
         (settings.GateSection, ("gate", 0)),
         (ModbusRelayConfig, ("gate", 0, "barrier")),
         (settings.Person, ("person", 0)),
