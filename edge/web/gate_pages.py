@@ -38,7 +38,10 @@ class GatePages:
             Route("/events/gate/{gate}", self.events),
             Route("/gate/{gate}/scan", self.scan, methods=["POST"]),
             Route("/gate/{gate}/override", self.override, methods=["POST"]),
+            Route("/gate/{gate}/compare", self.compare, methods=["POST"]),
             Route("/arrive", self.arrive, methods=["POST"]),
+            Route("/arrive/look", self.look, methods=["POST"]),
+            Route("/picture/{key}", self.any_picture),
             Route("/notices", self.notices),
             Route("/notices.json", self.notices_list),
         ]
@@ -105,15 +108,52 @@ class GatePages:
             return self._site.answer(request, session, outcome, f"/gate/{key}")
         return self._verdict(request, session, outcome, key)
 
+    async def compare(self, request: Request) -> Response:
+        """The guard has compared the truck with its paper: it is this one, or not."""
+        found = self._find(request)
+        if isinstance(found, Response):
+            return found
+        key, gate, session = found
+        form = await read_form(request, same=3, name=40, reason=120, paper=120, shown=80)
+        if isinstance(form, BadForm):
+            return self._site.bad_form(request, form)
+        if not allowed(session.person, "compare_gate"):
+            return self._site.answer(request, session, not_allowed(), f"/gate/{key}")
+        if form["same"] not in ("yes", "no"):
+            return self._site.answer(request, session, WORDS["same_or_not"], f"/gate/{key}")
+        name, same = form["name"] or session.person.name, form["same"] == "yes"
+        outcome = await gate.compare(session.person.id, name, same, form["reason"], form["paper"], form["shown"])
+        if isinstance(outcome, Refusal):
+            return self._site.answer(request, session, outcome, f"/gate/{key}")
+        return self._verdict(request, session, outcome, key)
+
+    async def any_picture(self, request: Request) -> Response:
+        """A picture that a camera took, or the plate cut out of one, by its hash."""
+        if self._site.session(request) is None:
+            return self._site.please_log_in(request, "/")
+        jpeg = self._site.plant.picture(request.path_params["key"])
+        return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=404)
+
     async def arrive(self, request: Request) -> Response:
         """A truck stands at the gate and wants in."""
         return await self._site.command(
             request,
             "arrive",
             "/notices",
-            lambda by, form: self._site.plant.yard.arrive(form["plate"].upper().replace("·", "").replace(" ", ""), by),
-            {"plate": 20},
+            lambda by, form: self._site.plant.yard.arrive(
+                form["plate"].upper().replace("·", "").replace(" ", ""), by, form["shown"]
+            ),
+            {"plate": 20, "shown": 80},
         )
+
+    async def look(self, request: Request) -> Response:
+        """Whose truck stands at the entrance, as its camera sees it."""
+        session = self._site.session(request)
+        if session is None:
+            return self._site.please_log_in(request, "/notices")
+        if not allowed(session.person, "arrive"):
+            return self._site.answer(request, session, not_allowed(), "/notices")
+        return JSONResponse(as_json(await self._site.plant.yard.look()))
 
     async def notices(self, request: Request) -> Response:
         """The open dispatch notices."""

@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from edge.domain.refusal import Refusal
+from edge.domain.refusal import Refusal, Words
 from edge.station.views import Done, as_json
 from edge.web.live import Streams
 from edge.web.plant import Lane
 from edge.web.site import Fields, Site
 from edge.web.words import WORDS
 
-Do = Callable[[str, Fields], Awaitable[Done | Refusal]]
+Do = Callable[[str, Fields], Awaitable[Done | Refusal | Words]]
 
 LIMITS: dict[str, dict[str, int]] = {
     "call": {"visit": 80},
@@ -27,6 +27,7 @@ LIMITS: dict[str, dict[str, int]] = {
     "empty_exit": {"visit": 80},
     "topup": {"visit": 80, "code": 1500},
     "alarm_seen": {"alarm": 20, "note": 200},
+    "compare": {"visit": 80, "shown": 80, "same": 3, "note": 120},
     "zero": {"kg": 10},
 }
 """The commands of a lane, each with its form fields and their most characters."""
@@ -119,5 +120,12 @@ def _doing(lane: Lane, command: str) -> Do:
         "topup": lambda by, form: lane.topup(form["code"], by, form["visit"]),
         "zero": lambda by, form: lane.zero(by, form["kg"]),
         "alarm_seen": lambda by, form: lane.see_alarm(by, form["alarm"], form["note"]),
+        "compare": lambda by, form: _compare(lane, by, form),
     }
     return table[command]
+
+
+async def _compare(lane: Lane, by: str, form: Fields) -> Done | Refusal | Words:
+    if form["same"] not in ("yes", "no"):
+        return WORDS["same_or_not"]  # a wrong guess here lets another truck through
+    return await lane.compare(by, form["visit"], form["same"] == "yes", form["shown"], form["note"])

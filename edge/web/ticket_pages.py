@@ -66,10 +66,11 @@ class TicketPages:
         ]  # fmt: skip
         may = {command: allowed(session.person, command) for command in ("reprint", "confirm_print", "void")}
         seals = {kind: allowed(session.person, f"seal_{kind}") for kind in ("enterprise", "finance")}
-        alarms = await self._desk.alarms(found.visit)
+        alarms, plates = await self._desk.alarms(found.visit), await self._desk.plates(found.visit)
         return self._site.page(
-            request, "ticket.html", ticket=found, alarms=alarms, others=others, may_do=may, may_seal=seals
-        )
+            request, "ticket.html", ticket=found, alarms=alarms, plates=plates, others=others, may_do=may,
+            may_seal=seals,
+        )  # fmt: skip
 
     async def command(self, request: Request) -> Response:
         """One of the ticket's buttons."""

@@ -1,21 +1,32 @@
 """What a plant may look like: made-up lanes, gates and tickets for page tests."""
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+from PIL import Image, ImageDraw
+
+from drivers.printer.render import chinese_font
+from edge.domain.plate_check import Place
 from edge.domain.refusal import Reason, Words, refuse
 from edge.domain.visit import VisitState
 from edge.station.views import (
     ActionView,
     AlarmView,
+    ArrivalView,
     GateView,
     HoldView,
     LaneView,
     LimitView,
     LinkView,
+    LookView,
     MoneyView,
+    NearView,
     PassageView,
+    PlateQuestionView,
+    PlateSaidView,
     QueueEntry,
     ScaleAlarmView,
     ScaleView,
@@ -190,3 +201,61 @@ SCALE_ALARM = ScaleAlarmView(
 def watched_view(count: int = 1) -> LaneView:
     """The scale watch found something about the truck on the lane."""
     return loading_view(scale_alarms=(SCALE_ALARM,), scale_alarm_count=count)
+
+
+CROP = "c4" * 32
+LOOK = LookView(
+    "ask", "浙A5K328", "yellow", 910, (NearView("浙A5K326", 3_120), NearView("沪D19F07", 48_900)), "p1", CROP
+)
+
+
+@lru_cache
+def crop_picture() -> bytes:
+    """A plate cut out of a camera's picture: small, and not sharp."""
+    image = Image.new("RGB", (132, 42), (228, 172, 30))
+    ImageDraw.Draw(image).text((7, 6), "浙A·5K326", font=chinese_font(21), fill=(40, 34, 26))
+    return _jpeg(image)
+
+
+@lru_cache
+def photo() -> bytes:
+    """A truck before the camera, more or less."""
+    image = Image.new("RGB", (960, 540), (126, 152, 170))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 300, 960, 540), fill=(120, 118, 112))
+    draw.rectangle((300, 110, 660, 470), fill=(170, 44, 38))
+    draw.rectangle((330, 150, 630, 270), fill=(44, 56, 66))
+    image.paste(Image.open(io.BytesIO(crop_picture())), (414, 400))
+    return _jpeg(image)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+def asking() -> VerdictView:
+    """The gate's camera is not sure whether this is the truck."""
+    why = refuse(Reason.PLATE_UNSURE, seen="浙A5K328", sure="91", plate="浙A5K326")
+    return verdict("ask_guard", why=Why.of(why), look=LOOK, plate_asked=True, confidence_permille=910)
+
+
+def asked_lane(place: Place = Place.LOAD, **changes: Any) -> LaneView:
+    """The lane's camera is not sure."""
+    why = refuse(Reason.PLATE_UNSURE, seen="浙A5K328", sure="91", plate="浙A5K326")
+    question = PlateQuestionView("V7", place.words, "浙A5K326", why.words, LOOK)
+    return loading_view(plate_question=question, last=Why.of(why), **changes)
+
+
+ARRIVAL = ArrivalView(replace(LOOK, free="苏A0P55I"), ("苏A0P551", "鲁H7T880"), False)
+PLATES_SAID = [
+    PlateSaidView(
+        "2026-11-23 13:58:20", Place.TARE.words, Words("摄像确认", "confirmed by the camera"), "agrees", "",
+        replace(LOOK, answer="confirmed", free="浙A5K326", confidence_permille=982),
+    ),
+    PlateSaidView(
+        "2026-11-23 14:33:02", Place.LOAD.words,
+        Words("人工核对:是这辆车", "compared by a person: it is the truck"), "agrees", "王调度", LOOK,
+    ),
+]  # fmt: skip

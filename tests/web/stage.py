@@ -12,22 +12,25 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from edge.domain.refusal import Refusal, Words
+from edge.domain.refusal import Reason, Refusal, Words, refuse
 from edge.domain.visit import VisitState
 from edge.station.live import LiveHub
 from edge.station.views import (
+    ArrivalView,
     Done,
     GateView,
     LaneView,
+    PlateSaidView,
     QueueEntry,
     QueueView,
     ScaleAlarmView,
     TicketView,
     VerdictView,
+    Why,
     as_json,
 )
 from sync.secrets import hash_secret
-from tests.web.scenes import GATE, idle_view, loading_view, now, queue, ticket, verdict
+from tests.web.scenes import CROP, GATE, crop_picture, idle_view, loading_view, now, photo, queue, ticket, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,10 @@ class Stage:
     verdict: VerdictView = field(init=False)
     shown_tickets: list[TicketView] = field(init=False)
     alarms: list[ScaleAlarmView] = field(init=False)
-    picture: bytes | None = field(init=False)
+    photo: bytes | None = field(init=False)
     beating: bool = field(init=False)
+    arrival: ArrivalView = field(init=False)
+    plates: list[PlateSaidView] = field(init=False)
 
     def __post_init__(self) -> None:
         self.reset()
@@ -75,8 +80,9 @@ class Stage:
         """As it was at first, for the next test on the same server."""
         self.heard.clear()
         self.answer, self.next_lane_view, self.verdict = Done(Words("已完成", "Done")), None, verdict("open")
-        self.shown_tickets, self.picture, self.beating = [ticket()], None, True
-        self.alarms = []
+        self.shown_tickets, self.photo, self.beating = [ticket()], None, True
+        self.alarms, self.plates = [], []
+        self.arrival = ArrivalView(None, (), False)
         self.lanes = {
             "1": StageLane(self, loading_view()),
             "2": StageLane(self, idle_view(lane="2", name=Words("二号磅", "Lane 2"))),
@@ -107,6 +113,10 @@ class Stage:
             "V7", 11, "浙A5K326", "示例客户甲", "冶金焦", called.value, called.words, "1", 0, Words("", "")
         )
         return QueueView(self.name, queue(6), (first,))
+
+    def picture(self, key: str) -> bytes | None:
+        """A whole picture, or a plate cut out."""
+        return crop_picture() if key == CROP else photo() if key == "p1" else None
 
     def hear(self, *command: str) -> Done | Refusal:
         """Note a command, answer it."""
@@ -162,6 +172,9 @@ class StageLane:
     async def see_alarm(self, by: str, alarm: str, note: str) -> Done | Refusal:
         return self.stage.hear("see_alarm", by, alarm, note)
 
+    async def compare(self, by: str, visit: str, same: bool, shown: str, note: str = "") -> Done | Refusal:
+        return self.stage.hear("compare", by, visit, str(same), shown, note)
+
 
 @dataclass
 class StageGate:
@@ -181,8 +194,19 @@ class StageGate:
         self.stage.hear("override", by, name, reason, paper)
         return replace(self.stage.verdict, at=now(), overridden_by=name, barrier="opened")
 
+    async def compare(
+        self, by: str, name: str, same: bool, reason: str, paper: str, shown: str
+    ) -> VerdictView | Refusal:
+        self.stage.hear("compare", by, name, str(same), reason, paper, shown)
+        if not same:
+            no = refuse(Reason.PLATE_DIFFERS, seen="浙A5K328", plate="浙A5K326", before="")
+            return replace(
+                self.stage.verdict, at=now(), verdict="refuse", why=Why.of(no), plate_asked=False, overridable=True
+            )
+        return replace(verdict("open"), at=now(), plate_by=name)
+
     def picture(self, key: str) -> bytes | None:
-        return self.stage.picture if key == "p1" else None
+        return self.stage.photo if key == "p1" else None
 
 
 @dataclass
@@ -191,8 +215,11 @@ class StageYard:
 
     stage: Stage
 
-    async def arrive(self, plate: str, by: str) -> Done | Refusal:
-        return self.stage.hear("arrive", plate, by)
+    async def look(self) -> ArrivalView:
+        return self.stage.arrival
+
+    async def arrive(self, plate: str, by: str, shown: str = "") -> Done | Refusal:
+        return self.stage.hear("arrive", plate, by, *([shown] if shown else []))
 
     async def notices(self) -> list[dict[str, Any]]:
         row = {
@@ -220,6 +247,9 @@ class StageDesk:
 
     async def alarms(self, visit: str) -> list[ScaleAlarmView]:
         return [alarm for alarm in self.stage.alarms if alarm.visit == visit]
+
+    async def plates(self, visit: str) -> list[PlateSaidView]:
+        return self.stage.plates
 
     async def reprint(self, ticket: str, by: str) -> Done | Refusal:
         return self.stage.hear("reprint", ticket, by)

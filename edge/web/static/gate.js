@@ -1,5 +1,7 @@
 // The guard's page: a scanner types, a verdict stands.
 import { ask, asking, boot, byId, clock, fillFrom, follow, kg, localNow, make, pick, pickOther, plate, post, second, setClass, setHidden, setRows, setText, showAlarms, showClock, showLink, word } from "./core.js";
+import { sighting, suggest } from "./arrival.js";
+import { showPlate, watchImages } from "./plate.js";
 
 const gate = byId("gate").dataset.gate;
 // An OPEN must not stand until the next truck comes: after this the page waits again.
@@ -39,6 +41,7 @@ function show() {
   byId("barrier-said").classList.toggle("bad", Boolean(verdict) && verdict.barrier === "failed");
   facts(verdict, ticket);
   picture(verdict);
+  question(verdict);
   today();
   chips();
   overridable(verdict);
@@ -53,6 +56,7 @@ function reason(verdict, kind) {
   let main = "", side = "";
   if (verdict && verdict.overridden_by) [main, side] = [`${word("overridden")} ${verdict.overridden_by}`, verdict.why ? pick(verdict.why) : ""];
   else if (verdict && verdict.why) [main, side] = [pick(verdict.why), pickOther(verdict.why)];
+  else if (kind === "open" && verdict.plate_by) [main, side] = [`${word("plate_by")} ${verdict.plate_by}`, second("plate_by")];
   else if (kind === "open") [main, side] = [word("verdict_checks"), second("verdict_checks")];
   else if (kind === "wait" && view.today.length) {
     const last = view.today[0];
@@ -68,11 +72,39 @@ function facts(verdict, ticket) {
   const sure = seen ? ` ${Math.floor(verdict.confidence_permille / 10)}%` : "";
   setText("plate-seen", verdict ? (seen ? `${plate(verdict.plate_seen)} ${agrees ? "✓" : "✕"}${sure}` : word("not_read")) : "—");
   setClass("plate-seen", !verdict ? "" : agrees ? "good" : "bad");
+  const by = verdict && verdict.plate_by ? verdict.plate_by : "";
+  setText("plate-by", by);
+  for (const node of document.querySelectorAll(".facts-card .by")) setHidden(node, !by);
   setText("ticket", !ticket ? "—" : isEmpty(ticket) ? word("slip") : ticket.ticket);
   setText("customer", (ticket && ticket.customer_name) || "—");
   setText("gross-at", ticket ? clock(ticket.gross_at) : "—");
   const seal = (kind) => `${word("seal_" + kind)} ${ticket[kind + "_seal"] ? "✓" : "✕ " + word("missing")}`;
   setText("seals", ticket && !isEmpty(ticket) ? `${seal("enterprise")}  ${seal("finance")}` : "—");
+}
+
+// The camera is not sure: the guard looks himself. The two buttons stay where they are until he has said so.
+function question(verdict) {
+  const asked = Boolean(verdict && verdict.plate_asked && verdict.look);
+  setHidden("plate-ask", !asked);
+  document.body.classList.toggle("asked", asked);
+  if (!asked) return;
+  showPlate("ask", verdict.look, verdict.plate_pass);
+  for (const id of ["ask-yes", "ask-no"]) {
+    byId(id).setAttribute("aria-disabled", String(busy || !boot.may.compare_gate));
+    byId(id).title = boot.may.compare_gate ? "" : pick(boot.not_allowed);
+  }
+}
+
+async function compare(same) {
+  const verdict = current();
+  if (busy || !boot.may.compare_gate || !verdict || !verdict.plate_asked || !verdict.ticket) return focusCode();
+  busy = true;
+  show();
+  const answer = await post(`/gate/${gate}/compare`, { same, paper: verdict.ticket.ticket, shown: verdict.picture });
+  busy = false;
+  if (answer.verdict) answered(answer);
+  else { show(); note(answer); }
+  return focusCode();
 }
 
 function picture(verdict) {
@@ -159,16 +191,8 @@ async function arrive() {
   if (byId("arrive").getAttribute("aria-disabled") === "true") return focusCode();
   byId("arrive-plate").value = "";
   const open = await fetch("/notices.json", { headers: { Accept: "application/json" } }).then((answer) => answer.json()).catch(() => []);
-  const rows = Array.isArray(open) ? open.filter((row) => row.state === "noticed").slice(0, 60) : [];
-  setRows("expected", rows.map((row) => [row.plate, row.customer_name]), ([text, customer]) => {
-    const row = make("li"), button = make("button", "button");
-    button.type = "button";
-    button.append(make("b", "", plate(text)), make("small", "", customer));
-    button.addEventListener("click", () => { byId("arrive-plate").value = text; });
-    row.append(button);
-    return row;
-  });
-  if (await ask("ask-arrive")) note(await post("/arrive", { plate: byId("arrive-plate").value }));
+  suggest(Array.isArray(open) ? open : []);
+  if (await ask("ask-arrive")) note(await post("/arrive", { plate: byId("arrive-plate").value, shown: sighting() }));
   return focusCode();
 }
 
@@ -190,6 +214,9 @@ byId("scan").addEventListener("submit", scan);
 byId("photo").addEventListener("error", () => { setHidden("photo", true); setHidden("no-photo", false); });
 byId("override").addEventListener("click", override);
 byId("arrive").addEventListener("click", arrive);
+byId("ask-yes").addEventListener("click", () => compare("yes"));
+byId("ask-no").addEventListener("click", () => compare("no"));
+watchImages(["ask"]);
 byId("alarms").addEventListener("click", () => ask("alarm-list").then(focusCode));
 document.addEventListener("keydown", (event) => { if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) focusCode(); });
 document.addEventListener("click", () => setTimeout(focusCode, 0));

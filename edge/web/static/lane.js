@@ -2,6 +2,7 @@
 import { ask, asking, boot, byId, fillFrom, follow, inBoth, kg, pick, pickOther, post, second, setClass, setHidden, setText, showClock, word } from "./core.js";
 import { askSeen, showWatch } from "./alarm.js";
 import { mainAction, paint } from "./lane_paint.js";
+import { showPlate, watchImages } from "./plate.js";
 import { askCode } from "./topup.js";
 
 const lane = byId("lane").dataset.lane;
@@ -20,6 +21,7 @@ function why(action) {
 function show() {
   paint(view, stale, why, busy, call);
   showWatch(view, mayNotSee());
+  question();
   const action = mainAction(view);
   const name = action.name + action.visit;
   if (name !== mainName) {
@@ -112,6 +114,27 @@ async function pressOther(name) {
   return send(name, { visit });
 }
 
+const mayNotCompare = () => (stale ? inBoth("stale") : boot.may.compare ? null : boot.not_allowed);
+
+// The camera is not sure whether this is the truck: what was pressed goes on when the dispatcher has said.
+function question() {
+  const asked = view.plate_question, no = mayNotCompare();
+  setHidden("plate-ask", !asked);
+  document.body.classList.toggle("asked", Boolean(asked));
+  if (!asked) return;
+  showPlate("ask", asked.look, asked.claimed);
+  for (const id of ["ask-yes", "ask-no"]) {
+    byId(id).setAttribute("aria-disabled", String(Boolean(no) || busy));
+    byId(id).title = no ? pick(no) : "";
+  }
+}
+
+function compare(same) {
+  const asked = view.plate_question, no = mayNotCompare();
+  if (no || !asked) return no ? refuse(no) : undefined;
+  return send("compare", { visit: asked.visit, shown: asked.look.picture, same });
+}
+
 const mayNotSee = () => (stale ? inBoth("stale") : boot.may.alarm_seen ? null : boot.not_allowed);
 
 async function seeAlarm() {
@@ -146,6 +169,9 @@ for (const button of document.querySelectorAll("[data-paper]")) {
 }
 byId("alarms").addEventListener("click", () => ask("alarm-list"));
 byId("watch-see").addEventListener("click", () => { byId("watch-see").blur(); seeAlarm(); });
+byId("ask-yes").addEventListener("click", () => { byId("ask-yes").blur(); compare("yes"); });
+byId("ask-no").addEventListener("click", () => { byId("ask-no").blur(); compare("no"); });
+watchImages(["ask"]);
 fillFrom("ask-cancel", "cancel-reason");
 fillFrom("ask-alarm", "alarm-note");
 

@@ -99,7 +99,7 @@ function hold(view, stale, weight) {
   setHidden("weigh", Boolean(held));
   setHidden("main", Boolean(held));
   if (!held) return;
-  const title = "hold_" + held.why.reason;
+  const title = held.why.numbers.before ? "hold_swapped" : "hold_" + held.why.reason;
   const known = word(title) !== title;
   setText("hold-title", known ? word(title) : word("hold"));
   setText("hold-title-2", known ? second(title) : second("hold"));
