@@ -24,6 +24,7 @@ from edge.station.views import Done, ScaleAlarmView, as_json
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBroken, StoreBusy, connect
+from edge.store.scale_alarms import StoredScaleAlarm
 from edge.store.tail_check import BooksTorn
 from edge.store.witness import Witness, WitnessUnwritable
 from sync.keys import load_private
@@ -31,6 +32,7 @@ from sync.secrets import matches
 from sync.units import format_fen, format_kg
 
 T = TypeVar("T")
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 @click.group()
@@ -74,7 +76,10 @@ def ticket() -> None:
 @click.argument("number")
 @JSON
 def ticket_show(config: Path, number: str, as_json: bool) -> None:
-    """Show one ticket with its seals, prints and exit, and what the scale watch found about its truck."""
+    """Show one ticket with its seals, prints and exit, and what the scale watch found about its truck.
+
+    With --json each scale alarm comes with all its evidence: numbers, weighing, indicator, and the whole weight curve.
+    """
     from edge.main import make_plant  # heavy, and only needed here
 
     settings = read_settings(config)
@@ -85,8 +90,8 @@ def ticket_show(config: Path, number: str, as_json: bool) -> None:
         if stored is None:
             return None
         view = paper_view(plant, stored)
-        alarms = [alarm_view(plant, each) for each in books.scale_alarms.of_visit(view.visit)]
-        told = [_as_dict(each) if as_json else _sentence(each) for each in alarms]
+        alarms = books.scale_alarms.of_visit(view.visit)
+        told = [_evidence(each) if as_json else _sentence(alarm_view(plant, each)) for each in alarms]
         return _as_dict(view) | {"scale_alarms": told}
 
     facts = _read(settings, read)
@@ -218,9 +223,23 @@ def _as_dict(view: object) -> dict[str, Any]:
     return as_json(view)
 
 
+def _evidence(alarm: StoredScaleAlarm) -> dict[str, Any]:
+    """The ledger's own record, and who saw it."""
+    seen = alarm.seen.model_dump(mode="json") if alarm.seen else None
+    return {"seq": alarm.seq, **alarm.told.model_dump(mode="json"), "seen": seen}
+
+
 def _sentence(alarm: ScaleAlarmView) -> str:
     seen = f"{alarm.seen_by} {alarm.seen_at}: {alarm.note}" if alarm.seen_by else "未确认 not acknowledged"
-    return f"{alarm.at} {alarm.words.zh} {alarm.words.en} ({seen})"
+    return f"{alarm.at} {alarm.words.zh} {alarm.words.en} ({seen})\n  {_drawn(alarm)}"
+
+
+def _drawn(alarm: ScaleAlarmView) -> str:
+    """The weight about the alarm as a line of bars."""
+    low_kg, high_kg = min(alarm.curve_kg, default=0), max(alarm.curve_kg, default=0)
+    steps = [(kg - low_kg) * (len(_BARS) - 1) // max(1, high_kg - low_kg) for kg in alarm.curve_kg]
+    seconds = len(alarm.curve_kg) * alarm.curve_step_ms // 1000
+    return f"{''.join(_BARS[step] for step in steps)}  {format_kg(low_kg)} … {format_kg(high_kg)} kg, {seconds} s"
 
 
 def _print(facts: dict[str, Any], as_json: bool) -> None:

@@ -61,6 +61,9 @@ class LaneWatch:
         self._changed = changed
         self._worker = CommandWorker(f"loops {lane}")
         self._found: list[Found] = []
+        self._lost = 0
+        """How many found no room to wait in while the ledger could not be written."""
+        self._lost_source = f"scale watch {lane}"
         self._wake = asyncio.Event()
         self._booked: Booked | None = None
         self._kept: Signature | None = None
@@ -123,6 +126,8 @@ class LaneWatch:
         """确认: a person has looked at an alarm of this lane."""
         name = self._desk.plant.names.get(by, "")
         outcome = await self._desk.commit(lambda books: see(books, self._lane, alarm, by, note, name))
+        if isinstance(outcome, Done):
+            self._desk.clear_alarm(self._lost_source)
         await self._refresh()
         return outcome
 
@@ -162,6 +167,7 @@ class LaneWatch:
                 continue
             self._kept = signature or self._kept
             del self._found[: len(found)]
+            self._tell_lost()
             if found:
                 await self._refresh()
 
@@ -175,8 +181,18 @@ class LaneWatch:
             of = visit or about(finding, row.visit if row else "", row.captured_visit if row else "")
             weighment = last.weighment if last is not None and last.visit == of else ""
             self._found.append(Found(finding, self._lane, self._indicator, of, weighment, now))
-        self._found = self._found[:_WAITING_FINDINGS]
+        self._lost += max(0, len(self._found) - _WAITING_FINDINGS)
+        del self._found[_WAITING_FINDINGS:]
         self._wake.set()
+
+    def _tell_lost(self) -> None:
+        """A person who acknowledges an alarm of this lane has read it."""
+        if not self._lost:
+            return
+        zh = f"账本写不进时称重监视另有 {self._lost} 条报警未能保存,请查看该时段的称重"
+        en = f"{self._lost} more scale alarms could not be kept while the ledger could not be written: check that time"
+        self._desk.raise_alarm(self._lost_source, Words(zh, en))
+        self._lost = 0
 
     def _work(self, visit: Visit | None) -> Work:
         """What may honestly change the weight now. Goods go off only after a hold (卸货重磅)."""

@@ -201,3 +201,14 @@ async def test_what_is_found_as_the_program_ends_is_written(tmp_path: Path) -> N
 
 def test_the_page_gets_few_alarms_however_many_stand() -> None:
     assert lane_watch.SHOWN_ALARMS <= 5
+
+
+async def test_what_found_no_room_to_wait_in_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_watch, "_WAITING_FINDINGS", 2)
+    async with watched(tmp_path) as rig:
+        finding = Finding(WatchKind.STEP, Words("重量", "weight"), (), (0,))
+        rig.lane.runner.scale.watch._take([finding] * 5)  # noqa: SLF001  more than wait while the disk is full
+        await until(lambda: any("3 more scale alarms" in alarm.words.en for alarm in rig.desk.alarms))
+        await until(lambda: bool(shown(rig)))
+        done(await rig.lane.runner.see_alarm("调度", str(shown(rig)[0].alarm), "看过"))
+        assert not any(alarm.source == "scale watch 1" for alarm in rig.desk.alarms)
