@@ -127,6 +127,8 @@ class Dispatcher:
         view = self.world.pages.lane(lane)
         notice, state = _standing(view)
         truck = self.world.trucks.get(notice)
+        if (question := view.get("plate_question")) is not None:
+            return "compare", {"visit": notice, "shown": question["look"]["picture"], "same": _same(truck, question)}
         match state:
             case "admitted" if enabled(view, "tare"):
                 cancelled = truck is not None and truck.order.part is Part.CANCELLED
@@ -152,6 +154,11 @@ class Dispatcher:
 
     def _may_call(self, entry: dict[str, Any]) -> bool:
         return entry["state"] != "queued" or entry["visit"] not in self._called
+
+
+def _same(truck: Any, question: dict[str, Any]) -> str:
+    """What a person sees who walks up to the truck."""
+    return "yes" if truck is not None and truck.order.plate == question["claimed"] else "no"
 
 
 def _standing(view: dict[str, Any]) -> tuple[str, str]:
@@ -186,6 +193,12 @@ class Guard:
             verdict = await self._scan(code)
             if _reason(verdict) != "plate_not_read":
                 break
+        if verdict.get("plate_asked"):
+            same = "yes" if verdict["plate_pass"] == plate else "no"
+            paper, shown = verdict["ticket"]["ticket"], verdict["picture"]
+            answer = await self._pages.press(f"/gate/{GATE}/compare", same=same, paper=paper, shown=shown)
+            self._mine = answer.body.get("verdict") or self._mine
+            verdict = self._mine or verdict
         if _reason(verdict) in ("plate_not_read", "barrier_failed"):
             paper = verdict["ticket"]["ticket"]
             answer = await self._pages.press(

@@ -16,6 +16,7 @@ from sync.office.clock import time_text
 from sync.office.lack import Lack
 from sync.office.orders_kept import odd_order, odd_ticket
 from sync.office.reading import read_row
+from sync.plate_records import PlateDecided, PlateLook, PlateQuestioned
 from sync.units import format_fen
 
 
@@ -61,7 +62,7 @@ class Shipment:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """Something a person should look at: override, void, odd_void, reprint, print, refused, alarm, scale_alarm,
-    `COMMAND_KINDS`, notice_refused, order_differs, unreadable.
+    `COMMAND_KINDS`, plate_same, plate_other, plate_differs, plate_swapped, notice_refused, order_differs, unreadable.
     """
 
     seq: int
@@ -300,6 +301,19 @@ class Effects:
     def _scale_alarm_seen(self, _seq: int, record: wire.ScaleAlarmSeen, _at: str) -> None:
         self.seen.setdefault(record.alarm, record)
 
+    def _plate_questioned(self, seq: int, record: PlateQuestioned, _at: str) -> None:
+        if record.agreement == "ask":
+            return  # the person's answer is the news, and a row of its own
+        kind = "plate_swapped" if record.agreement == "swapped" else "plate_differs"
+        said = _plate_words(record.place, record.lane, record.visit, record.claimed, record.look)
+        self.incidents.append(Incident(seq, kind, time_text(record.at), said))
+
+    def _plate_decided(self, seq: int, record: PlateDecided, _at: str) -> None:
+        paper, who = record.ticket or record.visit, record.name or record.operator
+        said = _plate_words(record.place, record.at_device, paper, record.claimed, record.look)
+        reason = f": {record.reason}" if record.reason else ""
+        self.incidents.append(Incident(seq, f"plate_{record.answer}", time_text(record.at), f"{said}, {who}{reason}"))
+
     _HANDLERS: ClassVar[dict[type[wire.Record], Callable[["Effects", int, Any, str], None]]] = {
         wire.NoticeTaken: _notice_taken, wire.NoticeRefused: _notice_refused, wire.HoldChanged: _hold,
         wire.VisitMoved: _moved, wire.Weighing: _weighed, wire.Held: _held, wire.Ticketed: _ticketed,
@@ -307,4 +321,11 @@ class Effects:
         wire.Printed: _printed, wire.Returned: _returned, wire.Alarm: _alarm,
         wire.ScaleAlarmed: _scale_alarmed, wire.ScaleAlarmSeen: _scale_alarm_seen,
         wire.ScaleCommanded: _scale_commanded, wire.ScaleCommandEnded: _scale_command_ended,
+        PlateQuestioned: _plate_questioned, PlateDecided: _plate_decided,
     }  # fmt: skip
+
+
+def _plate_words(place: str, device: str, paper: str, claimed: str, look: PlateLook | None) -> str:
+    """Where, for which paper, which plate it claims and what was read."""
+    read = f"{look.free or '—'} {look.confidence_permille // 10}%" if look else "—"
+    return f"{place} {device} {paper}: {claimed} / {read}"

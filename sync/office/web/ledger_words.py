@@ -17,8 +17,11 @@ _KINDS = {
     "closed": ("关账", "Epoch closed"), "stock": ("库存", "Stock"), "alarm": ("报警", "Alarm"),
     "scale_alarm": ("称重报警", "Scale alarm"), "scale_alarm_seen": ("称重报警已阅", "Scale alarm seen"),
     "scale_command": ("仪表命令", "Indicator command"), "scale_command_ended": ("仪表命令结果", "Its result"),
+    "plate_questioned": ("车牌存疑", "Plate doubted"), "plate_decided": ("车牌核对", "Plate compared"),
 }  # fmt: skip
-_TEXTS = ("ticket", "notice", "plate", "plate_seen", "account", "customer_name", "product", "source", "what")
+_TEXTS = (
+    "ticket", "notice", "plate", "claimed", "plate_seen", "seen", "account", "customer_name", "product", "source", "what",
+)  # fmt: skip
 _MASSES, _MONEY = ("gross_kg", "net_kg"), ("hold_fen", "amount_fen", "granted_fen", "returned_fen")
 _ROLES = {"tare": ("皮重", "tare"), "gross": ("毛重", "gross"), "empty": ("空车", "empty")}
 _LONGEST = 60
