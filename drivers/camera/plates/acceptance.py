@@ -16,7 +16,6 @@ MARGINS = (8.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0)
 _ALIKE = ("0DQC", "8B36", "5S", "2Z7T", "17TL", "CG6", "EFP", "MNH", "VYU", "KX", "4A", "69")
 LOOK_ALIKES = frozenset(one + other for group in _ALIKE for one in group for other in group if one != other)
 """Characters that are easily taken for each other; a province for any other one also counts."""
-_FAR_NAT = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def against_passes(case: Case, plates: Sequence[str]) -> Stand:
     best_other = max(scores[other] for other in others)
 
     def standing(text: str) -> tuple[float, float]:
-        if scores[text] < scores[free] - _FAR_NAT:  # hopeless: the free reading alone is enough to know it
+        if scores[text] < scores[free] - MARGINS[0]:  # behind the free reading alone by more than any margin
             return scores[text] - scores[free], scores[text] - best_other
         found = stand(likelihoods, [text], free)
         return (found.ahead if found else 0.0), scores[text] - best_other
