@@ -21,7 +21,7 @@ def exposure(rng: Rng, image: Light, level: float) -> Light:
         gain = float(np.exp(rng.normal(0, 0.25 * level)))
     cast = np.exp(rng.normal(0, 0.12 * level, 3)).astype(np.float32)
     image = image * (np.float32(gain) * cast)
-    if rng.random() < 0.3 * level:  # haze: less contrast about a mean
+    if rng.random() < 0.22 * level:  # haze: less contrast about a mean
         keep = np.float32(rng.uniform(0.35, 0.95))
         image = image * keep + np.float32(rng.uniform(0, 200)) * (1 - keep)
     return image + np.float32(rng.uniform(-15, 25) * level)
@@ -90,9 +90,9 @@ def blur(rng: Rng, image: Light, level: float) -> Light:
     """Out of focus, moving, or over-sharpened by the camera; `image` at the camera's own resolution."""
     draw = rng.random()
     height = image.shape[0]
-    if draw < 0.3 * level:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 1.1) * max(0.7, height / 32)), np.float32)
-    if draw < 0.48 * level:
+    if draw < 0.26 * level:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 1.0) * max(0.7, height / 32)), np.float32)
+    if draw < 0.4 * level:
         length = int(rng.integers(3, max(4, height // 5)))
         kernel = np.zeros((length, length), np.float32)
         angle = (
@@ -104,7 +104,7 @@ def blur(rng: Rng, image: Light, level: float) -> Light:
         end = tuple(int(round(v)) for v in middle + reach)
         cv2.line(kernel, start, end, (1.0,), 1)
         return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.float32)
-    if draw < 0.65 * level:
+    if draw < 0.6 * level:
         soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.4))
         return np.asarray(image + (image - soft) * np.float32(rng.uniform(0.5, 2.0)), np.float32)
     return image

@@ -96,7 +96,7 @@ class Generator:
     def _photograph(self, face: Picture, quad: framing.Quad, ratio: float, level: float) -> effects.Light:
         """The plate before something, on a camera's few pixels."""
         rng = self._rng
-        if rng.random() < 0.25:
+        if rng.random() < 0.33:
             width, height = 94, 24
             if ratio > 0.5:
                 height = 47
@@ -207,13 +207,19 @@ def _in_holder(rng: Rng, face: Picture) -> tuple[Picture, int, int]:
 
 def _surroundings(rng: Rng, width: int, height: int) -> Picture:
     """A car's body: one colour, a gradient, bars."""
-    base = rng.integers(5, 225, 3).astype(np.float32) if rng.random() < 0.4 else np.full(3, rng.uniform(5, 230))
+    base = _paint(rng)
     scene = np.empty((height, width, 3), np.float32)
     scene[:] = base
     if rng.random() < 0.6:
         fade = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-        scene = scene * (1 - fade) + rng.integers(0, 255, 3).astype(np.float32) * fade
+        scene = scene * (1 - fade) + _paint(rng) * fade
     for _ in range(int(rng.integers(0, 4))):
         y = int(rng.integers(height))
         scene[y : y + int(rng.integers(1, 5))] = rng.uniform(0, 255)
     return scene.astype(np.uint8)
+
+
+def _paint(rng: Rng) -> NDArray[np.float32]:
+    """A car's colour: mostly grey, black or white, now and then a bright one."""
+    spread = 8 if rng.random() < 0.75 else 110
+    return np.clip(rng.uniform(5, 230) + rng.uniform(-spread, spread, 3), 0, 255).astype(np.float32)

@@ -31,7 +31,7 @@ LATIN_FONTS = (
     ("truetype/liberation/LiberationSansNarrow-Bold.ttf", 0),
 )
 _LATIN = frozenset(DIGITS + LETTERS)
-_FONT_SHARE_HANZI = 0.42
+_FONT_SHARE_HANZI = 0.3
 _FONT_SHARE_LATIN = 0.15
 _POOL = 64
 _REPLACED = 0.01
@@ -91,7 +91,8 @@ class GlyphPool:
 def _from_strokes(rng: np.random.Generator, character: str, width: int, height: int, px_per_mm: float) -> Mask:
     strokes = all_strokes()[character]
     shake = 0.012 if character in _LATIN else 0.03
-    pen_mm = PEN_MM * strokes.pen * rng.uniform(0.78, 1.28) * max(0.75, min(width / 45, height / 90) / px_per_mm)
+    thick = rng.uniform(0.75, 1.25) if character in _LATIN else rng.uniform(0.68, 1.18)
+    pen_mm = PEN_MM * strokes.pen * thick * max(0.75, min(width / 45, height / 90) / px_per_mm)
     waves = rng.normal(0, shake, (2, 3))
     lines = [_bent(line, waves) + rng.normal(0, shake / 3, line.shape).astype(np.float32) for line in strokes.lines]
     if character not in _LATIN and rng.random() < 0.15:  # a character of the plate is not always as wide as its cell
@@ -139,8 +140,8 @@ _KERNEL = np.ones((2, 2), np.uint8)
 def _weathered(rng: np.random.Generator, glyph: Mask, latin: bool) -> Mask:
     """Thicker or thinner by a pixel; a hanzi's fine strokes would not survive the latter."""
     draw = rng.random()
-    if draw < 0.12:
+    if draw < (0.12 if latin else 0.06):
         return np.asarray(cv2.dilate(glyph, _KERNEL), np.uint8)
-    if latin and draw < 0.18:
+    if latin and draw > 0.94:
         return np.asarray(cv2.erode(glyph, _KERNEL), np.uint8)
     return glyph
