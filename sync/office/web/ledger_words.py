@@ -20,7 +20,8 @@ _KINDS = {
     "plate_questioned": ("车牌存疑", "Plate doubted"), "plate_decided": ("车牌核对", "Plate compared"),
 }  # fmt: skip
 _TEXTS = (
-    "ticket", "notice", "plate", "claimed", "plate_seen", "seen", "account", "customer_name", "product", "source", "what",
+    "ticket", "notice", "plate", "claimed", "plate_seen", "seen", "account", "customer_name", "product", "source",
+    "what",
 )  # fmt: skip
 _MASSES, _MONEY = ("gross_kg", "net_kg"), ("hold_fen", "amount_fen", "granted_fen", "returned_fen")
 _ROLES = {"tare": ("皮重", "tare"), "gross": ("毛重", "gross"), "empty": ("空车", "empty")}
