@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from drivers.camera.opencv_camera import OpenCvCamera, OpenCvCameraConfig
+from drivers.camera.plates.thresholds import SHIPPED_READER
 from drivers.camera.simulated import SimulatedCamera, SimulatedCameraConfig
 from drivers.gate.modbus_barrier import ModbusBarrier, ModbusRelayConfig
 from drivers.gate.modbus_loops import ModbusLoops, ModbusLoopsConfig, SimulatedLoops, SimulatedLoopsConfig
@@ -79,10 +80,12 @@ def build_loops(name: str, config: ModbusLoopsConfig | SimulatedLoopsConfig) -> 
             return SimulatedLoops(config)
 
 
-def build_camera(name: str, config: OpenCvCameraConfig | SimulatedCameraConfig) -> Camera:
-    """The camera of a configuration; it connects with the first picture."""
+def build_camera(
+    name: str, config: OpenCvCameraConfig | SimulatedCameraConfig, reader: Path = SHIPPED_READER
+) -> Camera:
+    """The camera of a configuration; it connects with the first picture. `reader` is the net that reads its plates."""
     match config:
         case OpenCvCameraConfig():
-            return OpenCvCamera(name, config)
+            return OpenCvCamera(name, config, reader)
         case SimulatedCameraConfig():
             return SimulatedCamera(name, config)

@@ -12,11 +12,13 @@ import socket
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 import uvicorn
 
+from drivers.camera.plates.installed import Models
 from drivers.registry import build_camera, build_gate, build_loops, build_printer, build_scale
 from edge.domain.refusal import Words
 from edge.domain.scale_monitor import ScaleRules
@@ -129,11 +131,12 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
     pictures = PictureStore(settings.plant.data / "pictures", settings.pictures.budget_mib)
     crops = CropStore(settings.crops_folder, settings.plates.crops_mib) if settings.plates.keep_crops else None
     station.pictures = pictures
+    reader = _reader(settings, desk)
     if settings.yard.camera:
         name = f"camera {ENTRANCE}"
-        station.yard.eyes = Eyes(name, build_camera(name, settings.yard.camera), desk, pictures)
+        station.yard.eyes = Eyes(name, build_camera(name, settings.yard.camera, reader), desk, pictures)
     for lane in settings.lane:
-        camera = build_camera(f"camera {lane.id}", lane.camera) if lane.camera else None
+        camera = build_camera(f"camera {lane.id}", lane.camera, reader) if lane.camera else None
         scale = build_scale(f"scale {lane.id}", lane.indicator)
         loops = build_loops(f"loops {lane.id}", lane.loops) if lane.loops else None
         station.lanes[lane.id] = LaneRunner(lane_setup(lane), scale, camera, desk, pictures, station.link, loops, crops)
@@ -142,11 +145,23 @@ def build_station(settings: PlantSettings, desk: Desk) -> Station:
             PrintRunner(PrinterSetup(f"printer {lane.id}", (lane.id,), desk.plant.names), printer, desk)
         )
     for gate in settings.gate:
-        camera = build_camera(f"camera {gate.id}", gate.camera) if gate.camera else None
+        camera = build_camera(f"camera {gate.id}", gate.camera, reader) if gate.camera else None
         barrier = build_gate(f"barrier {gate.id}", gate.barrier)
         setup = GateSetup(gate.id, Words(gate.name, gate.name_en))
         station.gates[gate.id] = GateRunner(setup, barrier, camera, desk, pictures, station.link, crops)
     return station
+
+
+def _reader(settings: PlantSettings, desk: Desk) -> Path:
+    """The net that reads plates. One taught here that must not be used is an alarm, and the shipped one reads."""
+    chosen = Models(settings.plate_models_folder).choose()
+    if chosen.trouble:
+        words = Words(
+            "本站训练的车牌模型已损坏,改用出厂模型;请运行 weighgate plate rollback",
+            f"The plate reader taught here must not be used, the shipped one reads: {chosen.trouble}",
+        )
+        desk.raise_alarm("plate reader", words)
+    return chosen.model
 
 
 def lane_setup(lane: LaneSection) -> LaneSetup:

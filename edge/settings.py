@@ -221,6 +221,11 @@ class PlantSettings(_Section):
         return self.plant.data / "crops"
 
     @property
+    def plate_models_folder(self) -> Path:
+        """Reading nets taught on those plates, and which of them is in use."""
+        return self.plant.data / "plate-models"
+
+    @property
     def witness_file(self) -> Path:
         """What tells these books from a copy of them."""
         data = self.plant.data

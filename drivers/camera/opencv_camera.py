@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.camera.address import Address, check_address
 from drivers.camera.http_picture import fetch
+from drivers.camera.plates.thresholds import SHIPPED_READER
 from drivers.ports import DeviceRefused, DriverError
 from drivers.readings import Picture, PlateAnswer, PlateMatch
 from drivers.worker import monotonic_ms
@@ -69,8 +70,10 @@ class _Seen:
 class OpenCvCamera:
     """Fulfils `drivers.ports.Camera`."""
 
-    def __init__(self, name: str, config: OpenCvCameraConfig) -> None:
+    def __init__(self, name: str, config: OpenCvCameraConfig, reader: Path = SHIPPED_READER) -> None:
+        """`reader` is the net that reads the plates (`drivers.camera.plates.installed`)."""
         self._name = name
+        self._reader = reader
         self._config = config
         self._address = Address(config.url, config.login)
         self._stream: Stream | None = None
@@ -135,7 +138,7 @@ class OpenCvCamera:
 
     def _read(self, frame: "Frame") -> "Sighting | None":
         try:
-            eye, lock = _eye()
+            eye, lock = _eye(self._reader)
             with lock:
                 plates = eye.see(frame.image, self._config.region)
         except (OSError, ValueError) as error:
@@ -146,11 +149,11 @@ class OpenCvCamera:
 
 
 @lru_cache(maxsize=1)
-def _eye() -> "tuple[PlateEye, threading.Lock]":
+def _eye(reader: Path) -> "tuple[PlateEye, threading.Lock]":
     """One eye for all cameras: two would need twice the memory, and reading takes a few hundredths of a second."""
     from drivers.camera.plates.eye import PlateEye
 
-    return PlateEye(), threading.Lock()
+    return PlateEye(model=reader), threading.Lock()
 
 
 def _picture(looks: Sequence[_Seen], found: PlateMatch | None) -> Picture:

@@ -12,9 +12,9 @@ from drivers.camera.plates.found import Corners, Found, Image, grown
 from drivers.camera.plates.likelihood import best_plate
 from drivers.camera.plates.locate import Locator, Region
 from drivers.camera.plates.match import Likelihoods, Sighting, describe
-from drivers.camera.plates.read import SHIPPED, Reader, Reading
+from drivers.camera.plates.read import Reader, Reading
 from drivers.camera.plates.rectify import rectify
-from drivers.camera.plates.thresholds import Thresholds, shipped
+from drivers.camera.plates.thresholds import SHIPPED_READER, Thresholds, shipped
 from drivers.readings import PlateReading
 
 GROWTHS = ((1.0, 1.0), (1.05, 1.1))
@@ -48,7 +48,7 @@ class PlateEye:
     """One object belongs to one thread. The nets are loaded with the first picture (OSError or ValueError when they are
     missing or damaged)."""
 
-    def __init__(self, thresholds: Thresholds | None = None, model: Path = SHIPPED) -> None:
+    def __init__(self, thresholds: Thresholds | None = None, model: Path = SHIPPED_READER) -> None:
         """`model` is the reading net: the shipped one, or one that was taught at the site."""
         self._limits = thresholds or shipped()
         self._model = model

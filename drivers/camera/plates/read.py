@@ -12,10 +12,9 @@ from drivers.camera.plates.alphabet import CHARACTERS
 from drivers.camera.plates.found import Image
 from drivers.camera.plates.likelihood import Line
 from drivers.camera.plates.rectify import HEIGHT, WIDTH
-from drivers.camera.plates.thresholds import MODELS, shipped
+from drivers.camera.plates.thresholds import SHIPPED_READER, shipped
 from drivers.readings import PlateColor
 
-SHIPPED = MODELS / "reader.onnx"
 COLORS: tuple[PlateColor, ...] = tuple(PlateColor)
 """The colour net's classes, in order."""
 
@@ -41,7 +40,7 @@ class Reading:
 class Reader:
     """The net. One object belongs to one thread. OSError or ValueError when the file is missing or is no such net."""
 
-    def __init__(self, model: Path = SHIPPED, temperature: float | None = None) -> None:
+    def __init__(self, model: Path = SHIPPED_READER, temperature: float | None = None) -> None:
         try:
             self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model.read_bytes(), np.uint8))
         except cv2.error as error:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 MODELS = Path(__file__).parent / "models"
+SHIPPED_READER = MODELS / "reader.onnx"
 
 
 @dataclass(frozen=True, slots=True)
