@@ -89,7 +89,7 @@ class Generator:
     def _frame(self, layout: Layout, level: float) -> tuple[framing.Quad, float]:
         rng = self._rng
         ratio = layout.height / layout.width
-        if rng.random() < 0.45:
+        if rng.random() < 0.5:
             return framing.by_box(rng, ratio, layout.rows, level)
         return framing.by_corners(rng, layout.rows, level), ratio * rng.uniform(0.8, 1.25)
 
