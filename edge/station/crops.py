@@ -73,6 +73,10 @@ class CropStore:
             self._drop(gone, [each for each in known if each not in gone])
             return gone
 
+    def path(self, label: CropLabel) -> Path:
+        """Where a crop's file lies."""
+        return self._folder / label.file
+
     def total_bytes(self) -> int:
         """How much room the crops take."""
         return sum(file.stat().st_size for file in self._folder.glob("*.jpg"))
