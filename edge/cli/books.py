@@ -18,9 +18,10 @@ from edge.domain.refusal import Refusal
 from edge.settings import PlantSettings
 from edge.signing import PassKey
 from edge.station import ticket_desk
+from edge.station.plates import history
 from edge.station.scale_alarms import alarm_view
 from edge.station.ticket_view import paper_view
-from edge.station.views import Done, ScaleAlarmView, as_json
+from edge.station.views import Done, PlateSaidView, ScaleAlarmView, as_json
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, StoreBroken, StoreBusy, connect
@@ -63,6 +64,8 @@ def ledger_verify(database: Path, witness: Path | None, as_json: bool) -> None:
     else:
         for check in report.checks:
             click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}{'' if check.ok else ': ' + check.problem}")
+        looks = f"{report.plate_looks} looks at plates, {report.plate_decisions} decided by people"
+        click.echo(f"{report.records} records, {report.tickets} tickets, {looks}")
     sys.exit(0 if report.ok else 1)
 
 
@@ -76,9 +79,11 @@ def ticket() -> None:
 @click.argument("number")
 @JSON
 def ticket_show(config: Path, number: str, as_json: bool) -> None:
-    """Show one ticket with its seals, prints and exit, and what the scale watch found about its truck.
+    """Show one ticket with its seals, prints and exit, what was seen of its truck's plate and who compared it, and what
+    the scale watch found.
 
-    With --json each scale alarm comes with all its evidence: numbers, weighing, indicator, and the whole weight curve.
+    With --json each scale alarm comes with all its evidence: numbers, weighing, indicator, and the whole weight curve;
+    each look at the plate with its reading, the two nearest, and the hashes of its pictures.
     """
     from edge.main import make_plant  # heavy, and only needed here
 
@@ -92,13 +97,20 @@ def ticket_show(config: Path, number: str, as_json: bool) -> None:
         view = paper_view(plant, stored)
         alarms = books.scale_alarms.of_visit(view.visit)
         told = [_evidence(each) if as_json else _sentence(alarm_view(plant, each)) for each in alarms]
-        return _as_dict(view) | {"scale_alarms": told}
+        seen = history(books, plant, view.visit)
+        looks = [_as_dict(each) if as_json else _plate_sentence(each) for each in seen]
+        return _as_dict(view) | {"plates": looks, "scale_alarms": told}
 
     facts = _read(settings, read)
     if facts is None:
         click.echo(f"no ticket {number}", err=True)
         sys.exit(1)
     _print(facts, as_json)
+
+
+def _plate_sentence(said: PlateSaidView) -> str:
+    read = f" {said.look.free} {said.look.confidence_permille // 10}%" if said.look and said.look.free else ""
+    return f"{said.at} {said.place.zh}{read} {said.said.zh} {said.by} / {said.said.en}".replace("  ", " ")
 
 
 @ticket.command("reprint")
