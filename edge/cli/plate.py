@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli.common import JSON, No, Problem
+from edge.cli.plate_crops import crops
+from edge.cli.plate_tune import models, rollback, tune
 from edge.cli.table import table
 
 if TYPE_CHECKING:
@@ -157,3 +159,7 @@ def _report(facts: dict[str, Any]) -> Iterator[str]:
     yield from (f"  {line}" for line in table(rows))
     for each in facts["mistakes"]:
         yield f"  {each['plate']} read {each['read'] or '-'}  {each['file']}"
+
+
+for command in (crops, tune, models, rollback):
+    plate.add_command(command)

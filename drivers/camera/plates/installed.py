@@ -78,7 +78,7 @@ class Models:
         found = []
         for name in sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name)):
             try:
-                found.append(Installed(name, self._model(name), self._card(name)))
+                found.append(Installed(name, self._model(name), self._proven(name)))
             except BadModel as error:
                 found.append(Installed(name, self._model(name), {}, str(error)))
         return sorted(found, key=lambda each: str(each.card.get("made", "")))
@@ -94,19 +94,13 @@ class Models:
 
     def check(self, name: str) -> None:
         """BadModel unless this net is as it was measured, and reads with the characters of this version."""
-        if name == SHIPPED_NAME:
-            return
-        self._card(name)
-        # The net itself is loaded only now: the plant without a camera that reads never needs OpenCV.
-        from drivers.camera.plates.read import Reader
-
-        try:
-            Reader(self._model(name), temperature=1.0)
-        except (OSError, ValueError) as error:
-            raise BadModel(self._model(name), str(error)) from None
+        if name != SHIPPED_NAME:
+            self._proven(name)
+            _reads(self._model(name))
 
     def install(self, model: Path, card: Mapping[str, Any]) -> str:
         """Copy the net and its card into the folder and point to it; its name. OSError; BadModel when it is no net."""
+        _reads(model)
         data = model.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         name = digest[:16]
@@ -118,7 +112,6 @@ class Models:
         _write(partial / _CARD, json.dumps(told, ensure_ascii=False, indent=1).encode() + b"\n")
         shutil.rmtree(self._folder / name, ignore_errors=True)
         partial.replace(self._folder / name)
-        self.check(name)
         self._point(name)
         return name
 
@@ -150,24 +143,32 @@ class Models:
             return SHIPPED_NAME if self.current == name else self.current
 
     def _model(self, name: str) -> Path:
-        return self._folder / name / _MODEL
+        return SHIPPED_READER if name == SHIPPED_NAME else self._folder / name / _MODEL
 
     def _card(self, name: str) -> dict[str, Any]:
-        """The card, once the net's file is proven to be the one it is about."""
+        """What the card says, whatever has become of the net."""
         if not _NAME.fullmatch(name):
             raise BadModel(self._folder / _CURRENT, f"{name[:40]!r} is no name of a net")
-        where = self._folder / name
+        where = self._folder / name / _CARD
         try:
-            card = json.loads((where / _CARD).read_text("utf-8"))
-            data = (where / _MODEL).read_bytes()
+            card = json.loads(where.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise BadModel(where, f"incomplete ({error})") from None
+            raise BadModel(where, str(error)) from None
         if not isinstance(card, dict) or not {"sha256", "characters", "before"} <= set(card):
-            raise BadModel(where / _CARD, "not the card of a net")
-        if card["sha256"] != hashlib.sha256(data).hexdigest() or not str(card["sha256"]).startswith(name):
-            raise BadModel(where / _MODEL, "damaged or foreign: not the file that was measured and installed")
+            raise BadModel(where, "not the card of a net")
+        return card
+
+    def _proven(self, name: str) -> dict[str, Any]:
+        """The card, once the net's file is proven to be the one it is about."""
+        card, model = self._card(name), self._model(name)
+        try:
+            digest = hashlib.sha256(model.read_bytes()).hexdigest()
+        except OSError as error:
+            raise BadModel(model, error.strerror or "cannot be read") from None
+        if card["sha256"] != digest or not digest.startswith(name):
+            raise BadModel(model, "damaged or foreign: not the file that was measured and installed")
         if card["characters"] != _ALPHABET:
-            raise BadModel(where / _MODEL, "made for other characters than this version reads")
+            raise BadModel(model, "made for other characters than this version reads")
         return card
 
     def _point(self, name: str) -> None:
@@ -175,6 +176,17 @@ class Models:
         partial = pointer.with_suffix(".part")
         _write(partial, f"{name}\n".encode())
         partial.replace(pointer)
+
+
+def _reads(model: Path) -> None:
+    """BadModel unless the file is a net that reads plates. Only here is OpenCV needed: a plant without such nets starts
+    without it."""
+    from drivers.camera.plates.read import Reader
+
+    try:
+        Reader(model, temperature=1.0)
+    except (OSError, ValueError) as error:
+        raise BadModel(model, str(error)) from None
 
 
 def _write(path: Path, data: bytes) -> None:
