@@ -1,19 +1,47 @@
-"""Finds the plates of a whole picture: corners, best first."""
+"""Finds the plates of a whole picture: corners, best first.
 
+A net that sees the whole picture says where plates may be; a second net looks at each place again, laid flat, and says
+where its rim is, whether it is a plate at all, and how many rows it has. Where they are sure of nothing, the picture is
+seen once more at half the size, for very large plates, and the places of `classical` are shown to the second net too.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeAlias
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from drivers.camera.plates import rims
 from drivers.camera.plates.classical import find_by_contours
-from drivers.camera.plates.found import Found, Image
+from drivers.camera.plates.found import Corners, Found, Image, best_apart
 
 MOST = 8
+MODEL = Path(__file__).with_name("models") / "locator.onnx"
+RIM_MODEL = Path(__file__).with_name("models") / "rims.onnx"
 Region: TypeAlias = tuple[int, int, int, int]
 """Where to look: left, top, width and height in permille of the picture's width and height."""
 
+WIDTH, HEIGHT = 512, 384
+"""Pixels of the picture that the first net takes."""
+_STRIDE = 8
+_REACH_PX = 32.0
+_BLANK = 114
+_LEAST_HEAT = 0.05
+_SECOND_LOOKS = 5
+"""So many places of the first net are looked at again: each costs a millisecond."""
+_LEAST_SCORE = 0.1
+SURE = 0.5
+"""Below this score of the best place the picture is looked at again: by contours, and at half the size."""
+
 
 class Locator:
-    """Plates in a picture. One object belongs to one thread."""
+    """Plates in a picture. One object belongs to one thread; building one loads both nets."""
+
+    def __init__(self, model: Path = MODEL, rim_model: Path = RIM_MODEL) -> None:
+        self._finder = cv2.dnn.readNetFromONNX(str(model))
+        self._rims = cv2.dnn.readNetFromONNX(str(rim_model))
 
     def find(self, image: Image, region: Region | None = None) -> tuple[Found, ...]:
         """At most `MOST` places in a BGR picture (HxWx3), best first; their corners lie in the whole picture.
@@ -22,12 +50,56 @@ class Locator:
         """
         left, top, right, bottom = _pixels(image, region)
         part = np.ascontiguousarray(image[top:bottom, left:right])
-        if min(part.shape[:2]) < 1:
+        if min(part.shape[:2]) < 2:
             return ()
+        found = self._look_again(part, self._whole(part, 1.0))
+        if not found or max(one.score for one in found) < SURE:
+            places = [(one.corners, 1.0) for one in find_by_contours(part)[:MOST]]
+            found += self._look_again(part, self._whole(part, 0.5) + places)
         away = np.array([left, top], np.float32)
-        return tuple(
-            Found((one.corners + away).astype(np.float32), one.score, one.rows) for one in find_by_contours(part)[:MOST]
-        )
+        best = best_apart([one for one in found if one.score >= _LEAST_SCORE], MOST)
+        return tuple(Found((one.corners + away).astype(np.float32), one.score, one.rows) for one in best)
+
+    def _whole(self, part: Image, size: float) -> list[tuple[Corners, float]]:
+        """What the first net finds in the picture made to fit its input times `size`: corners and heat, best first."""
+        height, width = part.shape[:2]
+        scale = size * min(1.0, WIDTH / width, HEIGHT / height)
+        fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+        canvas = np.full((HEIGHT, WIDTH, 3), _BLANK, np.uint8)
+        canvas[: fitted[1], : fitted[0]] = cv2.resize(part, fitted, interpolation=cv2.INTER_AREA)
+        self._finder.setInput(cv2.dnn.blobFromImage(canvas, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True))
+        output = np.asarray(self._finder.forward(), np.float32)[0]
+        back = np.array([width / fitted[0], height / fitted[1]], np.float32)
+        return [((corners * back).astype(np.float32), heat) for corners, heat in _peaks(output)]
+
+    def _look_again(self, part: Image, places: Sequence[tuple[Corners, float]]) -> list[Found]:
+        """The second net's opinion of every place: better corners, a score, rows."""
+        if not places:
+            return []
+        flat, back = zip(*(rims.flatten(part, corners) for corners, _ in places), strict=True)
+        self._rims.setInput(cv2.dnn.blobFromImages(flat, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True))
+        kinds, maps = (np.asarray(output, np.float32) for output in self._rims.forward(["kind", "corners"]))
+        inside = rims.mean_positions(maps)
+        found = []
+        for (_, heat), to_flat, (plate, two_rows), flat_corners in zip(places, back, kinds, inside, strict=True):
+            corners = cv2.perspectiveTransform(flat_corners[None], np.linalg.inv(to_flat))[0]
+            score = float(np.sqrt(heat / (1 + np.exp(-plate))))
+            found.append(Found(np.asarray(corners, np.float32), score, 2 if two_rows > 0 else 1))
+        return found
+
+
+def _peaks(output: NDArray[np.float32]) -> list[tuple[Corners, float]]:
+    """The hottest cells (local maxima, `_SECOND_LOOKS` at most) as corners in pixels of the net's input; their heat."""
+    heat = 1 / (1 + np.exp(-output[0]))
+    tops = (heat >= np.asarray(cv2.dilate(heat, np.ones((3, 3), np.uint8)))) & (heat > _LEAST_HEAT)
+    cells = sorted(np.argwhere(tops).tolist(), key=lambda cell: -heat[cell[0], cell[1]])
+    candidates = []
+    for row, column in cells[: 2 * MOST]:
+        middle = np.array([column, row], np.float32) * _STRIDE + _STRIDE / 2
+        corners = (middle + output[2:, row, column].reshape(4, 2) * _REACH_PX).astype(np.float32)
+        if np.ptp(corners, axis=0).min() >= 3:
+            candidates.append(Found(corners, float(heat[row, column])))
+    return [(one.corners, one.score) for one in best_apart(candidates, _SECOND_LOOKS)]
 
 
 def _pixels(image: Image, region: Region | None) -> tuple[int, int, int, int]:

@@ -29,3 +29,14 @@ def flatten(image: Image, corners: Corners) -> tuple[Image, NDArray[np.float64]]
     if fine > 1:
         flat = cv2.resize(flat, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     return np.asarray(flat, np.uint8), to_flat
+
+
+def mean_positions(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The net's Nx4xHxW maps to Nx4x2 corners in flat pixels: the mean position under each map's softmax."""
+    count, corners, high, wide = maps.shape
+    flat = maps.reshape(count, corners, -1)
+    weights = np.exp(flat - flat.max(axis=2, keepdims=True))
+    weights = (weights / weights.sum(axis=2, keepdims=True)).reshape(maps.shape)
+    across = (np.arange(wide, dtype=np.float32) + 0.5) * (WIDTH / wide)
+    down = (np.arange(high, dtype=np.float32) + 0.5) * (HEIGHT / high)
+    return np.stack([weights.sum(axis=2) @ across, weights.sum(axis=3) @ down], axis=2).astype(np.float32)

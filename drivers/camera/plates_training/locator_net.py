@@ -64,24 +64,37 @@ class PlateFinder(nn.Module):
 
 
 class RimFinder(nn.Module):
-    """Nx3x64x128 (RGB, x / 127.5 - 1) to Nx10: plate, two rows (logits), then x and y of tl, tr, br, bl.
+    """Nx3x64x128 (RGB, x / 127.5 - 1) to the kind, Nx2: plate, two rows (logits); and the corners, Nx4x16x32.
 
-    These are shares of the flat picture's width and height, 0 at its middle.
+    The corners are four maps (tl, tr, br, bl) at stride 4. Each corner is the mean position under its map's softmax, so
+    a plate moved in the picture moves its corners, whatever was seen in training.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            *(_block(3, 16, 2), _block(16, 24, 2), _Residual(24), _block(24, 40, 2), _Residual(40)),
-            *(_block(40, 56, 2), _block(56, 48)),
-        )
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(48 * RIM_HEIGHT * RIM_WIDTH // 256, 48),
-            nn.ReLU(inplace=True),
-            nn.Linear(48, OUTPUTS),
-        )
+        self.fine = nn.Sequential(_block(3, 16, 2), _block(16, 24, 2), _Residual(24))
+        self.middle = nn.Sequential(_block(24, 40, 2), _Residual(40))
+        self.coarse = nn.Sequential(_block(40, 64, 2), _Residual(64))
+        self.to_middle = nn.Conv2d(64, 40, 1)
+        self.to_fine = nn.Conv2d(40, 24, 1)
+        self.merge_middle = _block(40, 40)
+        self.merge_fine = _block(24, 32)
+        self.corners = nn.Conv2d(32, 4, 3, 1, 1)
+        self.kind = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2))
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.body(x))
-        return out
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.fine(x)
+        middle = self.middle(fine)
+        coarse = self.coarse(middle)
+        middle = self.merge_middle(middle + functional.interpolate(self.to_middle(coarse), scale_factor=2.0))
+        fine = self.merge_fine(fine + functional.interpolate(self.to_fine(middle), scale_factor=2.0))
+        return self.kind(coarse), self.corners(fine)
+
+
+def mean_positions(maps: Tensor) -> Tensor:
+    """Nx4xHxW maps to Nx4x2: mean x and y under each map's softmax, as shares of the picture's width and height."""
+    high, wide = maps.shape[2:]
+    weights = torch.softmax(maps.flatten(2), dim=2).view_as(maps)
+    across = (torch.arange(wide) + 0.5) / wide
+    down = (torch.arange(high) + 0.5) / high
+    return torch.stack([(weights.sum(2) * across).sum(2), (weights.sum(3) * down).sum(2)], dim=2)

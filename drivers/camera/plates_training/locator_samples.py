@@ -21,6 +21,11 @@ NEAR = 0.35
 """Cells with more heat than this learn the corners."""
 _SAME_PLATE = 0.25
 _OTHER_PLACE = 0.1
+_AWAY = 0.02
+_NO_PLATE = -1
+_PLACES_A_SCENE = 2
+_ANYWHERE = 0.3
+"""How often a place is drawn at random; the finder's own mistakes teach more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class SceneBatch:
 
 @dataclass(frozen=True, slots=True)
 class PlaceBatch:
-    """`pictures` Nx3x64x128; `is_plate` and `two_rows` N of 0 or 1; `corners` Nx8 in `RimFinder`'s measure."""
+    """`pictures` Nx3x64x128; `is_plate` and `two_rows` N of 0 or 1; `corners` Nx4x2 as shares of width and height."""
 
     pictures: Tensor
     is_plate: Tensor
@@ -89,49 +94,57 @@ def _mark(goal: NDArray[np.float32], quad: Corners, rows: int) -> None:
         goal[4 + 2 * index][mine] = ((corner_y - y + 0 * x) / REACH_PX)[mine]
 
 
-def guesses(output: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The hottest cell's corners of each scene, Nx4x2 in pixels, from the finder's output Nx10xHxW."""
-    count, _, high, wide = output.shape
-    best = output[:, 0].reshape(count, -1).argmax(axis=1)
-    rows, columns = np.divmod(best, wide)
-    middles = (np.stack([columns, rows], axis=1) * STRIDE + STRIDE / 2).astype(np.float32)
-    away = output[np.arange(count), 2:, rows, columns].reshape(count, 4, 2) * REACH_PX
-    return (middles[:, None] + away).astype(np.float32)
+def guesses(output: NDArray[np.float32], heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two places a scene, Nx2x4x2 corners in pixels: the finder's hottest cell, and its hottest one away from plates.
+
+    `output` is the finder's, Nx10xHxW; `heat` is what it should be, NxHxW.
+    """
+    count, _, _, wide = output.shape
+    hot = output[:, 0]
+    away = np.where(heat < _AWAY, hot, -np.inf)
+    both = np.stack([hot.reshape(count, -1).argmax(axis=1), away.reshape(count, -1).argmax(axis=1)], axis=1)
+    rows, columns = np.divmod(both, wide)
+    middles = (np.stack([columns, rows], axis=2) * STRIDE + STRIDE / 2).astype(np.float32)
+    corners = output[np.arange(count)[:, None], 2:, rows, columns].reshape(count, 2, 4, 2) * REACH_PX
+    return np.asarray(middles[:, :, None] + corners, np.float32)
 
 
 def place_batch(rng: np.random.Generator, scenes: Sequence[Scene], guessed: NDArray[np.float32]) -> PlaceBatch:
-    """Places to look at again: every plate found badly on purpose, the finder's own guesses, places without a plate."""
+    """Places to look at again: every plate found badly on purpose, the finder's own guesses, places without a plate.
+
+    At most `_PLACES_A_SCENE` times the scenes, drawn from all of these.
+    """
+    places: list[tuple[Scene, Corners, int]] = []
+    for scene, its_guesses in zip(scenes, guessed, strict=True):
+        places += [(scene, _jittered(rng, quad), index) for index, quad in enumerate(scene.quads)]
+        candidates = [*its_guesses, _anywhere(rng, scene)] if rng.random() < _ANYWHERE else list(its_guesses)
+        places += [(scene, one, index) for one in candidates if (index := _whose(scene, one)) is not None]
     pictures: list[Picture] = []
     labels: list[tuple[float, float, NDArray[np.float32]]] = []
-    nothing = np.zeros(8, np.float32)
-    for scene, guess in zip(scenes, guessed, strict=True):
-        places: list[tuple[Corners, int | None]] = [(_jittered(rng, quad), i) for i, quad in enumerate(scene.quads)]
-        places += [(guess, _whose(scene, guess)), (_anywhere(rng, scene), -1)]
-        for corners, index in places:
-            sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
-            if index is None or sides.min() < 3 or sides.max() > 2000:
-                continue
-            if index == -1 and any(overlap(corners, quad) > _OTHER_PLACE for quad in scene.quads):
-                continue
-            picture, to_flat = flatten(scene.image, corners)
-            pictures.append(picture)
-            if index == -1:
-                labels.append((0.0, 0.0, nothing))
-                continue
+    for pick in rng.permutation(len(places)):
+        scene, corners, index = places[pick]
+        sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+        if sides.min() < 3 or sides.max() > 2000:
+            continue
+        picture, to_flat = flatten(scene.image, corners)
+        pictures.append(picture)
+        if index == _NO_PLATE:
+            labels.append((0.0, 0.0, np.zeros((4, 2), np.float32)))
+        else:
             flat = cv2.perspectiveTransform(scene.quads[index][None], to_flat)[0]
-            share = (np.asarray(flat, np.float32) / (RIM_WIDTH, RIM_HEIGHT) - 0.5).reshape(8)
-            labels.append((1.0, float(scene.rows[index] - 1), share.astype(np.float32)))
-    plate, rows, corners_goal = zip(*labels, strict=True)
-    return PlaceBatch(
-        as_input(pictures), torch.tensor(plate), torch.tensor(rows), torch.from_numpy(np.stack(corners_goal))
-    )
+            share = (np.asarray(flat) / (RIM_WIDTH, RIM_HEIGHT)).clip(0, 1).astype(np.float32)
+            labels.append((1.0, float(scene.rows[index] - 1), share))
+        if len(pictures) == _PLACES_A_SCENE * len(scenes):
+            break
+    plate, rows, goals = zip(*labels, strict=True)
+    return PlaceBatch(as_input(pictures), torch.tensor(plate), torch.tensor(rows), torch.from_numpy(np.stack(goals)))
 
 
 def _whose(scene: Scene, corners: Corners) -> int | None:
-    """Which plate these corners are about: its index, -1 none, None hard to say."""
+    """Which plate these corners are about: its index, `_NO_PLATE`, or None where it is hard to say."""
     shares = [overlap(corners, quad) for quad in scene.quads]
     if not shares or max(shares) < _OTHER_PLACE:
-        return -1
+        return _NO_PLATE
     return int(np.argmax(shares)) if max(shares) > _SAME_PLATE else None
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from drivers.camera.plates_training.locator_net import RIM_HEIGHT, RIM_WIDTH, PlateFinder, RimFinder
+from drivers.camera.plates_training.locator_net import RIM_HEIGHT, RIM_WIDTH, PlateFinder, RimFinder, mean_positions
 from drivers.camera.plates_training.locator_samples import (
     NEAR,
     PlaceBatch,
@@ -58,14 +58,15 @@ def finder_loss(output: Tensor, batch: SceneBatch) -> Tensor:
     return -(hit + miss).sum() / plates + 2 * (off.mean(dim=1) * near).sum() / cells + 0.3 * (rows * near).sum() / cells
 
 
-def rim_loss(output: Tensor, batch: PlaceBatch) -> Tensor:
+def rim_loss(kind: Tensor, maps: Tensor, batch: PlaceBatch) -> Tensor:
     """Is it a plate; and of plates the rows and the corners (errors in pixels of the flat picture)."""
-    sure = functional.binary_cross_entropy_with_logits(output[:, 0], batch.is_plate)
+    sure = functional.binary_cross_entropy_with_logits(kind[:, 0], batch.is_plate)
     plates = batch.is_plate.sum().clamp(min=1)
-    rows = functional.binary_cross_entropy_with_logits(output[:, 1], batch.two_rows, reduction="none")
-    pixels = torch.tensor([RIM_WIDTH, RIM_HEIGHT] * 4, dtype=torch.float32)
-    off = functional.smooth_l1_loss(output[:, 2:] * pixels, batch.corners * pixels, beta=1.0, reduction="none")
-    return sure + (0.3 * rows * batch.is_plate).sum() / plates + 0.5 * (off.mean(dim=1) * batch.is_plate).sum() / plates
+    rows = functional.binary_cross_entropy_with_logits(kind[:, 1], batch.two_rows, reduction="none")
+    pixels = torch.tensor([RIM_WIDTH, RIM_HEIGHT], dtype=torch.float32)
+    off = functional.smooth_l1_loss(mean_positions(maps) * pixels, batch.corners * pixels, beta=1.0, reduction="none")
+    corners = (off.mean(dim=(1, 2)) * batch.is_plate).sum() / plates
+    return sure + 0.3 * (rows * batch.is_plate).sum() / plates + 0.5 * corners
 
 
 def rate(progress: float) -> float:
@@ -75,14 +76,14 @@ def rate(progress: float) -> float:
     return _PEAK_RATE * (0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2)
 
 
-def export(net: nn.Module, example: Tensor, path: Path, names: tuple[str, str]) -> None:
+def export(net: nn.Module, example: Tensor, path: Path, names: Sequence[str]) -> None:
     """Writes the net as ONNX that `cv2.dnn` reads."""
     was_training = net.training
     net.eval()
     with warnings.catch_warnings():  # the old exporter's output is what cv2.dnn takes without surprises
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net, (example,), str(path), input_names=[names[0]], output_names=[names[1]], opset_version=17, dynamo=False
+            net, (example,), str(path), input_names=names[:1], output_names=names[1:], opset_version=17, dynamo=False
         )
     net.train(was_training)
 
@@ -111,10 +112,11 @@ class Training:
         with torch.autocast("cpu", torch.bfloat16):
             output = self.finder(batch.pictures)
         output = output.float()
-        places = place_batch(self.rng, batch.scenes, guesses(output.detach().numpy()))
+        guessed = guesses(output.detach().numpy(), batch.heat.numpy())
+        places = place_batch(self.rng, batch.scenes, guessed)
         with torch.autocast("cpu", torch.bfloat16):
-            second = self.rims(places.pictures)
-        found, rimmed = finder_loss(output, batch), rim_loss(second.float(), places)
+            kind, maps = self.rims(places.pictures)
+        found, rimmed = finder_loss(output, batch), rim_loss(kind.float(), maps.float(), places)
         self.optimizer.zero_grad()
         (found + rimmed).backward()
         nn.utils.clip_grad_norm_([*self.finder.parameters()], 5.0)
@@ -128,7 +130,9 @@ class Training:
         torch.save({"finder": self.finder.state_dict(), "rims": self.rims.state_dict()}, self.out / "locator.pt")
         picture = torch.zeros(1, 3, PICTURE_HEIGHT, PICTURE_WIDTH)
         export(self.finder, picture, self.out / "locator.onnx", ("picture", "plates"))
-        export(self.rims, torch.zeros(1, 3, RIM_HEIGHT, RIM_WIDTH), self.out / "rims.onnx", ("place", "rim"))
+        export(
+            self.rims, torch.zeros(1, 3, RIM_HEIGHT, RIM_WIDTH), self.out / "rims.onnx", ("place", "kind", "corners")
+        )
         found, rimmed = np.mean(self.losses, axis=0)
         self.losses.clear()
         line = f"{minutes:.1f} min, {self.steps * _BATCH} scenes, loss: finder {found:.4f}, rims {rimmed:.4f}"
