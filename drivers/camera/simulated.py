@@ -106,6 +106,10 @@ def _crop(jpeg: bytes, plate: PlateReading | None) -> bytes:
     return out.getvalue()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # closing waits for them: none may be left drawing when the program ends
+
+
 class VirtualCamera(Simulator):
     """A gate camera on 127.0.0.1: GET /frame.jpg gives the scene now, /stream.mjpg goes on giving it.
 
@@ -194,7 +198,7 @@ class VirtualCamera(Simulator):
 
         prepare(Scene(weather=Weather(self.weather)))
         self._off.clear()
-        server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
+        server = _Server(("127.0.0.1", self._port), self._handler())
         self._server, self._port = server, server.server_address[1]
         self._thread = DeviceThread("virtual camera", lambda _: server.serve_forever(poll_interval=0.05))
         self._thread.start()
@@ -212,6 +216,8 @@ class VirtualCamera(Simulator):
         camera = self
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 2.0
+
             def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
                 answer = {FRAME_PATH: self._picture, STREAM_PATH: self._stream}.get(urlsplit(self.path).path)
                 if answer is None:
@@ -222,7 +228,7 @@ class VirtualCamera(Simulator):
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                 else:
-                    with contextlib.suppress(ConnectionError):  # whoever asked did not wait for it
+                    with contextlib.suppress(ConnectionError, TimeoutError):  # whoever asked did not wait for it
                         answer()
 
             def _picture(self) -> None:

@@ -4,6 +4,7 @@ Whoever reads a stream only now and then reads what was waiting: the truck befor
 stream at once, and one is handed out only when taking it began after the question and had to wait for the camera.
 """
 
+import atexit
 import os
 import socket
 import threading
@@ -28,10 +29,15 @@ _ASLEEP_MS = 500
 _WAITED_MS = 2
 _MOST_HURRIED = 300
 _SAMPLE_MS = 1000
+_BEHIND = {"rtsp": 1}
+"""So many pictures an encoder and decoder hold back between them."""
 _FFMPEG = {
     "OPENCV_FFMPEG_LOGLEVEL": "-8",  # quiet: what matters is said by our own errors
     "OPENCV_FFMPEG_IS_THREAD_SAFE": "1",  # else one camera's slow opening holds up the others'
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay",
+    # TCP, for lost packets are smeared plates; nothing kept back; no long look at the stream before its first picture
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": (
+        "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay|analyzeduration;600000|fpsprobesize;0"
+    ),
     "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": str(OPEN_MS // 1000),
 }
 
@@ -118,20 +124,26 @@ class Stream:
             raise error
         return self._desk.frame
 
-    def close(self, timeout_s: float = 1.0) -> bool:
-        """End the thread. False when it is stuck in the device; it then ends by itself as soon as that lets go."""
-        thread, self._thread = self._thread, None
+    def close(self, timeout_s: float = 0.4) -> bool:
+        """End the thread. False when it is still in the device; it then ends by itself as soon as that lets go."""
+        thread = self._thread
         if thread is None:
             return True
         thread.stopping.set()
         self._ask_again.set()
-        return thread.stop(timeout_s)
+        if not thread.stop(timeout_s):
+            return False
+        self._thread = None
+        atexit.unregister(self.close)
+        return True
 
     def _start(self) -> None:
         self._ask_again.set()
         if self._thread is None:
             self._thread = DeviceThread(f"stream {self._device}", self._run)
             self._thread.start()
+            # Python ends a thread that is in FFmpeg when the program ends by aborting the whole program.
+            atexit.register(self.close, OPEN_MS / 1000 + 1)
 
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
@@ -155,7 +167,7 @@ class Stream:
     def _take_until_failure(self, stopping: threading.Event) -> None:
         capture = open_capture(self._device, self._address)
         try:
-            hurried, sampled_ms, ended_ms = 0, 0, monotonic_ms()
+            hurried, after, sampled_ms, ended_ms = 0, 0, 0, monotonic_ms()
             while not stopping.is_set():
                 begun_ms, waited_ms = self._take(capture, ended_ms)
                 ended_ms = monotonic_ms()
@@ -163,7 +175,8 @@ class Stream:
                 if hurried > _MOST_HURRIED:
                     raise self._overrun()
                 asked_ms = self._desk.asked_ms
-                if asked_ms is not None and begun_ms >= asked_ms and not hurried:
+                after = after + 1 if asked_ms is not None and begun_ms >= asked_ms and not hurried else 0
+                if after > _BEHIND.get(self._address.scheme, 0):
                     self._hand_over(Frame(self._pixels(capture), ended_ms))
                 if ended_ms - sampled_ms >= _SAMPLE_MS:
                     self._frozen.see(self._pixels(capture)[::4, ::4].tobytes(), ended_ms)
