@@ -41,7 +41,9 @@ plates-model: ## both plate nets anew from a seed into run/plates-model, 75 minu
 	@.venv-training/bin/pip --disable-pip-version-check install -q -r requirements-training.txt
 	@.venv-training/bin/python -m drivers.camera.plates_training.train --seed $(or $(SEED),1) \
 		--minutes $(or $(MINUTES),75) --out run/plates-model/reader
-	@.venv-training/bin/python -m drivers.camera.plates_training.export run/plates-model/reader/reader.pt \
+	@.venv-training/bin/python -m drivers.camera.plates_training.train_color run/plates-model/reader/reader.pt \
+		run/plates-model/reader/coloured.pt --seed $(or $(SEED),1)
+	@.venv-training/bin/python -m drivers.camera.plates_training.export run/plates-model/reader/coloured.pt \
 		run/plates-model/reader.onnx
 	@.venv-training/bin/python -m drivers.camera.plates_training.train_locator --seed $(or $(SEED),1) \
 		--minutes $(or $(MINUTES),75) --out run/plates-model/locator

@@ -50,12 +50,15 @@ class PlateNet(nn.Module):
         self.reader = nn.Sequential(
             _conv(d, e, (2, 3), flat=True), _conv(e, e, (1, 5)), nn.Dropout(dropout), nn.Conv2d(e, classes, 1)
         )
-        self.painter = nn.Sequential(nn.Conv2d(a, 16, 1), nn.ReLU(inplace=True), nn.AvgPool2d((16, 64)))
-        self.painter_out = nn.Linear(16, COLORS)
+        self.painter = nn.Sequential(
+            nn.AvgPool2d(2),
+            _conv(3, 16, stride=2),
+            _conv(16, 32, stride=2),
+            nn.AvgPool2d((4, 16)),
+            nn.Flatten(),
+            nn.Linear(32, COLORS),
+        )
+        """Looks at the picture itself: what the reader keeps of it is shapes, and the two learn apart."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        low = self.body[0](x)
-        high = low
-        for layer in list(self.body)[1:]:
-            high = layer(high)
-        return self.reader(high).squeeze(2), self.painter_out(self.painter(low).flatten(1))
+        return self.reader(self.body(x)).squeeze(2), self.painter(x)

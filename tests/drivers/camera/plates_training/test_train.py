@@ -13,6 +13,7 @@ from drivers.camera.plates_training import train as training  # noqa: E402
 from drivers.camera.plates_training.batches import make_batch  # noqa: E402
 from drivers.camera.plates_training.generator import Generator  # noqa: E402
 from drivers.camera.plates_training.net import PlateNet  # noqa: E402
+from drivers.camera.plates_training.train_color import train_color  # noqa: E402
 
 
 def test_shapes() -> None:
@@ -64,3 +65,11 @@ def test_an_export_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(exporting.ExportRefused):
         exporting.export(tmp_path / "w.pt", tmp_path / "reader.onnx")
     assert (tmp_path / "reader.onnx").read_bytes() == b"old"
+
+
+def test_colours_are_learnt_apart_from_reading() -> None:
+    net = PlateNet(len(CHARACTERS))
+    before = {name: weight.clone() for name, weight in net.state_dict().items() if not name.startswith("painter")}
+    assert train_color(net, seed=1, steps=40) > 0.4, "chance is 0.28"
+    after = net.state_dict()
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items())
