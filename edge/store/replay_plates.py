@@ -4,11 +4,13 @@ stands in its table.
 
 import sqlite3
 
+from edge.domain.plate_check import Place
 from edge.store.findings import Findings
-from edge.store.plates import tells_of_plate
+from edge.store.plates import PlateRow, tells_of_plate
 from sync.plate_records import PlateDecided
-from sync.records import Record
+from sync.records import Exited, Record, Weighed
 
+GATE = Place.GATE.value
 _NO_ROWS = "(SELECT 0 AS seq, '' AS visit WHERE 0)"
 
 
@@ -21,6 +23,8 @@ class PlateReplay:
         self.looks = 0
         self.decisions = 0
         self._told = 0
+        self._same: set[tuple[str, bool]] = set()
+        """Visits of which a person said yes, at a lane and at the gate: they are few."""
         known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'plate_rows'").fetchone()
         self._table = "plate_rows" if known else _NO_ROWS  # a copy of older books has none
 
@@ -32,11 +36,20 @@ class PlateReplay:
         self.looks += told.look is not None
         if isinstance(told, PlateDecided):
             self.decisions += 1
-            if not told.operator:
-                self._findings.say("plates", f"ledger row {seq}: nobody decided about the plate of {told.visit}")
+            if told.answer == "same":
+                self._same.add((told.visit, told.place == GATE))
+        elif self._unproven(told):
+            self._findings.say(
+                "plates", f"ledger row {seq}: nobody is on record who compared the plate of {told.visit}"
+            )
         row = self._connection.execute(f"SELECT visit FROM {self._table} WHERE seq = ?", (seq,)).fetchone()
         self._findings.differ("plates", f"visit of the look in row {seq}", row["visit"] if row else None, told.visit)
         self._told += 1
+
+    def _unproven(self, told: PlateRow) -> bool:
+        """It goes by a person's eyes, and no row tells of that person's yes."""
+        by_eye = isinstance(told, Weighed | Exited) and bool(told.plate_by)
+        return by_eye and (told.visit, isinstance(told, Exited)) not in self._same
 
     def finish(self) -> None:
         """Nothing else stands in the table."""

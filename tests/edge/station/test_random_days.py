@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge.domain.plate_check import Place
 from edge.domain.refusal import Reason, Refusal
 from edge.domain.scale_watch import WatchKind
 from edge.domain.visit import HOLD_OPEN, Visit, VisitEvent
@@ -16,7 +17,7 @@ from edge.station.epoch import finish_closing
 from edge.station.eyes import NOT_SEEN, Seen
 from edge.station.notices import end_visit, take_grant
 from edge.station.passage import Scan
-from edge.station.plates import Compared
+from edge.station.plates import Compared, Standpoint, decided
 from edge.station.printing import set_job_state, settle_after_crash
 from edge.station.scale_alarms import see
 from edge.station.yard import Sighting, arrive
@@ -57,6 +58,13 @@ class Day:
     def ticket(self, books: Books) -> str:
         tickets = books.tickets.recent(6)
         return self.dice.choice(tickets).ticket.ticket if tickets else "none"
+
+    def look(self, books: Books, visit: Visit) -> tuple[Seen, Compared | None]:
+        """At a lane; what a person says there is written down before it counts."""
+        saw, compared = self.look_at(visit.plate)
+        if compared is not None:
+            decided(books, Standpoint(Place.LOAD, "1", visit.visit, visit.plate), saw, compared)
+        return saw, compared
 
     def look_at(self, plate: str) -> tuple[Seen, Compared | None]:
         """What the camera sees of this truck, and what a person has said of it."""
@@ -138,12 +146,12 @@ class Day:
     def do_tare(self, books: Books) -> object:
         visit = self.visit(books)
         weight_kg = TARE_KG + 20 * self.dice.randrange(20)
-        return visit and weighing.weigh_tare(books, PLANT, visit, press(weight_kg, *self.look_at(visit.plate)))
+        return visit and weighing.weigh_tare(books, PLANT, visit, press(weight_kg, *self.look(books, visit)))
 
     def do_load_complete(self, books: Books) -> object:
         visit = self.visit(books)
         weight_kg = TARE_KG + 20 * self.dice.randrange(1_400)
-        return visit and weighing.load_complete(books, PLANT, visit, press(weight_kg, *self.look_at(visit.plate)))
+        return visit and weighing.load_complete(books, PLANT, visit, press(weight_kg, *self.look(books, visit)))
 
     do_recheck = do_press_again = do_load_complete
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 from pathlib import Path
 
-from edge.domain.refusal import Reason, Words
+from edge.domain.plate_check import Place
+from edge.domain.refusal import Reason, Refusal, Words
 from edge.domain.scale_monitor import Capture
 from edge.domain.scale_watch import Finding, WatchKind
 from edge.domain.visit import VisitEvent
@@ -13,26 +14,27 @@ from edge.station.head_office import apply_documents
 from edge.station.notices import take_grant
 from edge.station.passage import Scan
 from edge.station.plant import Plant
-from edge.station.plates import Compared
+from edge.station.plates import Compared, Standpoint, decided
 from edge.station.printing import set_job_state
 from edge.station.scale_alarms import Found, see, tell
 from edge.station.views import Done
-from edge.station.yard import arrive
+from edge.station.yard import Sighting, arrive
 from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database
 from sync.documents import Stock
 from sync.messages import WireDocument
 from sync.records import ScaleCommanded, ScaleCommandEnded
+from tests.edge.looks import seen
 from tests.edge.station.rig import RULES, TARE_KG, make_plant, notice
 
 ACCOUNT = "C1/coke"
 
 
-def press(weight_kg: int, seen: Seen = NOT_SEEN, compared: Compared | None = None) -> weighing.Press:
+def press(weight_kg: int, saw: Seen = NOT_SEEN, compared: Compared | None = None) -> weighing.Press:
     """A button pressed with this stable weight on the deck, and what the camera saw then."""
     capture = Capture(weight_kg, (b"frame",) * 3, (0, weight_kg))
-    return weighing.Press("1", "toledo", RULES, capture, seen, "调度", compared)
+    return weighing.Press("1", "toledo", RULES, capture, saw, "调度", compared)
 
 
 def document(books: Books, kind: str, body: dict[str, object]) -> None:
@@ -56,6 +58,23 @@ def load(books: Books, plant: Plant, name: str, net_kg: int = 18_000) -> str:
     done(weighing.weigh_tare(books, plant, moves.fresh(books, name), press(TARE_KG)))
     done(moves.step(books, "1", name, VisitEvent.START_LOADING, "调度"))
     return complete(books, plant, name, net_kg)
+
+
+def load_compared(books: Books, plant: Plant, name: str) -> str:
+    """The same with cameras: at the tare one is not sure, and the dispatcher compares; at load complete it is."""
+    plate = moves.fresh(books, name).plate
+    unsure = seen(f"{plate[:-1]}X", plate)
+    done(arrive(books, plant.local, plate, "门卫", Sighting(seen(plate, plate), 0, True)))
+    done(moves.call_to_lane(books, "1", name, "调度"))
+    assert isinstance(weighing.weigh_tare(books, plant, moves.fresh(books, name), press(TARE_KG, unsure)), Refusal)
+    yes = Compared(True, "调度")
+    decided(books, Standpoint(Place.TARE, "1", name, plate), unsure, yes)
+    done(weighing.weigh_tare(books, plant, moves.fresh(books, name), press(TARE_KG, unsure, yes)))
+    done(moves.step(books, "1", name, VisitEvent.START_LOADING, "调度"))
+    gross = press(TARE_KG + 18_000, seen(plate, plate))
+    ticket = done(weighing.load_complete(books, plant, moves.fresh(books, name), gross)).ticket
+    assert ticket is not None
+    return ticket
 
 
 def leave_empty(books: Books, plant: Plant, name: str) -> None:
@@ -117,14 +136,15 @@ def ended(commanded: int, at: datetime) -> ScaleCommandEnded:
 
 def make_books(path: Path) -> None:
     """A little of everything: four exits, one of them empty, an unused slip, a void, a reprint, stock, a held load, an
-    open notice, two alarms of the scale watch (one of them seen), a zero, an ACK.
+    open notice, two alarms of the scale watch (one of them seen), a zero, looks at plates, a person's answer, an ACK.
     """
     database = Database(path, Clock())
     plant = make_plant()
 
     def fill(books: Books) -> None:
         document(books, "stock", Stock(product="焦炭", received_kg=500_000).model_dump())
-        tickets = [load(books, plant, order(books, number)) for number in range(1, 5)]
+        tickets = [load(books, plant, order(books, number)) for number in range(1, 4)]
+        tickets.append(load_compared(books, plant, order(books, 4)))
         for number in (7, 8):
             leave_empty(books, plant, order(books, number))
         print_all(books)
