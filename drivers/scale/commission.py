@@ -1,4 +1,5 @@
-"""What a few weighings at commissioning prove about a Modbus device: its word order, and what one count is worth.
+"""What a few weighings at commissioning prove about a Modbus device: its word order and byte order, and what one count
+is worth.
 
 A weight below 65536 counts has one word of zeros. Such a device may as well be sending 16 bits beside a register that
 happens to be 0, and both explanations agree until the first truck is too heavy for 16 bits and is read as a light one.
@@ -22,6 +23,7 @@ KG_PER_UNIT = {unit: Decimal(1).scaleb(power) for unit, power in KG_POWER.items(
 ORDERS: tuple[Order, Order] = ("big", "little")
 STEPS_IN_UNIT = tuple(Decimal(lead).scaleb(power) for power in range(-6, 4) for lead in (1, 2, 5))
 _ORDER_ZH = {"big": "高字在前", "little": "低字在前"}
+_BYTES = {"big": ("", ""), "little": ("、字内低字节在前", ", low byte first in each word")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Candidate:
     """
 
     word_order: Order
+    byte_order: Order
     step: Decimal
     unit: str
     read_kg: tuple[Decimal, ...]
@@ -74,11 +77,15 @@ class Candidate:
 
     @property
     def settings(self) -> dict[str, str | int]:
-        """For the site's configuration: word_order, and decimals or division."""
+        """For the site's configuration: word_order, byte_order where it is not Modbus's own, and decimals or
+        division."""
+        orders: dict[str, str | int] = {"word_order": self.word_order}
+        if self.byte_order != "big":
+            orders["byte_order"] = self.byte_order
         _, digits, exponent = self.step.as_tuple()
         if digits == (1,) and isinstance(exponent, int) and -6 <= exponent <= 0:
-            return {"word_order": self.word_order, "decimals": -exponent}
-        return {"word_order": self.word_order, "division": format(self.step, "f")}
+            return orders | {"decimals": -exponent}
+        return orders | {"division": format(self.step, "f")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +98,38 @@ class Verdict:
 
 
 def word_order_evidence(found: RegisterMap, observations: Sequence[Observation], division_kg: int) -> Verdict:
-    """Which word order and which count agree with the weighings, within one division.
+    """Which word order, byte order and count agree with the weighings, within one division.
 
     Give at least the empty deck, a known weight and a loaded truck. `found` need not be complete; what it says of the
-    word order is not believed here. Raises ValueError when an observation has the wrong number of registers.
+    orders is not believed here. Raises ValueError when an observation has the wrong number of registers.
     """
     for each in observations:
         if len(each.registers) != found.count:
             raise ValueError(f"{len(each.registers)} registers instead of {found.count}")
-    fitting = [fit for order in ORDERS for fit in _fits(found, order, observations, division_kg)]
+    fitting = [
+        fit
+        for byte_order in ORDERS
+        for order in ORDERS
+        for fit in _fits(
+            found.model_copy(update={"word_order": order, "byte_order": byte_order}), observations, division_kg
+        )
+    ]
     fitting.sort(key=lambda fit: (not fit.uses_both_words, _miss(fit, observations)))
     if not fitting:
         return Verdict(False, (), _NOTHING_FITS)
     loads = {each.expected_kg for each in observations if abs(each.expected_kg) > division_kg}
     if not loads:
         return Verdict(False, tuple(fitting), _NOTHING_ON_DECK)
-    orders = {fit.word_order for fit in fitting}
+    orders = {(fit.word_order if found.weight.words > 1 else "big", fit.byte_order) for fit in fitting}
     steps = {fit.step for fit in fitting}
-    if found.weight.words == 1 or (len(orders) == 1 and fitting[0].uses_both_words):
+    if len(orders) == 1 and (found.weight.words == 1 or fitting[0].uses_both_words):
         if len(steps) == 1 and len(loads) > 1:
             return Verdict(True, tuple(fitting), _proven(fitting[0]))
         return Verdict(False, tuple(fitting), _ONE_LOAD)
     return Verdict(False, tuple(fitting), _not_proven(found, fitting[0]))
 
 
-def _fits(
-    found: RegisterMap, order: Order, observations: Sequence[Observation], division_kg: int
-) -> Iterator[Candidate]:
-    variant = found.model_copy(update={"word_order": order})
+def _fits(variant: RegisterMap, observations: Sequence[Observation], division_kg: int) -> Iterator[Candidate]:
     counts = [_count(variant, each) for each in observations]
     for step, unit in _steps(variant, observations):
         read_kg = [None if count is None else count * step * KG_PER_UNIT[unit] for count in counts]
@@ -143,12 +154,14 @@ def _candidate(
     )
     return Candidate(
         word_order=order,
+        byte_order=variant.byte_order,
         step=step,
         unit=unit,
         read_kg=tuple(read_kg),
         uses_both_words=any(_uses_both_words(variant, each) for each in observations),
         evidence=Said(
-            f"{_ORDER_ZH[order]}，一个计数 {step:f} {unit}：{zh}", f"{order}, one count is {step:f} {unit}: {en}"
+            f"{_ORDER_ZH[order]}{_BYTES[variant.byte_order][0]}，一个计数 {step:f} {unit}：{zh}",
+            f"{order}{_BYTES[variant.byte_order][1]}, one count is {step:f} {unit}: {en}",
         ),
     )
 

@@ -224,6 +224,8 @@ def _differs(found: RegisterMap, verdict: Verdict) -> Said | None:
     for fit in verdict.candidates:
         if found.weight.words > 1 and found.word_order not in (None, fit.word_order):
             continue
+        if found.byte_order != fit.byte_order:
+            continue
         if step in (None, fit.step):
             return None
     settings = verdict.candidates[0].settings

@@ -72,6 +72,8 @@ class ModbusIndicatorConfig(BaseModel):
     """A file of `config/registers/`."""
     device_id: DeviceId | None = None
     word_order: Order | None = None
+    byte_order: Order | None = None
+    """Within a register; "little" is against the standard and is built."""
     decimals: DecimalCount | None = None
     division: Decimal | None = None
     """What one count is worth, in the unit; instead of `decimals`."""
@@ -93,8 +95,9 @@ class ModbusIndicatorConfig(BaseModel):
         """The device's registers with what the site knows. Raises ValueError in words."""
         found = load_register_map(self.registers, registers)
         return found.for_site(
-            word_order=self.word_order, decimals=self.decimals, division=self.division, unit=self.unit
-        )
+            word_order=self.word_order, byte_order=self.byte_order, decimals=self.decimals, division=self.division,
+            unit=self.unit,
+        )  # fmt: skip
 
     def line(self, found: RegisterMap) -> ModbusTarget:
         """Where it is, with the map's own baud rate where the site names none. Raises ValueError in words."""

@@ -254,12 +254,16 @@ class RegisterMap(_Data):
         self,
         *,
         word_order: Order | None = None,
+        byte_order: Order | None = None,
         decimals: int | None = None,
         division: Decimal | None = None,
         unit: Unit | None = None,
     ) -> "RegisterMap":
         """The same map with what the site knows. Raises ValueError when something is still not known."""
-        own: dict[str, object] = {"word_order": word_order, "decimals": decimals, "division": division, "unit": unit}
+        own: dict[str, object] = {
+            "word_order": word_order, "byte_order": byte_order, "decimals": decimals, "division": division,
+            "unit": unit,
+        }  # fmt: skip
         told = {name: value for name, value in own.items() if value is not None}
         if "decimals" in told or "division" in told:
             told = {"decimals": None, "division": None, **told}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -19,10 +20,11 @@ from drivers.scale.commission_judge import Mark, Site
 from drivers.scale.commission_report import About, Report
 from drivers.scale.commission_steps import Motion, Observer, Step, Weighed
 from drivers.scale.modbus_indicator import ModbusIndicatorConfig
+from drivers.scale.registers import RegisterMap
 from drivers.scale.serial_indicator import SerialIndicatorConfig
 from edge.cli.common import Problem, read_settings
 from edge.cli.scale_capture import lane_of
-from edge.cli.scale_options import ADDRESS, BAUD, config_of
+from edge.cli.scale_options import ADDRESS, BAUD, DECIMALS, WORD_ORDER, one_device
 from edge.cli.table import table
 
 WAIT_S = 120.0
@@ -52,8 +54,11 @@ class _Target:
 @click.argument("where")
 @click.option("--lane", default=None, help="WHERE is a plant's configuration: which lane.")
 @click.option("--indicator", default=None, help="WHERE is a port: the profile of what stands there.")
+@click.option("--registers", default=None, help="WHERE is a Modbus target: the register map of what stands there.")
 @BAUD
 @ADDRESS
+@WORD_ORDER
+@DECIMALS
 @click.option("--division-kg", type=click.IntRange(1, 200), default=None, help="Without a configuration: e.")
 @click.option("--maximum-kg", type=click.IntRange(1000, 300_000), default=None, help="Without a configuration: Max.")
 @click.option("--empty", is_flag=True, help="Do this step.")
@@ -65,20 +70,21 @@ class _Target:
 @click.option("--seconds", type=click.FloatRange(0.2, 60), default=3.0, help="How long each weight is watched.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), default=None, help="The page to write.")
 def commission(
-    where: str, lane: str | None, indicator: str | None, baud: int | None, address: int | None,
-    division_kg: int | None, maximum_kg: int | None, empty: bool, known_kg: int | None, truck: bool,
-    truck_shows_kg: int | None, auto: bool, operator: str | None, seconds: float, report: Path | None,
+    where: str, lane: str | None, division_kg: int | None, maximum_kg: int | None, empty: bool, known_kg: int | None,
+    truck: bool, truck_shows_kg: int | None, auto: bool, operator: str | None, seconds: float, report: Path | None,
+    **device: Any,
 ) -> None:  # fmt: skip
     """Show that a scale's readings are right, and write a report.
 
-    WHERE is a plant's configuration (with --lane) or a port (with --indicator, --division-kg, --maximum-kg); the plant
-    itself must be stopped. Three weighings: the empty deck, a known weight, a loaded truck; for each it says what to do
+    WHERE is a plant's configuration (with --lane), or a port with --indicator, or a Modbus target such as
+    tcp://host:502 with --registers; the last two need --division-kg and --maximum-kg. The plant itself must be stopped.
+    Three weighings: the empty deck, a known weight, a loaded truck; for each it says what to do
     and waits for Enter. --empty, --known-kg and --truck choose the steps; what is left out is "not shown", and then
     the result is never "passed". A device on Modbus gets its word order proven too.
 
     Exit code 0: passed. 1: failed, or something was not shown. 2: wrong use, or the scale cannot be reached.
     """
-    target = _target(where, lane, indicator, baud, address, division_kg, maximum_kg)
+    target = _target(where, lane, division_kg, maximum_kg, device)
     asks = not (empty or known_kg or truck)
     if asks:
         operator = (
@@ -198,21 +204,26 @@ def _summary(done: Report, file: Path) -> Iterator[str]:
 
 
 def _target(
-    where: str, lane: str | None, indicator: str | None, baud: int | None, address: int | None,
-    division_kg: int | None, maximum_kg: int | None,
-) -> _Target:  # fmt: skip
-    if indicator is None:
+    where: str, lane: str | None, division_kg: int | None, maximum_kg: int | None, device: dict[str, Any]
+) -> _Target:
+    if device["indicator"] is None and device["registers"] is None:
+        if "://" in where or where.startswith("/dev/"):
+            raise Problem(f"{where}: what stands there? Give --indicator NAME, or for a Modbus device --registers NAME")
         settings = read_settings(Path(where))
         section, plant = lane_of(Path(where), lane), settings.plant
         scale, config = section.scale, section.indicator
-        registers = config.map() if isinstance(config, ModbusIndicatorConfig) else None
-        site = Site(scale.division_kg, scale.maximum_kg, scale.truck_kg, registers, says_net(config))
+        site = Site(scale.division_kg, scale.maximum_kg, scale.truck_kg, _map(config), says_net(config))
         place = f"{plant.code} {plant.name}, {section.name} {section.name_en}"
         return _Target(f"lane-{section.id}", _device(config), config, site, place, ZoneInfo(plant.timezone))
     if division_kg is None or maximum_kg is None:
         raise Problem("--division-kg and --maximum-kg: as on the scale's plate")
-    found = config_of(where, indicator, baud, address)
-    return _Target(indicator, _device(found), found, Site(division_kg, maximum_kg, says_net=says_net(found)))
+    found = one_device(where, **device)
+    site = Site(division_kg, maximum_kg, registers=_map(found), says_net=says_net(found))
+    return _Target(device["indicator"] or device["registers"], _device(found), found, site)
+
+
+def _map(config: AnyScaleConfig) -> RegisterMap | None:
+    return config.map() if isinstance(config, ModbusIndicatorConfig) else None
 
 
 def _device(config: AnyScaleConfig) -> str:

@@ -44,16 +44,22 @@ def device_at_port(command: Callable[..., None]) -> Callable[..., None]:
         port: str, indicator: str | None, registers: str | None, baud: int | None, address: int | None,
         word_order: Order | None, decimals: int | None, **others: Any,
     ) -> None:  # fmt: skip
-        config: Device
-        if (indicator is None) == (registers is None):
-            raise Problem("give --indicator NAME, or for a Modbus device --registers NAME")
-        if indicator is not None:
-            config = config_of(port, indicator, baud, address)
-        else:
-            config = modbus_of(port, registers or "", address, word_order, decimals)
+        config = one_device(port, indicator, registers, baud, address, word_order, decimals)
         command(port=port, config=config, **others)
 
     return with_config
+
+
+def one_device(
+    port: str, indicator: str | None, registers: str | None, baud: int | None, address: int | None,
+    word_order: Order | None, decimals: int | None,
+) -> Device:  # fmt: skip
+    """What the options say stands at PORT, or exit 2: one indicator, or one register map."""
+    if (indicator is None) == (registers is None):
+        raise Problem("give --indicator NAME, or for a Modbus device --registers NAME")
+    if indicator is not None:
+        return config_of(port, indicator, baud, address)
+    return modbus_of(port, registers or "", address, word_order, decimals)
 
 
 def modbus_of(
@@ -74,7 +80,7 @@ def profile_of(indicator: str) -> IndicatorProfile:
     if indicator in register_map_names():
         raise Problem(
             f"--indicator: {indicator} is a Modbus register map, no indicator that sends: look at it with `weighgate "
-            f"scale watch tcp://HOST:502 --registers {indicator}`; it is commissioned with the plant's configuration"
+            f"scale watch tcp://HOST:502 --registers {indicator}`"
         )
     try:
         return load_profile(indicator)

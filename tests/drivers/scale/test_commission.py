@@ -74,6 +74,15 @@ def test_it_finds_what_one_count_is_worth(step: str, settings: dict[str, Any]) -
     assert verdict.candidates[0].settings == {"word_order": "big"} | settings
 
 
+@pytest.mark.parametrize("order", ["big", "little"])
+def test_bytes_that_are_swapped_within_each_word_are_found_too(order: Order) -> None:
+    loads_kg = (None, 2_000, 70_520)
+    verdict = judged([Observation(kg, tuple(words_of(kg or 0, 2, order, "little"))) for kg in loads_kg])
+    assert verdict.proven
+    assert verdict.candidates[0].settings == {"word_order": order, "byte_order": "little", "decimals": 0}
+    assert "low byte first in each word" in verdict.words.en
+
+
 def test_an_empty_deck_or_one_load_is_not_enough() -> None:
     assert "nothing has stood on the deck" in judged(weighed("big", None)).words.en
     assert not judged(weighed("big", None, 70_520)).proven
