@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drivers.camera.plates.installed import SHIPPED_NAME, BadModel, Models
+from drivers.camera.plates.thresholds import SHIPPED_READER
 from edge.cli.common import CONFIG, JSON, No, Problem, counted, read_settings
 from edge.cli.table import table
 
@@ -40,6 +41,10 @@ def tune(config: Path, seed: int, steps: int, as_json: bool) -> None:
         from drivers.camera.plates_training import tune as trainer
     except ModuleNotFoundError as error:
         raise Problem(f"{error.name} is not installed; {EXTRA}") from None
+    try:
+        trainer.load(SHIPPED_READER)
+    except (OSError, trainer.WrongNet) as error:
+        raise Problem(str(error)) from None
     known = Models(settings.plate_models_folder)
     chosen = known.choose()
     if chosen.trouble:

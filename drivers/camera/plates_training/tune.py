@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -16,22 +16,25 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from drivers.camera.plates.alphabet import CHARACTERS, CLASS_OF
 from drivers.camera.plates.evaluate import Case, Label
 from drivers.camera.plates.found import Corners, Image, grown
 from drivers.camera.plates.likelihood import best_path, log_likelihoods
-from drivers.camera.plates.read import COLORS
 from drivers.camera.plates.rectify import rectify
 from drivers.camera.plates.thresholds import SHIPPED_READER
 from drivers.camera.plates_training import effects
-from drivers.camera.plates_training.batches import LENGTH, STEPS, Batch, make_batch
+from drivers.camera.plates_training.batches import LENGTH, STEPS, make_batch
 from drivers.camera.plates_training.export import folded, write
-from drivers.camera.plates_training.generator import NO_COLOR, Generator
+from drivers.camera.plates_training.generator import Generator
 from drivers.camera.plates_training.net import PlateNet
 from drivers.camera.plates_training.site import DOUBT_NAT, Crops, compare, doubtful, look_again, objections, picture_of
-from drivers.camera.plates_training.train import loss_of, to_input
+from drivers.camera.plates_training.train import to_input
+
+_Texts: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""Lines N x 32 x 128 x 3 BGR, and their classes N x 8, 0 beyond the text."""
 
 HALF = 32
 """Real and drawn plates of one step, each."""
@@ -57,14 +60,12 @@ class Lesson:
     image: Image
     corners: Corners
     rows: int
-    color: int
 
     @classmethod
     def of(cls, case: Case) -> "Lesson":
         """The crop of a case with a sighting."""
         assert case.sighting is not None
-        color = NO_COLOR if case.label.color is None else COLORS.index(case.label.color)
-        return cls(case.label, picture_of(case), case.sighting.corners, case.sighting.plate.rows, color)
+        return cls(case.label, picture_of(case), case.sighting.corners, case.sighting.plate.rows)
 
     def line(self, rng: np.random.Generator | None = None) -> Image:
         """As the reader gets it; with `rng` found a little elsewhere and in slightly other weather."""
@@ -91,7 +92,7 @@ def load(model: Path) -> PlateNet:
     except OSError:
         raise
     except Exception as error:  # protobuf and torch each have their own for a file that is something else
-        raise WrongNet(f"{model}: not an exported reading net ({str(error).splitlines()[0]})") from None
+        raise WrongNet(f"{model}: no reading net that this version of the trainer exported") from error
     return net
 
 
@@ -153,7 +154,8 @@ def tune(
     for step in range(steps):
         if step == int(DOUBT_AFTER * steps):
             doubted = lessons.doubt(mean)
-        _learn(net, optimizer, _joined(lessons.batch(), make_batch(drawn, HALF, 1.0)), _rate(step, steps))
+        real, made = lessons.batch(), make_batch(drawn, HALF, 1.0)
+        _learn(net, optimizer, _joined(real, (made.lines, made.classes)), _rate(step, steps))
         mean.update_parameters(net)
         say(step + 1)
     write(mean.module, target)
@@ -164,24 +166,28 @@ def _rate(step: int, steps: int) -> float:
     return PEAK_RATE * min(1.0, (step + 1) / RISE_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def _learn(net: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, rate: float) -> None:
+def _learn(net: nn.Module, optimizer: torch.optim.Optimizer, texts: _Texts, rate: float) -> None:
+    """One step, by CTC. Colours are not taught: a crop's colour was told by the net itself."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    characters, colors = net(to_input(batch.lines))
-    loss = loss_of(characters, colors, batch, by_position=False)
+    lines, classes = texts
+    likely = functional.log_softmax(net(to_input(lines))[0].permute(2, 0, 1), dim=2)
+    lengths = (classes > 0).sum(axis=1)
+    loss = functional.ctc_loss(
+        likely,
+        torch.from_numpy(classes),
+        torch.full((len(classes),), STEPS),
+        torch.from_numpy(lengths),
+        zero_infinity=True,
+    )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 5.0)
     optimizer.step()
 
 
-def _joined(one: Batch, other: Batch) -> Batch:
-    return Batch(
-        *(
-            np.concatenate([getattr(one, name), getattr(other, name)])
-            for name in ("lines", "classes", "columns", "colors")
-        )
-    )
+def _joined(one: _Texts, other: _Texts) -> _Texts:
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
 
 
 class _Lessons:
@@ -193,7 +199,7 @@ class _Lessons:
         for lesson in lessons:
             self._by_plate.setdefault(lesson.label.plate, []).append(lesson)
 
-    def batch(self) -> Batch:
+    def batch(self) -> _Texts:
         plates = list(self._by_plate)
         rng = self._rng
         chosen = []
@@ -203,12 +209,7 @@ class _Lessons:
         classes = np.zeros((HALF, LENGTH), np.int64)
         for row, lesson in enumerate(chosen):
             classes[row, : len(lesson.label.plate)] = [CLASS_OF[each] for each in lesson.label.plate]
-        return Batch(
-            lines=np.stack([lesson.line(rng) for lesson in chosen]),
-            classes=classes,
-            columns=np.zeros((HALF, STEPS), np.int64),
-            colors=np.array([lesson.color for lesson in chosen], np.int64),
-        )
+        return np.stack([lesson.line(rng) for lesson in chosen]), classes
 
     def doubt(self, net: nn.Module) -> list[tuple[Label, str]]:
         """Drop the crops whose labels the net by now holds for impossible; says which."""
