@@ -37,12 +37,12 @@ def by_box(rng: Rng, ratio: float, rows: int, level: float) -> tuple[Quad, float
 
     `ratio` is the plate's own height by width.
     """
-    half = np.array([rng.uniform(0.68, 1.05), ratio]) / 2
+    half = np.array([rng.uniform(0.6, 1.05), ratio]) / 2
     plate = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
     turn = np.clip(rng.normal(0, 0.09 if rng.random() < 0.5 else 0.2), -0.4, 0.4) * level * (1 if rows == 1 else 0.5)
-    plate[:, 0] += np.clip(rng.normal(0, 0.22), -0.6, 0.6) * level * plate[:, 1]
+    plate[:, 0] += np.clip(rng.normal(0, 0.15 if rng.random() < 0.5 else 0.4), -0.75, 0.75) * level * plate[:, 1]
     plate[:, 1] += np.tan(turn) * plate[:, 0]
-    squeeze = 1 + rng.normal(0, 0.06) * level * np.sign(plate[:, 0])
+    squeeze = 1 + rng.normal(0, 0.08) * level * np.sign(plate[:, 0])
     plate[:, 1] = plate[:, 1] * squeeze
     plate += rng.normal(0, 0.006, (4, 2)) * level
     low, high = plate.min(axis=0), plate.max(axis=0)
