@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from drivers.camera.plates import rims
 from drivers.camera.plates.classical import find_by_contours
-from drivers.camera.plates.found import Corners, Found, Image, best_apart
+from drivers.camera.plates.found import Found, Image, best_apart
 
 MOST = 8
 MODEL = Path(__file__).with_name("models") / "locator.onnx"
@@ -29,8 +29,9 @@ _STRIDE = 8
 _REACH_PX = 32.0
 _BLANK = 114
 _LEAST_HEAT = 0.05
-_SECOND_LOOKS = 5
-"""So many places of the first net are looked at again: each costs a millisecond."""
+_SECOND_LOOKS, _THIRD_LOOKS = 5, 3
+"""So many places of the first net are looked at again, and so many of these once more: each costs a millisecond."""
+_HEAT_OF_CONTOURS = 0.5
 _LEAST_SCORE = 0.1
 SURE = 0.5
 """Below this score of the best place the picture is looked at again: by contours, and at half the size."""
@@ -52,16 +53,16 @@ class Locator:
         part = np.ascontiguousarray(image[top:bottom, left:right])
         if min(part.shape[:2]) < 2:
             return ()
-        found = self._look_again(part, self._whole(part, 1.0))
-        if not found or max(one.score for one in found) < SURE:
-            places = [(one.corners, 1.0) for one in find_by_contours(part)[:MOST]]
-            found += self._look_again(part, self._whole(part, 0.5) + places)
+        found = self._look_twice(part, self._whole(part, 1.0))
+        if not found or found[0].score < SURE:
+            places = [Found(one.corners, _HEAT_OF_CONTOURS) for one in find_by_contours(part)[:MOST]]
+            found += self._look_twice(part, self._whole(part, 0.5) + places)
         away = np.array([left, top], np.float32)
         best = best_apart([one for one in found if one.score >= _LEAST_SCORE], MOST)
         return tuple(Found((one.corners + away).astype(np.float32), one.score, one.rows) for one in best)
 
-    def _whole(self, part: Image, size: float) -> list[tuple[Corners, float]]:
-        """What the first net finds in the picture made to fit its input times `size`: corners and heat, best first."""
+    def _whole(self, part: Image, size: float) -> list[Found]:
+        """What the first net finds in the picture made to fit its input times `size`, the hottest first."""
         height, width = part.shape[:2]
         scale = size * min(1.0, WIDTH / width, HEIGHT / height)
         fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -70,26 +71,32 @@ class Locator:
         self._finder.setInput(cv2.dnn.blobFromImage(canvas, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True))
         output = np.asarray(self._finder.forward(), np.float32)[0]
         back = np.array([width / fitted[0], height / fitted[1]], np.float32)
-        return [((corners * back).astype(np.float32), heat) for corners, heat in _peaks(output)]
+        return [Found((one.corners * back).astype(np.float32), one.score) for one in _peaks(output)]
 
-    def _look_again(self, part: Image, places: Sequence[tuple[Corners, float]]) -> list[Found]:
-        """The second net's opinion of every place: better corners, a score, rows."""
+    def _look_twice(self, part: Image, places: Sequence[Found]) -> list[Found]:
+        """The second net's opinion of every place, best first; of the best also what it says once it lies straight."""
+        first = best_apart(self._look(part, places), MOST)
+        again = self._look(part, first[:_THIRD_LOOKS])
+        return sorted([*again, *first[_THIRD_LOOKS:]], key=lambda one: -one.score)
+
+    def _look(self, part: Image, places: Sequence[Found]) -> list[Found]:
+        """The second net's opinion of every place: better corners, rows, and a score that keeps half of the old one."""
         if not places:
             return []
-        flat, back = zip(*(rims.flatten(part, corners) for corners, _ in places), strict=True)
+        flat, back = zip(*(rims.flatten(part, place.corners) for place in places), strict=True)
         self._rims.setInput(cv2.dnn.blobFromImages(flat, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True))
         kinds, maps = (np.asarray(output, np.float32) for output in self._rims.forward(["kind", "corners"]))
         inside = rims.mean_positions(maps)
         found = []
-        for (_, heat), to_flat, (plate, two_rows), flat_corners in zip(places, back, kinds, inside, strict=True):
+        for place, to_flat, (plate, two_rows), flat_corners in zip(places, back, kinds, inside, strict=True):
             corners = cv2.perspectiveTransform(flat_corners[None], np.linalg.inv(to_flat))[0]
-            score = float(np.sqrt(heat / (1 + np.exp(-plate))))
+            score = float(np.sqrt(place.score / (1 + np.exp(-plate))))
             found.append(Found(np.asarray(corners, np.float32), score, 2 if two_rows > 0 else 1))
         return found
 
 
-def _peaks(output: NDArray[np.float32]) -> list[tuple[Corners, float]]:
-    """The hottest cells (local maxima, `_SECOND_LOOKS` at most) as corners in pixels of the net's input; their heat."""
+def _peaks(output: NDArray[np.float32]) -> tuple[Found, ...]:
+    """The hottest cells (local maxima, `_SECOND_LOOKS` at most), corners in pixels of the net's input."""
     heat = 1 / (1 + np.exp(-output[0]))
     tops = (heat >= np.asarray(cv2.dilate(heat, np.ones((3, 3), np.uint8)))) & (heat > _LEAST_HEAT)
     cells = sorted(np.argwhere(tops).tolist(), key=lambda cell: -heat[cell[0], cell[1]])
@@ -99,7 +106,7 @@ def _peaks(output: NDArray[np.float32]) -> list[tuple[Corners, float]]:
         corners = (middle + output[2:, row, column].reshape(4, 2) * _REACH_PX).astype(np.float32)
         if np.ptp(corners, axis=0).min() >= 3:
             candidates.append(Found(corners, float(heat[row, column])))
-    return [(one.corners, one.score) for one in best_apart(candidates, _SECOND_LOOKS)]
+    return best_apart(candidates, _SECOND_LOOKS)
 
 
 def _pixels(image: Image, region: Region | None) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""How well plates are found: in photos whose corners are known, and in drawn scenes without a plate.
+"""How well plates are found: in photos whose corners are known, and in drawn scenes with and without a plate.
 
     python -m drivers.camera.plates_training.measure_locator PHOTOS [--models DIR] [--only classical]
 
@@ -19,8 +19,10 @@ from drivers.camera.plates.classical import find_by_contours
 from drivers.camera.plates.found import Corners, Found, Image, grown
 from drivers.camera.plates.locate import MODEL, Locator
 from drivers.camera.plates_training.scenes import make_plates, make_scene
+from drivers.camera.plates_training.texts import KINDS
 
 _PLATE_FREE = 300
+_SCENES_A_KIND = 60
 _LEVELS = (0.1, 0.3, 0.5, 0.7)
 
 Find = Callable[[Image], tuple[Found, ...]]
@@ -77,6 +79,26 @@ def measure_photos(find: Find, photos: Path) -> list[str]:
     ]
 
 
+def measure_kinds(find: Find, seed: int) -> list[str]:
+    """For every kind of plate: drawn scenes with one such plate, how often it is found, and with its rows."""
+    lines = []
+    for kind in KINDS:
+        rng = np.random.default_rng(seed)
+        plates = make_plates(rng, 20, kind)
+        first = of_three = rows = count = 0
+        for _ in range(_SCENES_A_KIND):
+            scene = make_scene(rng, plates, 640, 480, count=1)
+            for quad in scene.quads:
+                found = find(scene.image)[:3]
+                hits = [one for one in found if union_share(one.corners, quad) >= 0.5]
+                count += 1
+                first += bool(hits) and hits[0] is found[0]
+                of_three += bool(hits)
+                rows += bool(hits) and hits[0].rows == scene.rows[0]
+        lines.append(f"drawn {kind}: {count} scenes, first {first}, of three {of_three}, rows right {rows}")
+    return lines
+
+
 def measure_plate_free(find: Find, seed: int) -> str:
     """How many drawn scenes without a plate give a find at several scores."""
     rng = np.random.default_rng(seed)
@@ -99,7 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(1)
     models: Path = options.models
     find: Find = find_by_contours if options.only else Locator(models / "locator.onnx", models / "rims.onnx").find
-    lines = [*measure_photos(find, options.photos), measure_plate_free(find, options.seed)]
+    lines = [
+        *measure_photos(find, options.photos),
+        *measure_kinds(find, options.seed),
+        measure_plate_free(find, options.seed),
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
