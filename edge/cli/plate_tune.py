@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXTRA = "in a checkout: pip install '.[training]' (the trainer is not in the wheel)"
 RESTART = "the plant reads with it after a restart: systemctl restart weighgate"
-_STEPS = 500
+_STEPS = 300
 
 
 @click.command()

@@ -144,13 +144,17 @@ def examine(cases: Sequence[Case], drawn: Sequence[tuple[Plate, Image]], model: 
 
 
 def compare(
-    before: Sequence[Case], after: Sequence[Case], left_out: Iterable[tuple[Label, str]], models: tuple[Path, Path]
+    before: Sequence[Case],
+    after: Sequence[Case],
+    left_out: Iterable[tuple[Label, str]],
+    models: tuple[Path, Path],
+    drawn: int = DRAWN,
 ) -> tuple[Exam, Exam]:
     """Two nets on the same crops, less those left out, and on the same drawn plates."""
     out = {label.file for label, _ in left_out}
-    drawn = drawn_plates(DRAWN)
+    shown = drawn_plates(drawn)
     one, other = (
-        examine([case for case in cases if case.label.file not in out], drawn, model)
+        examine([case for case in cases if case.label.file not in out], shown, model)
         for cases, model in zip((before, after), models, strict=True)
     )
     return one, other

@@ -38,7 +38,6 @@ _Texts: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 HALF = 32
 """Real and drawn plates of one step, each."""
-STEPS_OF_A_RUN = 500
 PEAK_RATE = 1e-3
 RISE_STEPS = 30
 MEAN_DECAY = 0.99
@@ -135,7 +134,7 @@ def tune(
     target: Path,
     *,
     seed: int,
-    steps: int = STEPS_OF_A_RUN,
+    steps: int,
     say: Callable[[int], None] = lambda step: None,
 ) -> list[tuple[Label, str]]:
     """Write the taught net to `target`; the crops whose labels were doubted, each with why.
