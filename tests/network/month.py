@@ -5,7 +5,7 @@ Head office's side beforehand is real too: payments, a credit application, and e
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from edge.domain.refusal import Refusal
 from edge.domain.visit import VisitEvent
 from edge.signing import PassKey
 from edge.station import moves, passage, ticket_desk, weighing
-from edge.station.eyes import NOT_SEEN
 from edge.station.passage import Scan
 from edge.station.plant import Plant
 from edge.station.yard import arrive
@@ -30,6 +29,7 @@ from sync.office.store.database import Store
 from sync.office.store.money import grant_by_hand
 from sync.office.store.schema import documents, instances, notices
 from sync.units import amount_fen
+from tests.edge.looks import seen
 from tests.edge.station.rig import make_plant
 from tests.edge.store.books import done, press, print_all
 from tests.sync.headquarters import Box, document_row, notice_row
@@ -185,7 +185,7 @@ class Month:
             stored = books.paper(visit.ticket or name)
             assert stored is not None
             read = passage.read_code(plant, stored.pass_code)
-            scan = Scan("south", read, replace(NOT_SEEN, plate=order.plate), "G01")
+            scan = Scan("south", read, seen(order.plate, order.plate), "G01")
             assert passage.pass_gate(books, plant, scan).decision.why is None
             return ""
 

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from edge.domain.refusal import Refusal
 from edge.domain.visit import VisitEvent, VisitState
 from edge.station import moves, passage, ticket_desk, weighing
-from edge.station.eyes import NOT_SEEN
 from edge.station.head_office import apply_documents
 from edge.station.notices import take_grant
 from edge.station.passage import Scan
@@ -21,6 +20,7 @@ from edge.store.books import Books
 from edge.store.clock import Clock
 from edge.store.database import Database, connect
 from sync.messages import WireDocument
+from tests.edge.looks import seen
 from tests.edge.station.rig import TARE_KG, notice
 from tests.edge.store.books import press, print_all
 
@@ -216,9 +216,7 @@ class Life:
             assert stored is not None
             if visit.ticket and dice < 0.1:
                 return ticket_desk.void(books, visit.ticket, "甲", "乙", "装错货")
-            scan = Scan(
-                "south", passage.read_code(self.plant, stored.pass_code), replace(NOT_SEEN, plate=visit.plate), "门"
-            )
+            scan = Scan("south", passage.read_code(self.plant, stored.pass_code), seen(visit.plate, visit.plate), "门")
             return passage.pass_gate(books, self.plant, scan).decision.why or "open"
 
         self.do(f"gate {name}", gate)

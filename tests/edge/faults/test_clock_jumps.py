@@ -9,7 +9,6 @@ nothing may be told to have run out. While the clock is wrong by more than minut
 import os
 import random
 import shutil
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,12 +18,12 @@ import pytest
 from edge.domain.exit_pass import GateDecision, Verdict
 from edge.domain.refusal import Reason
 from edge.station import passage
-from edge.station.eyes import NOT_SEEN
 from edge.station.passage import Scan
 from edge.store.books import Books
 from edge.store.database import Database
 from edge.store.verify import verify
 from tests.edge.faults.lives import DAY, LEAST_TICKETS, STARTS, YEARS, Life, Time, WrongClock, jumps, steady
+from tests.edge.looks import seen
 from tests.edge.station.rig import make_plant, notice
 from tests.edge.store.books import document, leave_empty, load, order
 from tests.reliability import Run
@@ -115,7 +114,7 @@ def test_an_empty_slip_is_void_once_its_truck_comes_again(tmp_path: Path, wrong:
         slip = books.slips.get("N1")
         assert slip is not None
         read = passage.read_code(plant, slip.pass_code)
-        return passage.pass_gate(books, plant, Scan("south", read, replace(NOT_SEEN, plate="浙A00001"), "门")).decision
+        return passage.pass_gate(books, plant, Scan("south", read, seen("浙A00001", "浙A00001"), "门")).decision
 
     decision = database.transact_now(load_again)
     database.close()

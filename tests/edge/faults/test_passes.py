@@ -22,7 +22,6 @@ from edge.domain.pass_code import base45_decode, read_payload, split_code
 from edge.domain.refusal import Refusal
 from edge.signing import PassKey
 from edge.station import passage
-from edge.station.eyes import NOT_SEEN
 from edge.station.passage import Scan
 from edge.station.plant import Plant
 from edge.store.books import Books
@@ -31,6 +30,7 @@ from edge.store.database import Database
 from edge.store.slips import StoredSlip
 from edge.store.verify import verify
 from tests.edge.faults.mutations import Forger
+from tests.edge.looks import seen
 from tests.edge.station.rig import KEY, make_plant
 from tests.edge.store.books import leave_empty, load, order, print_all
 from tests.reliability import Run
@@ -100,8 +100,8 @@ def decide(books: Books, plant: Plant, read: ExitPass | Refusal) -> GateDecision
     """The gate's decision, with the very truck before the camera that the paper is for."""
     stored = None if isinstance(read, Refusal) else books.paper_of(read)
     paper = stored.slip if isinstance(stored, StoredSlip) else stored.ticket if stored else None
-    seen = replace(NOT_SEEN, plate=paper.plate if paper else "浙A00001")
-    return passage.pass_gate(books, plant, Scan("south", read, seen, "门卫")).decision
+    plate = paper.plate if paper else "浙A00001"
+    return passage.pass_gate(books, plant, Scan("south", read, seen(plate, plate), "门卫")).decision
 
 
 def _bytes(code: str) -> bytes:
