@@ -267,11 +267,12 @@ def load_settings(file: Path) -> PlantSettings:
     keys = settings.keys.model_copy(update={"directory": base / settings.keys.directory})
     lanes = tuple(_places_beside(base, lane) for lane in settings.lane)
     gates = tuple(_places_beside(base, gate) for gate in settings.gate)
-    return settings.model_copy(update={"plant": plant, "keys": keys, "lane": lanes, "gate": gates})
+    yard = _places_beside(base, settings.yard)
+    return settings.model_copy(update={"plant": plant, "keys": keys, "lane": lanes, "gate": gates, "yard": yard})
 
 
 def _places_beside(base: Path, place: P) -> P:
-    """A lane or gate whose devices have absolute paths."""
+    """A lane, gate or entrance whose devices have absolute paths."""
     devices = {name: _beside(base, device) for name, device in place if isinstance(device, BaseModel)}
     return place.model_copy(update=devices)
 

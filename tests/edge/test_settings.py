@@ -49,6 +49,27 @@ def test_a_cameras_login_is_a_file_beside_the_configuration() -> None:
     assert isinstance(gate, OpenCvCameraConfig) and gate.login == EXAMPLE.parent / "keys" / "camera-south.login"
 
 
+def test_the_entrance_has_a_camera_only_where_it_is_said(tmp_path: Path) -> None:
+    """The example shows one, as a comment that is right when the marks are taken away."""
+    assert load_settings(EXAMPLE).yard.camera is None
+    text = EXAMPLE.read_text(encoding="utf-8")
+    begin = text.index("# [yard.camera]")
+    shown = text[begin : text.index("\n\n", begin)]
+    file = tmp_path / "plant.toml"
+    file.write_text(text.replace(shown, shown.replace("# ", "")), encoding="utf-8")
+    camera = load_settings(file).yard.camera
+    assert isinstance(camera, OpenCvCameraConfig) and camera.login == tmp_path / "keys" / "camera-entrance.login"
+
+
+def test_compared_plates_are_not_kept_unless_it_is_said(tmp_path: Path) -> None:
+    settings = load_settings(EXAMPLE)
+    assert not settings.plates.keep_crops and settings.crops_folder == EXAMPLE.parent / "data" / "crops"
+    (line,) = problems(tmp_path, "crops_mib = 64", "crops_mib = 0")
+    assert line.startswith("plates.crops_mib: 0")
+    (line,) = problems(tmp_path, "keep_crops = false", 'keep_crops = "ja"')
+    assert line.startswith("plates.keep_crops: ")
+
+
 def test_a_password_in_a_cameras_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
     (said,) = problems(tmp_path, '"rtsp://192.168.1.61/', '"rtsp://admin:top/s@cret@192.168.1.61/')
     assert said.startswith("lane[0].camera.url: ") and "login = a file with one line, user:password" in said
