@@ -33,8 +33,11 @@ _SECOND_LOOKS, _THIRD_LOOKS = 5, 3
 """So many places of the first net are looked at again, and so many of these once more: each costs a millisecond."""
 _HEAT_OF_CONTOURS = 0.5
 _LEAST_SCORE = 0.1
+NOT_TOO_LARGE = 0.85
+"""Below this score of the best place the picture is seen again at half the size: of a plate too large for the first net
+only a part is found, and not surely."""
 SURE = 0.5
-"""Below this score of the best place the picture is looked at again: by contours, and at half the size."""
+"""Below this score of the best place the picture is searched by contours, too."""
 
 
 class Locator:
@@ -54,9 +57,11 @@ class Locator:
         if min(part.shape[:2]) < 2:
             return ()
         found = self._look_twice(part, self._whole(part, 1.0))
-        if not found or found[0].score < SURE:
+        if not found or found[0].score < NOT_TOO_LARGE:
+            found += self._look_twice(part, self._whole(part, 0.5))
+        if max((one.score for one in found), default=0.0) < SURE:
             places = [Found(one.corners, _HEAT_OF_CONTOURS) for one in find_by_contours(part)[:MOST]]
-            found += self._look_twice(part, self._whole(part, 0.5) + places)
+            found += self._look_twice(part, places)
         away = np.array([left, top], np.float32)
         best = best_apart([one for one in found if one.score >= _LEAST_SCORE], MOST)
         return tuple(Found((one.corners + away).astype(np.float32), one.score, one.rows) for one in best)
