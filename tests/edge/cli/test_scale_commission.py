@@ -229,6 +229,23 @@ def test_the_word_order_is_proven_or_refused(configured: str, exit_code: int, tm
     assert ('set: word_order = "little"' in page) == (configured == "big")
 
 
+def test_a_modbus_device_is_commissioned_by_its_map_without_a_plant(tmp_path: Path) -> None:
+    found = config("tcp://127.0.0.1:1", "generic_transmitter", word_order="little", decimals=0).map(None)
+    device = SimulatedRegisters(found, division_kg=20)
+    with SimulatedModbus(device) as server:
+        site = ["--division-kg", "20", "--maximum-kg", "100000"]
+        by_map = [server.target, "--registers", "generic_transmitter", "--decimals", "0", *site]
+        person = _Person(lambda: None, lambda: device.set_weight_kg(20_000), lambda: device.set_weight_kg(70_520))
+        words = [*by_map, "--word-order", "little", *ALL, "--truck-shows-kg", "70520"]
+        result = run(words, person, tmp_path)
+        left_open = run([*by_map, "--empty"], None, tmp_path)
+        unnamed = run([server.target, *site, "--empty"], None, tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "proven: little, one count is 1 kg" in result.output
+    assert left_open.exit_code == 2 and "set word_order" in left_open.output
+    assert unnamed.exit_code == 2 and "Give --indicator NAME, or for a Modbus device --registers NAME" in unnamed.output
+
+
 def test_a_scale_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
     result = run([str(tmp_path / "none"), *SITE_WORDS, "--empty"], None, tmp_path)
     assert result.exit_code == 2 and "cannot open" in result.output

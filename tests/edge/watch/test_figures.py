@@ -1,6 +1,6 @@
 """False alarms on honest visits, and how many of each fraud are caught (docs/scale-watch.md).
 
-Thresholds were chosen on seeds below 1 000; every figure comes from seeds above 10 000.
+Thresholds were chosen on seeds below 10 000; every figure comes from seeds above.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ def test_a_thousand_honest_visits(capfd: pytest.CaptureFixture[str]) -> None:
         visits,
         f"{len(told)} alarms, below {at_most(len(told), visits):.4f} a visit; {weighed} weighings; {told}",
     )
-    assert len(told) <= 3
+    assert len(told) <= 2
 
 
 @pytest.mark.faults
