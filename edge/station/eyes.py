@@ -16,7 +16,7 @@ from edge.station.pictures import PictureStore
 
 _DEADLINE_S = 3.5  # every camera has a shorter one of its own, and says more when it ends
 _CLOSING_S = 0.5
-MOST_EXPECTED = 200
+MOST_EXPECTED = 1000
 """Plates that a look is held against; the first of them are the likeliest."""
 
 
