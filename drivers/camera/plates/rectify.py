@@ -38,6 +38,26 @@ def rectify(image: Picture, corners: NDArray[np.float32], rows: int = 1) -> Pict
     return np.hstack([upper, lower])
 
 
+SLANTS = tuple((slope, lean) for slope in (-0.2, 0.0, 0.2) for lean in (-0.06, 0.0, 0.06))
+
+
+def slanted(corners: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """The ways a plate may lie askew in an upright box: the nine of SLANTS, the box itself among them.
+
+    Slope is how much lower the right end lies, as a share of the box's height; lean, how far the foot stands to the
+    right of the top, as a share of its width. For crops whose corners nobody has found: read all, keep the likeliest.
+    """
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    to_image = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
+    places = []
+    for slope, lean in SLANTS:
+        right, left = max(slope, 0), max(-slope, 0)
+        foot, top = max(lean, 0), max(-lean, 0)
+        askew = np.array([[[top, left], [1 - foot, right], [1 - top, 1 - left], [foot, 1 - right]]], np.float32)
+        places.append(np.asarray(cv2.perspectiveTransform(askew, to_image)[0], np.float32))
+    return tuple(places)
+
+
 def line_position(x: float, y: float, rows: int = 1) -> tuple[float, float]:
     """Where a point of the plate (shares of its width and height) lies in the line, in pixels.
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from drivers.camera.plates.face import draw_face, layout_of
-from drivers.camera.plates.rectify import HEIGHT, WIDTH, line_position, rectify
+from drivers.camera.plates.rectify import HEIGHT, SLANTS, WIDTH, line_position, rectify, slanted
 from drivers.readings import PlateColor
 
 TILTED = np.array([[200, 150], [500, 190], [495, 300], [190, 255]], np.float32)
@@ -62,3 +62,20 @@ def test_what_it_refuses() -> None:
         rectify(image, np.zeros((3, 2), np.float32))
     with pytest.raises(ValueError, match="rows"):
         rectify(image, TILTED, rows=3)
+
+
+def test_a_plate_askew_in_its_box_is_among_the_slants() -> None:
+    box = np.array([[10, 20], [210, 20], [210, 100], [10, 100]], np.float32)
+    places = slanted(box)
+    assert len(places) == len(SLANTS) == 9
+    assert places[SLANTS.index((0.0, 0.0))] == pytest.approx(box)
+    for (slope, lean), place in zip(SLANTS, places, strict=True):
+        assert place.min(axis=0) == pytest.approx(box.min(axis=0), abs=1e-3), "it fills its box"
+        assert place.max(axis=0) == pytest.approx(box.max(axis=0), abs=1e-3)
+        assert place[1, 1] - place[0, 1] == pytest.approx(slope * 80, abs=1e-3)
+        assert place[3, 0] - place[0, 0] == pytest.approx(lean * 200, abs=1e-3)
+    face, _ = draw_face("皖AD2345", PlateColor.BLUE)
+    wanted = cv2.resize(face, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).ravel()
+    scene = photographed(face, places[SLANTS.index((0.2, 0.06))])
+    alike = [np.corrcoef(rectify(scene, place).ravel(), wanted)[0, 1] for place in places]
+    assert int(np.argmax(alike)) == SLANTS.index((0.2, 0.06))
