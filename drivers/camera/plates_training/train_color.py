@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=800)
     told = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
