@@ -18,7 +18,7 @@ from edge.cli.table import table
 if TYPE_CHECKING:
     from drivers.camera.plates_training.site import Crops
 
-EXTRA = "in a checkout: pip install '.[training]' (the trainer is not in the wheel)"
+EXTRA = "in a checkout: pip install -e '.[training]' (the trainer is not in the wheel)"
 RESTART = "the plant reads with it after a restart: systemctl restart weighgate"
 _STEPS = 300
 

@@ -70,7 +70,7 @@ def test_without_pytorch_one_line_says_what_to_install(plant: Path) -> None:
     told = run("tune", plant)
     assert told.exit_code == 2
     assert told.stderr.splitlines() == [
-        "torch is not installed; in a checkout: pip install '.[training]' (the trainer is not in the wheel)"
+        "torch is not installed; in a checkout: pip install -e '.[training]' (the trainer is not in the wheel)"
     ]
 
 
