@@ -83,6 +83,7 @@ class OpenCvCamera:
         """A picture taken after the call began, read and held against the expected plates; DriverError otherwise."""
         from drivers.camera.plates.match import match
 
+        _eye(self._reader)  # what takes long the first time is not taken off the camera's time
         ends_ms = monotonic_ms() + self._config.deadline_ms
         looks: list[_Seen] = []
         found: PlateMatch | None = None

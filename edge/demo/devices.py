@@ -1,5 +1,6 @@
 """The plant's devices at the wire: indicators on ptys, printers and a relay module on TCP, cameras over HTTP."""
 
+import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,9 @@ LOOPED = "1"
 """The lane whose deck has loops."""
 GATE = "south"
 _RECENT = 40
+_WEATHERS = ("day", "rain", "night")
+_WEATHER_LASTS = 12
+"""Trucks before a camera."""
 
 
 class Devices:
@@ -27,6 +31,7 @@ class Devices:
 
     def __init__(self, folder: Path, *, rate_hz: float, speed: float, noise_kg: int, seed: int) -> None:
         self._stack = ExitStack()
+        self._shown = 0
         wires = folder / "wires"
         wires.mkdir()
         try:
@@ -43,7 +48,9 @@ class Devices:
             self.printers = {
                 lane: self._stack.enter_context(VirtualPrinter(folder / "paper" / f"lane-{lane}")) for lane in LANES
             }
-            self.cameras = {place: self._stack.enter_context(VirtualCamera()) for place in (*LANES, GATE)}
+            self.cameras = {
+                place: self._stack.enter_context(VirtualCamera(approach_s=2.5 / speed)) for place in (*LANES, GATE)
+            }
             model = BarrierModel(
                 rise_ms=max(20, round(800 / speed)), pass_ms=max(20, round(2500 / speed)), vehicle_waits=False
             )
@@ -64,6 +71,14 @@ class Devices:
     def close(self) -> None:
         """Let go of every wire."""
         self._stack.close()
+
+    async def show(self, place: str, plate: str | None) -> None:
+        """A truck stands before a camera, or nobody does any more. Now and then the weather changes."""
+        if plate is not None:
+            self._shown += 1
+        camera = self.cameras[place]
+        camera.weather = _WEATHERS[self._shown // _WEATHER_LASTS % len(_WEATHERS)]
+        await asyncio.to_thread(camera.set_scene, plate)
 
     def drive(self, lane: str, *, on: bool) -> None:
         """A truck drives onto a deck, or off it: what its loops see."""

@@ -68,7 +68,7 @@ class Truck:
         world = self._world
         clear = await world.pages.until(lambda: self._gone(lane) or self._deck_is_clear(lane))
         if clear == "clear":
-            world.devices.cameras[lane].set_scene(self.order.plate)
+            await world.devices.show(lane, self.order.plate)
             world.devices.drive(lane, on=True)
             await world.scale_to(lane, self._weight_kg, 5)
             while (visit := self._visit(lane)) is not None and visit["state"] in _STANDS:
@@ -78,7 +78,7 @@ class Truck:
                 self._ticket = visit["ticket"] or ""
             await world.scale_to(lane, 0, 4)
             world.devices.drive(lane, on=False)
-            world.devices.cameras[lane].set_scene(None)
+            await world.devices.show(lane, None)
 
     async def _obey(self, lane: str, visit: dict[str, Any]) -> None:
         changed, self._state = self._state != visit["state"], visit["state"]
@@ -210,7 +210,7 @@ class Truck:
     async def _show(self, plate: str, code: str) -> tuple[dict[str, Any], bool]:
         """A truck with this plate stands at the barrier and shows this pass; what was answered, and to a person?"""
         world = self._world
-        world.devices.cameras[GATE].set_scene(plate)
+        await world.devices.show(GATE, plate)
         world.devices.barrier.vehicle(True)
         verdict, by_person = await self._guard.check(plate, code)
         if verdict["verdict"] == "open":
@@ -224,7 +224,7 @@ class Truck:
             world.tally.refused[why.get("reason", "")] += 1
             world.say(f"{plate} refused at the gate: {why.get('en', '')}")
             world.devices.barrier.vehicle(False)
-        world.devices.cameras[GATE].set_scene(None)
+        await world.devices.show(GATE, None)
         return verdict, by_person
 
     async def _paper(self, within_s: float) -> Paper | None:
