@@ -29,6 +29,9 @@ _FAULTS = {
 
 _GARBLED = "有字节不成帧 bytes but no frames: baud rate or indicator wrong (weighgate scale detect)"
 _SILENT = "无数据 silent: nothing comes"
+_STARTING = "等待第一个读数 starting: waiting for the first reading"
+_STARTING_LINES = 2
+"""Without a reading a line comes once a second."""
 
 
 @click.command("watch")
@@ -88,7 +91,7 @@ def _show(lines: Iterable[ReadingLine], title: str) -> None:
 def screens(lines: Iterable[ReadingLine], title: str) -> Iterator[list[str]]:
     """What the screen shows after each line."""
     row: deque[int | None] = deque(maxlen=STILL_READINGS)
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         row.append(line["kg"])
         wrong = "" if line["checksums_wrong"] is None else f"   校验错 wrong checksums {line['checksums_wrong']}"
         yield [
@@ -96,7 +99,7 @@ def screens(lines: Iterable[ReadingLine], title: str) -> Iterator[list[str]]:
             "",
             *(f"    {each}" for each in big(line["kg"])),
             "",
-            f"  {_state(line, row)}",
+            f"  {_STARTING if _starting(line, number) else _state(line, row)}",
             f"  {line['per_second']:g} /s   {counted(line['readings'], 'reading')}   "
             f"无重量 without a weight {line['faults']}{wrong}",
             f"  {line['raw']}"[:100],
@@ -108,6 +111,10 @@ def big(kg: int | None) -> tuple[str, ...]:
     text = "-----" if kg is None else str(kg)
     rows = [" ".join(_BIG[each][row] for each in text) for row in range(3)]
     return (*rows[:2], f"{rows[2]}  kg")
+
+
+def _starting(line: ReadingLine, number: int) -> bool:
+    return number <= _STARTING_LINES and not line["readings"] and not line["garbled"]
 
 
 def _state(line: ReadingLine, row: "deque[int | None]") -> str:

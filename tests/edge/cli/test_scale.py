@@ -332,6 +332,13 @@ def test_the_screen_says_what_the_scale_does(line: tool.ReadingLine, said: str) 
     assert said in "\n".join(screen)
 
 
+def test_for_two_seconds_nothing_is_no_silence_yet() -> None:
+    shown = ["\n".join(screen) for screen in screens([_seen(None, readings=0)] * 3, "port")]
+    assert ["starting" in each for each in shown] == [True, True, False] and "silent" in shown[2]
+    (garbled,) = screens([_seen(None, readings=0, garbled=True)], "port")
+    assert "bytes but no frames" in "\n".join(garbled)
+
+
 def test_five_equal_weights_stand_still_and_figures_are_large() -> None:
     *_, last = screens([_seen(20)] * 5, "port")
     assert "standing still" in "\n".join(last)
