@@ -20,6 +20,7 @@ from drivers.camera.plates.alphabet import (
     NEW_ENERGY,
     PROVINCES,
     SPECIAL,
+    canonical,
     is_plate,
 )
 
@@ -33,7 +34,7 @@ MOST_STEPS = 35
 _LEAST = 1e-307
 
 _ALNUM = DIGITS + LETTERS
-_FRONT = (PROVINCES, LETTERS)
+_FRONT = (PROVINCES, LETTERS + "O")
 _PLACES: tuple[tuple[str, ...], ...] = (
     (*_FRONT, _ALNUM, _ALNUM, _ALNUM, _ALNUM, _ALNUM + SPECIAL),
     (*_FRONT, NEW_ENERGY, _ALNUM, *[DIGITS] * 4),
@@ -100,7 +101,7 @@ def one_off(text: str) -> tuple[str, ...]:
 
 def best_path(line: Line) -> str:
     """The text of the likeliest path, whether it is a plate or not."""
-    return "".join(CHARACTERS[index] for index, _ in groupby(line.argmax(axis=1).tolist()))
+    return canonical("".join(CHARACTERS[index] for index, _ in groupby(line.argmax(axis=1).tolist())))
 
 
 def best_plate(line: Line) -> str | None:
@@ -171,7 +172,7 @@ class _Paths:
                     at, on = at - 1, int(second[at - 1] if top[at - 1] == on else top[at - 1])
                 else:
                     on = -1
-        return score, text
+        return score, canonical(text)
 
 
 @lru_cache(maxsize=len(_PLACES))
