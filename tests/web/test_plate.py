@@ -89,6 +89,20 @@ def test_the_guard_sees_plate_and_reading_and_says_yes_or_no(screen: Page, serve
 
 
 @pytest.mark.browser
+def test_a_question_outlasts_the_walk_to_the_truck(screen: Page, served: Served, stage: Stage) -> None:
+    """Any other verdict is gone after a minute; this one is there when the guard comes back, and not for ever."""
+    stage.verdict = asking()
+    screen.clock.install()
+    enter(screen, served, "G02", "/gate/south")
+    scan(screen)
+    expect(screen.locator("#plate-ask")).to_be_visible()
+    screen.clock.fast_forward(200_000)
+    expect(screen.locator("#ask-yes")).to_be_visible()
+    screen.clock.fast_forward(110_000)
+    expect(screen.locator("#plate-ask")).to_be_hidden()
+
+
+@pytest.mark.browser
 def test_neither_scanner_nor_pedal_answers_the_question(screen: Page, served: Served, stage: Stage) -> None:
     """A person must touch one of the two buttons."""
     stage.verdict = asking()

@@ -6,6 +6,8 @@ import { showPlate, watchImages } from "./plate.js";
 const gate = byId("gate").dataset.gate;
 // An OPEN must not stand until the next truck comes: after this the page waits again.
 const VERDICT_MS = 60000;
+// A question stands longer: the guard walks to the truck, and back.
+const QUESTION_MS = 300000;
 const PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
 const MARKS = { open: "✓", ask_guard: "?", refuse: "✕", wait: "" };
 
@@ -20,7 +22,7 @@ function arrived(verdict, age = 0) {
 }
 function current() {
   const last = direct || view.last;
-  return last && performance.now() - cameAt < VERDICT_MS ? last : null;
+  return last && performance.now() - cameAt < (last.plate_asked ? QUESTION_MS : VERDICT_MS) ? last : null;
 }
 
 function show() {
@@ -230,7 +232,7 @@ for (const letter of PROVINCES) {
 }
 
 const age = byId("gate").dataset.ageMs;
-arrived(view.last, age === "" ? VERDICT_MS : Number(age));
+arrived(view.last, age === "" ? QUESTION_MS : Number(age));
 show();
 showClock();
 focusCode();
