@@ -95,7 +95,7 @@ def virtual() -> Iterator[VirtualCamera]:
     [
         (Weather.DAY, "晋BF58201", "晋BF58207"),
         (Weather.NIGHT, "浙EK3269", "浙EK3289"),
-        (Weather.RAIN, "鲁B1238挂", "鲁B1236挂"),
+        (Weather.RAIN, "苏E1336挂", "苏E1326挂"),
     ],
 )
 def test_the_expected_truck_is_confirmed_and_a_clone_is_not(
