@@ -238,11 +238,11 @@ def test_a_modbus_device_is_commissioned_by_its_map_without_a_plant(tmp_path: Pa
         person = _Person(lambda: None, lambda: device.set_weight_kg(20_000), lambda: device.set_weight_kg(70_520))
         words = [*by_map, "--word-order", "little", *ALL, "--truck-shows-kg", "70520"]
         result = run(words, person, tmp_path)
-        left_open = run([*by_map, "--empty"], None, tmp_path)
+        left_open = run([server.target, "--registers", "generic_transmitter", *site, "--empty"], None, tmp_path)
         unnamed = run([server.target, *site, "--empty"], None, tmp_path)
     assert result.exit_code == 0, result.output
     assert "proven: little, one count is 1 kg" in result.output
-    assert left_open.exit_code == 2 and "set word_order" in left_open.output
+    assert left_open.exit_code == 2 and "set decimals" in left_open.output
     assert unnamed.exit_code == 2 and "Give --indicator NAME, or for a Modbus device --registers NAME" in unnamed.output
 
 
