@@ -74,6 +74,11 @@ class PlateCheck:
         agrees = same is True and self.agreement is Agreement.ASK
         return replace(self, agreement=Agreement.AGREES) if agrees else self
 
+    def after_another(self) -> "PlateCheck":
+        """Another truck was seen here just now: a plate that nobody can see any more is asked about, not let pass."""
+        hidden = self.agreement is Agreement.NOT_SEEN
+        return replace(self, agreement=Agreement.ASK) if hidden else self
+
     @property
     def refusal(self) -> Refusal | None:
         """Why this truck may not be weighed or pass; None when it agrees or was not seen."""

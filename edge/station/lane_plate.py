@@ -13,9 +13,11 @@ from edge.station.crops import CropStore
 from edge.station.desk import Desk
 from edge.station.eyes import Eyes, Seen
 from edge.station.pictures import PictureStore
-from edge.station.views import PlateQuestionView
+from edge.station.views import LookView, PlateQuestionView
 
 T = TypeVar("T")
+NO_LOOK = LookView("", "", "", 0, (), "", "")
+"""Of a camera that gave no picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,5 @@ class LanePlate(Generic[T]):
         question = self._question
         if question is None or visit is None or question.visit != visit.visit:
             return None
-        look = plates.look_view(plates.look_record(question.seen))
-        assert look is not None  # nothing is asked without a look
+        look = plates.look_view(plates.look_record(question.seen)) or NO_LOOK
         return PlateQuestionView(question.visit, question.place.words, question.claimed, question.words, look)

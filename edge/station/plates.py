@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drivers.readings import Nearness, PlateAnswer, PlateColor, PlateMatch, PlateReading
 from edge.domain.plate_check import Place, PlateCheck, check_plate, confirmed
-from edge.domain.refusal import Words
+from edge.domain.refusal import Reason, Words
 from edge.domain.visit import IN_PLANT, Visit
 from edge.station.crops import CropStore
 from edge.station.desk import Desk
@@ -87,7 +87,9 @@ def look_view(look: PlateLook | None) -> LookView | None:
 def check_visit(books: Books, visit: Visit, seen: Seen) -> PlateCheck:
     """The truck on the scale against its notice, and against the truck whose tare was taken."""
     tared = confirmed(match_of(books.plates.tared(visit.visit)))
-    return check_plate(visit.plate, seen.match, (tared,) if tared else ())
+    check = check_plate(visit.plate, seen.match, (tared,) if tared else ())
+    held = visit.held is not None and visit.held.refusal.reason is Reason.PLATE_DIFFERS
+    return check.after_another() if held else check
 
 
 def match_of(look: PlateLook | None) -> PlateMatch | None:

@@ -53,6 +53,7 @@ async def test_a_clone_is_compared_at_every_place(tmp_path: Path, crew: list[Sta
         assert (await pages.web.get(f"/picture/{arrival['look']['crop']}")).content.startswith(b"crop of")
         assert (await pages.press("/arrive", plate=PLATE, shown=arrival["look"]["picture"]))["ok"]
         await pages.log_in("D01")
+        await lane.drive_off()
         assert (await pages.press("/lane/1/call", visit="N1"))["ok"]
         await lane.stand(TARE_KG)
         assert (await pages.press("/lane/1/tare", visit="N1"))["why"]["reason"] == "plate_unsure"

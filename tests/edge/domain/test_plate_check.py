@@ -100,6 +100,14 @@ def test_what_a_person_says() -> None:
     assert replace(unseen, seen="").told(False).refusal is not None
 
 
+def test_after_another_truck_a_hidden_plate_is_asked_about() -> None:
+    """What was seen says what it says as ever."""
+    assert check_plate(CLAIMED, look(None, CLAIMED)).after_another().agreement is Agreement.ASK
+    assert check_plate(CLAIMED, None).after_another().told(True).refusal is None
+    for match in (look(CLAIMED, CLAIMED), look("浙A12346", CLAIMED), look(OTHER, CLAIMED)):
+        assert check_plate(CLAIMED, match).after_another() == check_plate(CLAIMED, match)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
     [

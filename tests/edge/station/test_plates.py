@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.ports import DeviceTimeout
 from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
 from edge.station import plates
@@ -43,6 +44,14 @@ def question(rig: PlantRig) -> PlateQuestionView:
     found = rig.lane.runner.view().plate_question
     assert found is not None
     return found
+
+
+async def called(rig: PlantRig) -> None:
+    """N1's truck stands on lane 1, not tared yet."""
+    await rig.lane.drive_off()
+    done(await rig.station.yard.arrive(PLATE, "D01"))
+    done(await rig.lane.runner.call("N1", "D01"))
+    await rig.lane.stand(TARE_KG)
 
 
 async def test_a_clone_one_character_off_asks_the_guard_and_his_yes_is_on_record(rig: PlantRig) -> None:
@@ -128,9 +137,7 @@ async def test_the_gate_looks_for_open_passes_the_scanned_one_first(rig: PlantRi
 async def test_the_dispatcher_compares_at_the_tare_and_what_was_pressed_goes_on(rig: PlantRig) -> None:
     await rig.send(notice(), notice("N2", plate=OTHER))
     lane = rig.lane
-    done(await rig.station.yard.arrive(PLATE, "D01"))
-    done(await lane.runner.call("N1", "D01"))
-    await lane.stand(TARE_KG)
+    await called(rig)
     lane.camera.seen = CLONE
     why = refused(await lane.runner.tare("D01", "N1"), Reason.PLATE_UNSURE)
     assert CLONE in why.words.zh and PLATE in why.words.en
@@ -204,9 +211,7 @@ async def test_of_a_tare_that_a_person_compared_nothing_is_known_for_certain(rig
     """Then another truck at load complete differs from its paper, and is no swap that could be proven."""
     await rig.send(notice())
     lane = rig.lane
-    done(await rig.station.yard.arrive(PLATE, "D01"))
-    done(await lane.runner.call("N1", "D01"))
-    await lane.stand(TARE_KG)
+    await called(rig)
     lane.camera.seen = CLONE
     refused(await lane.runner.tare("D01"), Reason.PLATE_UNSURE)
     done(await lane.runner.compare("D01", "N1", True, question(rig).look.picture))
@@ -217,11 +222,25 @@ async def test_of_a_tare_that_a_person_compared_nothing_is_known_for_certain(rig
     assert why.numbers["before"] == "" and len(await rig.told(PlateQuestioned)) == 1
 
 
+async def test_who_was_held_for_his_plate_does_not_hide_it(rig: PlantRig) -> None:
+    """Nor does a camera that fails just then let him through: a person says so, without a picture if need be."""
+    await rig.send(notice())
+    lane = await rig.loading()
+    lane.camera.seen = OTHER
+    await lane.stand(TARE_KG + 18_000)
+    refused(await lane.runner.load_complete("D01", "N1"), Reason.PLATE_DIFFERS)
+    lane.camera.error = DeviceTimeout("camera 1", "no picture", "look")
+    refused(await lane.runner.recheck("D01", "N1"), Reason.PLATE_UNSURE)
+    assert (await rig.visit()).state is VisitState.HELD
+    done(await lane.runner.compare("D01", "N1", True, question(rig).look.picture))
+    (said,) = await rig.told(PlateDecided)
+    assert (said.answer, said.seen, said.look) == ("same", "", None)
+    assert (await rig.told(Weighed))[-1].plate_by == "D01"
+
+
 async def test_another_truck_at_the_tare_is_refused_and_on_record(rig: PlantRig) -> None:
     await rig.send(notice())
-    done(await rig.station.yard.arrive(PLATE, "D01"))
-    done(await rig.lane.runner.call("N1", "D01"))
-    await rig.lane.stand(TARE_KG)
+    await called(rig)
     rig.lane.camera.seen = OTHER
     refused(await rig.lane.runner.tare("D01"), Reason.PLATE_DIFFERS)
     assert rig.lane.runner.view().plate_question is None, "what is clear is not asked"
@@ -232,9 +251,7 @@ async def test_another_truck_at_the_tare_is_refused_and_on_record(rig: PlantRig)
 
 async def test_the_question_leaves_with_its_truck(rig: PlantRig) -> None:
     await rig.send(notice())
-    done(await rig.station.yard.arrive(PLATE, "D01"))
-    done(await rig.lane.runner.call("N1", "D01"))
-    await rig.lane.stand(TARE_KG)
+    await called(rig)
     rig.lane.camera.seen = CLONE
     refused(await rig.lane.runner.tare("D01"), Reason.PLATE_UNSURE)
     shown = question(rig).look.picture

@@ -123,8 +123,11 @@ async def test_the_wrong_truck_on_the_deck(rig: PlantRig) -> None:
     why = refused(await lane.runner.load_complete("调度", "N1"), Reason.PLATE_DIFFERS)
     assert "浙C99999" in why.words.zh and PLATE in why.words.en
     assert (await rig.visit()).state is VisitState.HELD
-    lane.camera.seen = None  # dirt on the plate: the dispatcher's own eyes count
-    assert isinstance(await lane.runner.recheck("调度"), Done)
+    lane.camera.seen = None  # dirt on the plate, or a rag: the dispatcher's own eyes count, and his name
+    refused(await lane.runner.recheck("调度"), Reason.PLATE_UNSURE)
+    question = lane.runner.view().plate_question
+    assert question is not None and (question.claimed, question.look.free) == (PLATE, "")
+    assert isinstance(await lane.runner.compare("调度", "N1", True, question.look.picture), Done)
 
 
 async def test_a_press_on_an_old_page_does_not_touch_the_next_truck(rig: PlantRig) -> None:
