@@ -92,6 +92,7 @@ def test_a_net_that_is_no_worse_is_installed_and_a_worse_one_is_not(
     from drivers.camera.plates_training import site, tune
 
     monkeypatch.setattr(site.compare, "__defaults__", (60,))
+    monkeypatch.setattr(tune, "PROBES", 8)
     monkeypatch.setattr(tune, "PEAK_RATE", 1e-6)
     keep(plant, 56)
     models = Models(tmp_path / "data" / "plate-models")
@@ -104,6 +105,7 @@ def test_a_net_that_is_no_worse_is_installed_and_a_worse_one_is_not(
     assert (only.card["seed"], only.card["steps"], only.card["before"]) == (1, 10, SHIPPED_NAME)
     assert only.card["exam_after"]["exact"] >= only.card["exam_before"]["exact"]
     monkeypatch.setattr(tune, "PEAK_RATE", 0.05)
+    monkeypatch.setattr(tune, "SHARES", (1.0,))  # nothing holds it back
     worse = run("tune", plant, "--steps", "10")
     assert worse.exit_code == 1
     assert worse.stderr.startswith("not installed: ")

@@ -14,7 +14,13 @@ from drivers.camera.plates.rectify import HEIGHT, WIDTH  # noqa: E402
 from drivers.camera.plates.thresholds import SHIPPED_READER  # noqa: E402
 from drivers.camera.plates_training import tune as tuning  # noqa: E402
 from drivers.camera.plates_training.export import write  # noqa: E402
+from drivers.camera.plates_training.generator import Generator  # noqa: E402
 from tests.drivers.camera.plates_training.test_site import label, plates  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def few_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "PROBES", 8)
 
 
 def test_the_shipped_file_is_the_whole_net(tmp_path: Path) -> None:
@@ -61,3 +67,17 @@ def test_one_seed_gives_one_net(tmp_path: Path) -> None:
         tuning.tune(SHIPPED_READER, cases, tmp_path / name, seed=seed, steps=3)
     one, same, other = ((tmp_path / name).read_bytes() for name in ("one", "same", "other"))
     assert one == same != other
+
+
+def test_a_net_goes_only_as_far_from_the_shipped_one_as_costs_no_drawn_plates() -> None:
+    """One that learned nothing goes all the way, which is nowhere; a ruined one a fifth."""
+    shipped = tuning.load(SHIPPED_READER)
+    same = tuning.unforgetting(shipped, tuning.load(SHIPPED_READER), Generator(7)).state_dict()
+    assert all(torch.equal(weight, same[name]) for name, weight in shipped.state_dict().items())
+    ruined = tuning.load(SHIPPED_READER)
+    with torch.no_grad():
+        for weight in ruined.parameters():
+            weight.mul_(-1)
+    kept = tuning.unforgetting(shipped, ruined, Generator(7)).state_dict()
+    name, weight = next(iter(shipped.state_dict().items()))
+    assert torch.allclose(kept[name], weight * (1 - 2 * min(tuning.SHARES)))
