@@ -83,6 +83,6 @@ def check_address(text: str) -> str:
         known = parts.scheme in _PORTS and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
         known = False
-    if not known:
+    if not known or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError(f"no address of a camera; allowed: {ALLOWED}")
     return text

@@ -4,6 +4,7 @@ Digest and Basic authentication as in RFC 7616 and RFC 7617.
 """
 
 import base64
+import contextlib
 import http.client
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -48,26 +49,23 @@ def fetch(device: str, address: Address, timeout_ms: int) -> Answer:
 
 
 def _ask(device: str, address: Address, login: Login | None, ends_ms: int) -> Answer:
-    authorization = None
-    for _ in range(2):
+    authorization: dict[str, str] = {}
+    while True:
         connection = http.client.HTTPConnection(*address.host, timeout=_left_s(ends_ms))
-        try:
+        with contextlib.closing(connection):
             connection.connect()
             asked_ms = monotonic_ms()
-            connection.request("GET", _target(address), headers=authorization or {})
-            response = connection.getresponse()
-            challenge = response.getheader("WWW-Authenticate", "")
-            if response.status == http.client.UNAUTHORIZED and login and challenge and not authorization:
-                authorization = {"Authorization": _authorization(challenge, address, login)}
-                continue
-            if response.status != http.client.OK:
-                raise _refused(device, address, response)
-            if response.getheader("Content-Type", "").startswith("multipart/"):
-                return Answer(None, asked_ms)
-            return Answer(_body(device, address, connection, response, ends_ms), asked_ms)
-        finally:
-            connection.close()
-    raise AssertionError("the second answer returns or raises")
+            connection.request("GET", _target(address), headers=authorization)
+            with connection.getresponse() as response:
+                challenge = response.getheader("WWW-Authenticate", "")
+                if response.status == http.client.UNAUTHORIZED and login and challenge and not authorization:
+                    authorization = {"Authorization": _authorization(challenge, address, login)}
+                    continue
+                if response.status != http.client.OK:
+                    raise _refused(device, address, response)
+                if response.getheader("Content-Type", "").startswith("multipart/"):
+                    return Answer(None, asked_ms)
+                return Answer(_body(device, address, connection, response, ends_ms), asked_ms)
 
 
 def _body(
@@ -115,7 +113,7 @@ def _authorization(challenge: str, address: Address, login: Login) -> str:
         answer = AbstractDigestAuthHandler(passwords).get_authorization(
             Request(address.text), parse_keqv_list(parse_http_list(rest))
         )
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, IndexError) as error:
         raise http.client.HTTPException(f"it asks for a login in a way that is not known: {error}") from None
     return f"Digest {answer}"
 
