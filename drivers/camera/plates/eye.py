@@ -13,7 +13,7 @@ from drivers.camera.plates.likelihood import best_plate
 from drivers.camera.plates.locate import Locator, Region
 from drivers.camera.plates.match import Likelihoods, Sighting, describe
 from drivers.camera.plates.read import Reader, Reading
-from drivers.camera.plates.rectify import rectify
+from drivers.camera.plates.rectify import rectify, slanted
 from drivers.camera.plates.thresholds import SHIPPED_READER, Thresholds, shipped
 from drivers.readings import PlateReading
 
@@ -80,7 +80,8 @@ class PlateEye:
         height, width = image.shape[:2]
         whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
         inner = grown(whole, 1 / CROP_ALONG, 1 / CROP_ACROSS)
-        plates = self._judge(image, (Found(whole, 1.0), Found(inner, 1.0)), CROP_GROWTHS)
+        found = [Found(corners, 1.0) for corners in (*slanted(whole), inner)]
+        plates = self._judge(image, found, CROP_GROWTHS)
         return _sighting(max(plates, key=lambda one: one.worth)) if plates else None
 
     def _judge(self, image: Image, found: Sequence[Found], growths: Sequence[tuple[float, float]]) -> list[_Try]:
