@@ -9,7 +9,8 @@ import numpy as np
 
 from drivers.camera.plates.found import Image
 from drivers.camera.plates.images import read_image
-from drivers.camera.plates_training.scenes import make_scene
+from drivers.camera.plates_training.backdrops import clutter, lay_ground, stamp_time, tail_number, writing
+from drivers.camera.plates_training.scenes import NIGHT, camera, weather
 
 WIDTH, HEIGHT = 800, 600
 LEAST_SIDE = 120
@@ -18,11 +19,21 @@ _ROOM = 0.25
 """The plate's surroundings that are left out, as a share of its height."""
 
 
-def drawn(count: int, seed: int) -> Iterator[Image]:
-    """Scenes of an empty yard, with lettering, lamps, grilles and numbers painted on tailboards."""
+def drawn(count: int, seed: int, *, tail_numbers: bool = False) -> Iterator[Image]:
+    """Scenes of an empty yard: halls, grilles, lamps, signs and lettering by day, by night and in the rain.
+
+    With `tail_numbers` each has a plate's text painted on it without a plate, as lorries have it on their tailboards.
+    """
     rng = np.random.default_rng(seed)
     for _ in range(count):
-        yield make_scene(rng, (), WIDTH, HEIGHT, count=0).image
+        scene = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        lay_ground(rng, scene)
+        clutter(rng, scene, int(rng.integers(4, 25)))
+        for _ in range(int(rng.integers(1, 4))):
+            (tail_number if tail_numbers else writing)(rng, scene)
+        if rng.random() < 0.25:
+            stamp_time(rng, scene)
+        yield camera(rng, weather(rng, scene, bool(rng.random() < NIGHT)))
 
 
 def beside_plates(labels: Path) -> Iterator[tuple[str, Image]]:
