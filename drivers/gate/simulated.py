@@ -12,15 +12,14 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from drivers.gate.model import BarrierFault, BarrierModel
 from drivers.ports import DeviceTimeout
 from drivers.readings import GateInputs
-from drivers.simulators import Simulator, shut_down
-from drivers.worker import DeviceThread, monotonic_ms
+from drivers.simulators import ModbusServer, ModbusSimulator
+from drivers.worker import monotonic_ms
 
 OPEN_COIL, GREEN_COIL, RED_COIL = 0, 1, 2
 LOOP_INPUT, BOOM_INPUT = 0, 1
 DEVICE_ID = 1
 _FLASH_BASE, _FLASH_STEP, _FLASH_MODE = 3, 5, 4
 _WRITE_COIL, _WRITE_COILS, _READ_INPUTS, _WRITE_REGISTERS = 5, 15, 2, 16
-_START_S = 5.0
 
 
 class SimulatedGateConfig(BaseModel):
@@ -61,7 +60,7 @@ class SimulatedGate:
             raise DeviceTimeout(self._name, "the simulated barrier is dead", "Set it alive again")
 
 
-class VirtualBarrier(Simulator):
+class VirtualBarrier(ModbusSimulator):
     """A relay module with a barrier, on 127.0.0.1, in its own thread with its own loop.
 
     Coil 0 opens (also by flash-on registers, as `relay_flash`), 1 is the green lamp, 2 the red; input 0 is the loop, 1
@@ -69,6 +68,7 @@ class VirtualBarrier(Simulator):
     """
 
     def __init__(self, model: BarrierModel | None = None, *, port: int = 0) -> None:
+        super().__init__("virtual barrier", port)
         self.hung = False
         """Takes connections and requests and never answers."""
         self.refuses: ExcCodes | None = None
@@ -76,10 +76,6 @@ class VirtualBarrier(Simulator):
         self._model = model or BarrierModel()
         self._lock = threading.Lock()
         self._coils = [False] * 16
-        self._port = port
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._thread: DeviceThread | None = None
         self.switch_on()
 
     @property
@@ -123,38 +119,14 @@ class VirtualBarrier(Simulator):
             else:
                 self._model.leave()
 
-    def switch_on(self) -> None:
-        """Listen (again, on the same port). RuntimeError when the port cannot be had."""
-        if self._thread is not None:
-            return
-        started = threading.Event()
-        self._thread = DeviceThread("virtual barrier", lambda _: asyncio.run(self._serve(started)))
-        self._thread.start()
-        if not started.wait(_START_S) or self._loop is None:
-            raise RuntimeError(f"the virtual barrier did not start on port {self._port}")
-
     def switch_off(self) -> None:
         """Break the connections and stop listening; the coils fall."""
-        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        if loop is not None and thread is not None and self._stopping is not None:
-            loop.call_soon_threadsafe(self._stopping.set)
-            thread.stop(_START_S)
+        super().switch_off()
         with self._lock:
             self._coils = [False] * 16
 
-    async def _serve(self, started: threading.Event) -> None:
-        self._stopping = asyncio.Event()
-        server = ModbusTcpServer(self._device(), address=("127.0.0.1", self._port))
-        try:
-            await server.serve_forever(background=True)
-            assert isinstance(server.transport, asyncio.Server)
-            self._port = server.transport.sockets[0].getsockname()[1]
-            self._loop = asyncio.get_running_loop()
-            started.set()
-            await self._stopping.wait()
-        finally:
-            started.set()
-            await shut_down(server)
+    def _server(self) -> ModbusServer:
+        return ModbusTcpServer(self._device(), address=("127.0.0.1", self._port))
 
     def _device(self) -> SimDevice:
         bits = [False] * 16

@@ -8,7 +8,6 @@ import asyncio
 import os
 import pty
 import random
-import threading
 import tty
 from collections import deque
 from collections.abc import Sequence
@@ -25,11 +24,10 @@ from drivers.scale.encoders import Shown
 from drivers.scale.register_words import words_of
 from drivers.scale.registers import DecimalsCode, Meaning, Part, RegisterMap, Status, Telling, UnitCode, Until, Write
 from drivers.scale.simulated_load import SimulatedLoad
-from drivers.simulators import Simulator, shut_down
-from drivers.worker import DeviceThread, monotonic_ms
+from drivers.simulators import ModbusServer, ModbusSimulator
+from drivers.worker import monotonic_ms
 
 BEAT_MS = 100
-_START_S = 5.0
 _WRITES = (6, 16)
 
 
@@ -176,7 +174,7 @@ def _needs_zero(telling: Telling) -> bool:
     return isinstance(first, Write) and first.value == 0
 
 
-class SimulatedModbus(Simulator):
+class SimulatedModbus(ModbusSimulator):
     """A Modbus server for one or more devices, in its own thread with its own loop.
 
     On a free port of 127.0.0.1, or, with `link`, RTU on a pseudo-terminal behind that symbolic link (8N1: a pty has no
@@ -186,13 +184,11 @@ class SimulatedModbus(Simulator):
     def __init__(
         self, *devices: SimulatedRegisters, link: Path | None = None, rtu: bool = False, port: int = 0
     ) -> None:
+        super().__init__("simulated Modbus", port)
         self._devices = devices
         self._link = link
         self._rtu = rtu or link is not None
-        self._port = port
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._thread: DeviceThread | None = None
+        self._bridge: _PtyBridge | None = None
         self.noisy = False
         """Spoils frames on a serial line."""
         self._noise = random.Random(len(devices))
@@ -207,53 +203,22 @@ class SimulatedModbus(Simulator):
             return f"serial://{self._link}?baud=115200"
         return f"{'rtu+' if self._rtu else ''}tcp://127.0.0.1:{self._port}"
 
-    def switch_on(self) -> None:
-        """Listen (again, at the same place). RuntimeError when it cannot be had."""
-        if self._thread is not None:
-            return
-        started = threading.Event()
-        self._thread = DeviceThread("simulated Modbus", lambda _: asyncio.run(self._serve(started)))
-        self._thread.start()
-        if not started.wait(_START_S) or self._loop is None:
-            raise RuntimeError(f"the simulated Modbus server did not start at {self.target}")
-
-    def switch_off(self) -> None:
-        """Break the connections and stop listening: refused by TCP, gone as a serial port."""
-        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        if loop is not None and thread is not None and self._stopping is not None:
-            loop.call_soon_threadsafe(self._stopping.set)
-            thread.stop(_START_S)
-
-    async def _serve(self, started: threading.Event) -> None:
-        self._stopping = asyncio.Event()
-        bridge = _PtyBridge(self._link) if self._link else None
-        server = self._server(bridge.server_port if bridge else None)
-        try:
-            await server.serve_forever(background=True)
-            if isinstance(server.transport, asyncio.Server):
-                self._port = server.transport.sockets[0].getsockname()[1]
-            self._loop = asyncio.get_running_loop()
-            if bridge:
-                bridge.open(self._loop)
-            started.set()
-            await self._stopping.wait()
-        finally:
-            started.set()
-            if bridge:
-                bridge.close(asyncio.get_running_loop())
-            await shut_down(server)
-
-    def _server(self, port: str | None) -> ModbusTcpServer | ModbusSerialServer:
+    def _server(self) -> ModbusServer:
         devices = [self._device(device) for device in self._devices]
-        if port:
+        if self._link:
+            self._bridge = _PtyBridge(self._link, asyncio.get_running_loop())
+            port = self._bridge.server_port
             return ModbusSerialServer(devices, port=port, baudrate=115200, trace_packet=self._on_line)
-        framer = FramerType.RTU if self._rtu else FramerType.SOCKET
         return ModbusTcpServer(
             devices,
-            framer=framer,
+            framer=FramerType.RTU if self._rtu else FramerType.SOCKET,
             address=("127.0.0.1", self._port),
             trace_packet=self._on_line if self._rtu else None,
         )
+
+    def _hang_up(self) -> None:
+        if self._bridge:
+            self._bridge.close()
 
     def _on_line(self, sending: bool, data: bytes) -> bytes:
         """What becomes of a frame on a serial line. Nothing for a device that is not there: pymodbus would answer
@@ -309,39 +274,38 @@ def _addressed(found: RegisterMap) -> list[Write | Until]:
 class _PtyBridge:
     """Two pseudo-terminals back to back: a null-modem cable between the server and whoever opens `link`."""
 
-    def __init__(self, link: Path) -> None:
+    def __init__(self, link: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._link = link
+        self._loop = loop
         self._near, near_port = _open_pty()
         self._far, self.server_port = _open_pty()
         temporary = link.with_name(link.name + ".new")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(near_port)
         temporary.replace(link)
+        loop.add_reader(self._near, self._copy, self._near, self._far)
+        loop.add_reader(self._far, self._copy, self._far, self._near)
 
-    def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_reader(self._near, self._copy, loop, self._near, self._far)
-        loop.add_reader(self._far, self._copy, loop, self._far, self._near)
-
-    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+    def close(self) -> None:
         self._link.unlink(missing_ok=True)
         for end in (self._near, self._far):
-            loop.remove_reader(end)
+            self._loop.remove_reader(end)
             os.close(end)
 
-    def _copy(self, loop: asyncio.AbstractEventLoop, source: int, sink: int) -> None:
+    def _copy(self, source: int, sink: int) -> None:
         try:
             data = os.read(source, 4096)
         except OSError:  # nobody has the other side open: look again later, not at once and for ever
-            loop.remove_reader(source)
-            loop.call_later(0.02, self._again, loop, source, sink)
+            self._loop.remove_reader(source)
+            self._loop.call_later(0.02, self._again, source, sink)
             return
         with suppress(OSError):
             os.write(sink, data)
 
-    def _again(self, loop: asyncio.AbstractEventLoop, source: int, sink: int) -> None:
+    def _again(self, source: int, sink: int) -> None:
         with suppress(OSError):  # closed in between
             os.fstat(source)
-            loop.add_reader(source, self._copy, loop, source, sink)
+            self._loop.add_reader(source, self._copy, source, sink)
 
 
 def _open_pty() -> tuple[int, str]:
