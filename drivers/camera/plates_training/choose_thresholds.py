@@ -3,7 +3,7 @@
     python -m drivers.camera.plates_training.choose_thresholds LABELS.csv
 
 The halves are parted by the SHA-256 of the plate, so no vehicle is in both. The floor below which nothing is a plate is
-chosen on drawn pictures of one seed and on parts of photos; the benchmark counts on another seed. Written beside the nets.
+chosen on drawn pictures of one seed and on parts of photos; the benchmark counts on another. Written beside the nets.
 """
 
 import argparse
