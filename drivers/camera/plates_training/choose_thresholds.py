@@ -19,7 +19,7 @@ from drivers.camera.plates.evaluate import Case, calibration, load_labels, look
 from drivers.camera.plates.eye import PlateEye
 from drivers.camera.plates.likelihood import Line
 from drivers.camera.plates.match import Likelihoods, Sighting, describe
-from drivers.camera.plates.thresholds import MODELS, Thresholds
+from drivers.camera.plates.thresholds import MODELS, Thresholds, shipped
 from drivers.camera.plates_training.plate_free import beside_plates, drawn
 
 TEMPERATURES = (0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
@@ -48,7 +48,7 @@ def gather(labels: Path, free: int) -> Gathered:
     eye = PlateEye(OPEN)
     photos = list(look(eye, load_labels(labels, crop=False), crop=False))
     crops = list(look(eye, load_labels(labels, crop=True), crop=True))
-    pictures = [*drawn(free, seed=11), *(image for _, image in beside_plates(labels))]
+    pictures = [*drawn(free, seed=11), *(image for _, image in beside_plates(labels))] if free else []
     painted = drawn(free // 5, seed=12, tail_numbers=True)
     return Gathered(photos, crops, *([list(eye.see(image)) for image in them] for them in (pictures, painted)))
 
@@ -95,7 +95,9 @@ def _mistakes(case: Case) -> int:
 
 
 def choose_floor(false: Sequence[Sequence[Sighting]]) -> float:
-    """The lowest that leaves at most so many plate-free pictures with a reading."""
+    """The lowest that leaves few enough plate-free pictures with a reading; without any, the shipped one."""
+    if not false:
+        return shipped().plate
     highest = sorted((max((worth(each) for each in them), default=-1000.0) for them in false), reverse=True)
     return highest[int(len(highest) * MOST_FALSE)] + 0.01
 
@@ -157,7 +159,7 @@ def _seen_at(case: Case, temperature: float, floor: float) -> Case:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path)
-    parser.add_argument("--free", type=int, default=400, help="drawn pictures without a plate")
+    parser.add_argument("--free", type=int, default=400, help="drawn pictures without a plate; 0 keeps the floor")
     parser.add_argument("--out", type=Path, default=MODELS / "thresholds.toml")
     chosen = parser.parse_args(arguments)
     say: list[str] = []
