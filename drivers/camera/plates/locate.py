@@ -32,7 +32,7 @@ _LEAST_HEAT = 0.05
 _SECOND_LOOKS, _THIRD_LOOKS = 5, 3
 """So many places of the first net are looked at again, and so many of these once more: each costs a millisecond."""
 _HEAT_OF_CONTOURS = 0.5
-_LEAST_SCORE = 0.1
+_LEAST_SCORE = 0.2
 NOT_TOO_LARGE = 0.85
 """Below this score of the best place the picture is seen again at half the size: of a plate too large for the first net
 only a part is found, and not surely."""
