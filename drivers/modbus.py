@@ -1,7 +1,6 @@
 """What all Modbus devices share: how a target is written, the client for it, and what an exception code means."""
 
 import logging
-import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,8 @@ import serial
 from pymodbus import FramerType
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.constants import ExcCodes
+
+from drivers.device_files import device_folder
 
 Client = ModbusTcpClient | ModbusSerialClient
 
@@ -106,7 +107,4 @@ def exception_text(code: int) -> str:
 
 def registers_folder() -> Path:
     """`config/registers` of the checkout, or of the installed package's data."""
-    checkout = Path(__file__).resolve().parents[1] / "config" / "registers"
-    if checkout.is_dir():
-        return checkout
-    return Path(sysconfig.get_path("data")) / "share" / "weighgate" / "registers"
+    return device_folder("registers")

@@ -8,26 +8,23 @@ from functools import reduce
 from operator import xor
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from drivers.device_files import Data
 from drivers.ports import CommandNo, ScaleCommand
 
 Mode = Literal["stream", "poll"]
 """Whether an indicator sends by itself or must be asked."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RequestBytes(_Data):
+class RequestBytes(Data):
     """Bytes as they are, in hex."""
 
     kind: Literal["literal"]
     hex: str
 
 
-class RequestAddress(_Data):
+class RequestAddress(Data):
     """The indicator's address. `letter`: 1 is A, 26 is Z; `decimal` and `hex`: two digits of the number plus `plus`.
     `without` (hex) stands in its place where no address is set."""
 
@@ -37,7 +34,7 @@ class RequestAddress(_Data):
     without: str = ""
 
 
-class RequestCheck(_Data):
+class RequestCheck(Data):
     """All bytes so far from position `start` on, exclusive-ored, as two characters (0-9, A-F)."""
 
     kind: Literal["xor"]
@@ -48,7 +45,7 @@ RequestField = Annotated[RequestBytes | RequestAddress | RequestCheck, Field(dis
 Request = tuple[RequestField, ...]
 
 
-class Poll(_Data):
+class Poll(Data):
     """How an indicator is asked for its weight."""
 
     request: Request
@@ -64,7 +61,7 @@ class Poll(_Data):
     """How an answer begins. With an address, a frame that does not begin so is another indicator's."""
 
 
-class Command(_Data):
+class Command(Data):
     """One thing an indicator can be told, and what it says to that. Texts are ASCII as on the wire."""
 
     name: ScaleCommand

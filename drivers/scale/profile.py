@@ -5,13 +5,12 @@ its characters mean. `layout.py` makes a matcher of it, `frames.py` finds frames
 telling an indicator takes is in `asking.py`.
 """
 
-import sysconfig
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from drivers.device_files import Data, DeviceFile, device_folder, load_device
 from drivers.ports import CommandNo
 from drivers.scale.asking import Command, Mode, Poll, Request
 
@@ -31,11 +30,7 @@ ChecksumUse = Literal["verify", "learn", "ignore", "absent"]
 not looked at, whether a character stands there or not."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SerialDefaults(_Data):
+class SerialDefaults(Data):
     """The line settings the manual gives; a site may set its own."""
 
     baud: int
@@ -44,7 +39,7 @@ class SerialDefaults(_Data):
     stopbits: Literal[1, 2] = 1
 
 
-class Framing(_Data):
+class Framing(Data):
     """How a frame stands in the stream. `length` counts the whole frame in bytes; without it a frame is everything up
     to `end` (or `or_end`), at most `longest` bytes. Without an `end` it goes up to the next `start`; the frames of such
     a line must all be of one length, because nothing else tells a whole frame from a shortened one. In hex."""
@@ -64,12 +59,12 @@ class Framing(_Data):
         return self
 
 
-class Literally(_Data):
+class Literally(Data):
     kind: Literal["literal"]
     hex: str
 
 
-class Skip(_Data):
+class Skip(Data):
     """Characters without meaning; `chars` limits which ones (printable ASCII when empty, `any_byte`: no limit)."""
 
     kind: Literal["skip"]
@@ -79,7 +74,7 @@ class Skip(_Data):
     most: int
 
 
-class Choice(_Data):
+class Choice(Data):
     """One of several texts, each with its meanings; `texts` have none of their own."""
 
     kind: Literal["choice"]
@@ -90,7 +85,7 @@ class Choice(_Data):
     """The texts, written in capitals here, may come in small letters."""
 
 
-class Digits(_Data):
+class Digits(Data):
     """`width` digits without a point; the point comes from another field. Leading blanks where `pad`."""
 
     kind: Literal["digits"]
@@ -103,7 +98,7 @@ class Digits(_Data):
     of: Quantity = "weight"
 
 
-class Number(_Data):
+class Number(Data):
     """Sign, blanks, digits and point as they come, all together in one of the widths; any width when empty."""
 
     kind: Literal["number"]
@@ -121,14 +116,14 @@ class Number(_Data):
     of: Quantity = "weight"
 
 
-class Decimals(_Data):
+class Decimals(Data):
     """One digit that counts the decimals of all `digits` fields."""
 
     kind: Literal["decimals"]
     most: int
 
 
-class UnitText(_Data):
+class UnitText(Data):
     """The unit in letters; case does not count. May be missing where `least` is 0; `pad`: `blanks` fill it up."""
 
     kind: Literal["unit"]
@@ -138,20 +133,20 @@ class UnitText(_Data):
     blanks: str = " "
 
 
-class Alibi(_Data):
+class Alibi(Data):
     """The number under which the indicator keeps this weighing in its own memory; 0 or blank where it keeps none."""
 
     kind: Literal["alibi"]
     width: int
 
 
-class Bit(_Data):
+class Bit(Data):
     bit: int
     set: Meanings = ()
     clear: Meanings = ()
 
 
-class Code(_Data):
+class Code(Data):
     """A number in the bits of `mask`; `values` is indexed by it, beyond the end it means `other`."""
 
     mask: int
@@ -159,14 +154,14 @@ class Code(_Data):
     other: Meanings = ()
 
 
-class Point(_Data):
+class Point(Data):
     """The power of ten of all `digits` fields, indexed by the bits of `mask`."""
 
     mask: int
     powers: tuple[int, ...]
 
 
-class StatusByte(_Data):
+class StatusByte(Data):
     """Bits with meanings, as a byte or as one hexadecimal character."""
 
     kind: Literal["status"]
@@ -176,7 +171,7 @@ class StatusByte(_Data):
     point: Point | None = None
 
 
-class CheckChars(_Data):
+class CheckChars(Data):
     """Where the checksum stands. `optional`: verified where it is sent."""
 
     kind: Literal["check"]
@@ -190,7 +185,7 @@ LayoutField = Annotated[
 ]
 
 
-class Layout(_Data):
+class Layout(Data):
     """One form of frame, from left to right. `says`: what every frame of this form means, whatever its characters."""
 
     fields: tuple[LayoutField, ...]
@@ -219,7 +214,7 @@ class Layout(_Data):
         return bool(self.gross) or any("net" in meanings for meanings in said)
 
 
-class Checksum(_Data):
+class Checksum(Data):
     """The rule of the manual. `xor`: all bytes of `over` exclusive-ored. `toledo`: what makes the 7-bit sum of `over`
     and itself zero. `crc16`: polynomial 8005 reflected, from FFFF (the one of Modbus). `over` holds [from, to) byte
     positions in the frame, counted from its end where negative; any one of them may fit. `written`: as the byte itself,
@@ -233,14 +228,9 @@ class Checksum(_Data):
     """A site may set `use`, because clones of this indicator differ."""
 
 
-class IndicatorProfile(_Data):
+class IndicatorProfile(DeviceFile):
     """One protocol of one family of indicators."""
 
-    name: str
-    title: str
-    manual: str
-    certain: str
-    uncertain: str
     unit: Unit = "kg"
     """The unit of frames that name none."""
     serial: SerialDefaults
@@ -280,10 +270,7 @@ class IndicatorProfile(_Data):
 
 def default_directory() -> Path:
     """`config/indicators` of the checkout, or of the installed package's data."""
-    checkout = Path(__file__).resolve().parents[2] / "config" / "indicators"
-    if checkout.is_dir():
-        return checkout
-    return Path(sysconfig.get_path("data")) / "share" / "weighgate" / "indicators"
+    return device_folder("indicators")
 
 
 def indicator_names(directory: Path | None = None) -> list[str]:
@@ -294,14 +281,4 @@ def indicator_names(directory: Path | None = None) -> list[str]:
 def load_profile(name: str, directory: Path | None = None) -> IndicatorProfile:
     """Read one profile. Raises ValueError in words: unknown name (with the valid ones), or a fault in the file."""
     folder = directory or default_directory()
-    names = indicator_names(folder)
-    if name not in names:
-        raise ValueError(f"unknown indicator {name!r}; valid: {', '.join(names) or f'none, {folder} is empty'}")
-    path = folder / f"{name}.toml"
-    try:
-        profile = IndicatorProfile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ValueError(f"{path}: {error}") from error
-    if profile.name != name:
-        raise ValueError(f"{path}: name is {profile.name!r}, the file says {name!r}")
-    return profile
+    return load_device(IndicatorProfile, "indicator", name, folder, indicator_names(folder))

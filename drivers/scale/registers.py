@@ -7,14 +7,14 @@ Everything that makes one reading is read in ONE request, the shortest block tha
 weight and a status from two requests may belong to two moments, and half a weight from each is a number that never was.
 """
 
-import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from drivers.device_files import Data, DeviceFile, load_device
 from drivers.modbus import registers_folder
 from drivers.ports import ScaleCommand
 from drivers.scale.profile import SerialDefaults, Unit
@@ -43,11 +43,7 @@ RELAY_MODULES = "relay_"
 COMMISSION = "weighgate scale commission"
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Part(_Data):
+class Part(Data):
     """A register, or two as one 32-bit number, and where `mask` picks some of its bits."""
 
     address: Address
@@ -64,7 +60,7 @@ class Part(_Data):
         return (value & self.mask) >> lowest
 
 
-class Weight(_Data):
+class Weight(Data):
     """Where the weight is. `of`: "gross" is gross whatever the display shows; "display" is what the status says."""
 
     address: Address
@@ -94,13 +90,13 @@ class UnitCode(Part):
     values: dict[int, WireUnit]
 
 
-class Bit(_Data):
+class Bit(Data):
     bit: Annotated[int, Field(ge=0, le=31)]
     set: Meanings = ()
     clear: Meanings = ()
 
 
-class Code(_Data):
+class Code(Data):
     """A number in the bits of `mask`; a code that is not listed is an error."""
 
     mask: Annotated[int, Field(gt=0, le=0xFFFF_FFFF)]
@@ -126,7 +122,7 @@ class Heartbeat(Part):
     within_ms: Annotated[int, Field(ge=100, le=5_000)]
 
 
-class Write(_Data):
+class Write(Data):
     """One register with `function` 6, or one or two with 16."""
 
     kind: Literal["write"]
@@ -148,7 +144,7 @@ class Write(_Data):
         return self
 
 
-class Wait(_Data):
+class Wait(Data):
     kind: Literal["wait"]
     ms: Annotated[int, Field(ge=1, le=2_000)]
 
@@ -164,21 +160,16 @@ class Until(Part):
 Step = Annotated[Write | Wait | Until, Field(discriminator="kind")]
 
 
-class Telling(_Data):
+class Telling(Data):
     """How to tell a command: write 0 then the value, unlock and write, write and wait for a handshake."""
 
     command: ScaleCommand
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
-class RegisterMap(_Data):
+class RegisterMap(DeviceFile):
     """One family of devices. What the manual does not say for sure is left out, and the site must say it."""
 
-    name: str
-    title: str
-    manual: str
-    certain: str
-    uncertain: str
     device_id: DeviceId = 1
     function: Function = 3
     poll_ms: Annotated[int, Field(ge=20, le=500)] = 100
@@ -289,14 +280,4 @@ def register_map_names(directory: Path | None = None) -> list[str]:
 def load_register_map(name: str, directory: Path | None = None) -> RegisterMap:
     """Read one map. Raises ValueError in words: unknown name (with the valid ones), or a fault in the file."""
     folder = directory or registers_folder()
-    names = register_map_names(folder)
-    if name not in names:
-        raise ValueError(f"unknown registers {name!r}; valid: {', '.join(names) or f'none, {folder} is empty'}")
-    path = folder / f"{name}.toml"
-    try:
-        found = RegisterMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ValueError(f"{path}: {error}") from error
-    if found.name != name:
-        raise ValueError(f"{path}: name is {found.name!r}, the file says {name!r}")
-    return found
+    return load_device(RegisterMap, "registers", name, folder, register_map_names(folder))

@@ -144,7 +144,7 @@ MODBUS = 'type = "modbus"\ntarget = "tcp://10.0.0.5"\n'
     [
         ('registers = "hbm_wtz"', "unknown registers 'hbm_wtz'; valid: cas_ci600d, dini_dgt4x, flintec_ft112,"),
         ('registers = "kpr"\ndecimals = 0', 'registers \'kpr\': set word_order to "big" or "little"; `weighgate'),
-        ('registers = "hbm_wtx"\nport = 5', "allowed here: accept_net, decimals, device_id,"),
+        ('registers = "hbm_wtx"\nport = 5', "allowed here: accept_net, byte_order, decimals, device_id,"),
     ],
 )
 def test_what_is_wrong_with_a_scale_on_modbus(tmp_path: Path, settings: str, said: str) -> None:
