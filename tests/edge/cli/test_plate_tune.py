@@ -10,10 +10,9 @@ from click.testing import CliRunner, Result
 from drivers.camera.plates.installed import SHIPPED_NAME, Models
 from drivers.camera.plates.thresholds import SHIPPED_READER
 from edge.cli.commands import main
-from sync.secrets import hash_secret
 from tests.drivers.camera.plates.test_installed import net
 from tests.drivers.camera.plates_training.test_site import label, plates
-from tests.edge.cli.test_scale import PLANT
+from tests.edge.one_lane import write_config
 
 TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not TORCH, reason="PyTorch is only needed to train (requirements-training.txt)")
@@ -22,9 +21,7 @@ needs_torch = pytest.mark.skipif(not TORCH, reason="PyTorch is only needed to tr
 @pytest.fixture
 def plant(tmp_path: Path) -> Path:
     """A plant's configuration; its data lies beside it."""
-    path = tmp_path / "plant.toml"
-    path.write_text(PLANT.format(indicator="yaohua_tf0", pin=hash_secret("1234")), "utf-8")
-    return path
+    return write_config(tmp_path, 1, "admin")
 
 
 def run(command: str, plant: Path, *arguments: str) -> Result:
