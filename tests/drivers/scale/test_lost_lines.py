@@ -94,6 +94,29 @@ def far_side(kind: str, where: str, indicator: str, kg: int) -> Iterator[tuple[s
             process.kill()
 
 
+async def killed_and_back(
+    kind: str, where: str, indicator: str, scale: Callable[[str], Scale], within_s: float = 5.0
+) -> None:
+    """Kill the far side at `where`, and let another come in its place with another weight; `scale` reads its port."""
+    with far_side(kind, where, indicator, BEFORE_KG) as (process, port):
+        async with lane_of(scale(port)) as lane:
+            await lane.until(lambda: lane.state() is ScaleState.STABLE)
+            process.kill()
+            process.wait()
+            assert await lane.until(lambda: lane.state() is ScaleState.LOST) < 2.5
+            lost = len(lane.heard)
+            await lane.until(lambda: lane.statuses[-1].health is Health.DOWN)
+            assert lane.statuses[-1].what and lane.statuses[-1].try_this
+            assert not lane.monitor.zero_seen
+            number = port.rpartition(":")[2] if where == "0" else where
+            with far_side(kind, number, indicator, AFTER_KG) as (_, again):
+                assert again == port
+                assert await lane.until(lambda: lane.state() is ScaleState.STABLE, within_s + 1.5) < within_s
+            assert {reading.gross_kg for reading in lane.heard[:lost]} == {BEFORE_KG}
+            assert {reading.gross_kg for reading in lane.heard[lost:]} == {AFTER_KG}, "nothing of before, no zero"
+            assert [each.health for each in lane.statuses if each.health in (Health.UP, Health.DOWN)][:1] == [Health.UP]
+
+
 @pytest.mark.parametrize(
     ("kind", "indicator", "mode"),
     [
@@ -106,23 +129,9 @@ def far_side(kind: str, where: str, indicator: str, kg: int) -> Iterator[tuple[s
 )
 async def test_the_other_side_is_killed_and_comes_back(kind: str, indicator: str, mode: str, tmp_path: Path) -> None:
     where = str(tmp_path / "port") if kind == "pty" else "0"
-    with far_side(kind, where, indicator, BEFORE_KG) as (process, port):
-        async with lane_at(port, indicator, mode=mode, idle_timeout_ms=1_000) as lane:
-            await lane.until(lambda: lane.state() is ScaleState.STABLE)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            assert await lane.until(lambda: lane.state() is ScaleState.LOST) < 2.5
-            lost = len(lane.heard)
-            await lane.until(lambda: lane.statuses[-1].health is Health.DOWN)
-            assert lane.statuses[-1].what and lane.statuses[-1].try_this
-            assert not lane.monitor.zero_seen
-            number = where if kind == "pty" else port.rpartition(":")[2]
-            with far_side(kind, number, indicator, AFTER_KG) as (_, again):
-                assert again == port
-                assert await lane.until(lambda: lane.state() is ScaleState.STABLE, 6.0) < 5.0
-                assert {reading.gross_kg for reading in lane.heard[:lost]} == {BEFORE_KG}
-                assert {reading.gross_kg for reading in lane.heard[lost:]} == {AFTER_KG}, "nothing of before, no zero"
-            assert [each.health for each in lane.statuses if each.health in (Health.UP, Health.DOWN)][:1] == [Health.UP]
+    await killed_and_back(
+        kind, where, indicator, lambda port: scale_at(port, indicator, mode=mode, idle_timeout_ms=1_000)
+    )
 
 
 @pytest.mark.faults

@@ -5,36 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from drivers.ports import Scale
 from drivers.readings import Health
 from drivers.registry import build_scale
 from edge.domain.scale_monitor import ScaleState
 from tests.drivers.scale.modbus_rig import config
-from tests.drivers.scale.test_lost_lines import AFTER_KG, BEFORE_KG, far_side, lane_of
+from tests.drivers.scale.test_lost_lines import BEFORE_KG, far_side, killed_and_back, lane_of
 
 pytestmark = pytest.mark.anyio
 MAP = "hbm_wtx"
 KINDS = ["modbus", pytest.param("modbus_rtu", marks=pytest.mark.faults), "modbus_pty"]
 
 
+def scale(target: str) -> Scale:
+    return build_scale("lane 1 scale", config(target))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_modbus_device_is_killed_and_comes_back(kind: str, tmp_path: Path) -> None:
     where = str(tmp_path / "port") if kind == "modbus_pty" else "0"
-    with far_side(kind, where, MAP, BEFORE_KG) as (process, target):
-        async with lane_of(build_scale("lane 1 scale", config(target))) as lane:
-            await lane.until(lambda: lane.state() is ScaleState.STABLE)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            assert await lane.until(lambda: lane.state() is ScaleState.LOST) < 2.5
-            lost = len(lane.heard)
-            await lane.until(lambda: lane.statuses[-1].health is Health.DOWN)
-            assert lane.statuses[-1].what and lane.statuses[-1].try_this
-            assert not lane.monitor.zero_seen
-            number = where if kind == "modbus_pty" else target.rpartition(":")[2]
-            with far_side(kind, number, MAP, AFTER_KG) as (_, again):
-                assert again == target
-                assert await lane.until(lambda: lane.state() is ScaleState.STABLE, 7.0) < 5.5
-            assert {reading.gross_kg for reading in lane.heard[:lost]} == {BEFORE_KG}
-            assert {reading.gross_kg for reading in lane.heard[lost:]} == {AFTER_KG}, "nothing of before, no zero"
+    await killed_and_back(kind, where, MAP, scale, within_s=5.5)
 
 
 @pytest.mark.faults
@@ -43,7 +33,7 @@ async def test_a_modbus_device_hangs(kind: str, tmp_path: Path) -> None:
     """Stopped, not dead: the connection stands and nothing is answered."""
     where = str(tmp_path / "port") if kind == "modbus_pty" else "0"
     with far_side(kind, where, MAP, BEFORE_KG) as (process, target):
-        async with lane_of(build_scale("lane 1 scale", config(target))) as lane:
+        async with lane_of(scale(target)) as lane:
             await lane.until(lambda: lane.state() is ScaleState.STABLE)
             process.send_signal(signal.SIGSTOP)
             assert await lane.until(lambda: lane.state() is ScaleState.LOST) < 2.5

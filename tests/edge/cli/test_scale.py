@@ -24,38 +24,10 @@ from edge.cli.commands import main
 from edge.cli.scale import scale
 from edge.cli.scale_watch import big, screens
 from edge.cli.table import table
-from sync.secrets import hash_secret
 from tests.drivers.scale.lines import opened, shows
 from tests.drivers.scale.test_detect import candidates, sent
+from tests.edge.cli.plant import plant_file
 
-PLANT = """
-[plant]
-code = "HX01"
-number = 1
-name = "示例一厂"
-data = "data"
-[keys]
-directory = "keys"
-[[lane]]
-id = "1"
-name = "一号磅"
-name_en = "Lane 1"
-[lane.scale]
-division_kg = 20
-maximum_kg = 100000
-[lane.indicator]
-type = "serial"
-port = "/dev/scale-1"
-indicator = "{indicator}"
-[lane.printer]
-type = "simulated"
-folder = "paper"
-[[person]]
-id = "a"
-name = "甲"
-roles = ["admin"]
-pin_hash = "{pin}"
-"""
 LINE = {"baud": 9600, "bytesize": 8, "parity": "N", "stopbits": 1}
 YAOHUA = "022B30303135363030313903"
 
@@ -143,8 +115,7 @@ def test_an_indicator_that_does_not_say_net_is_named(
 
 @pytest.mark.parametrize(("indicator", "warned"), [("yaohua_tf0", True), ("toledo", False)])
 def test_check_names_the_lane_whose_tare_key_must_be_locked(indicator: str, warned: bool, tmp_path: Path) -> None:
-    plant = tmp_path / "plant.toml"
-    plant.write_text(PLANT.format(indicator=indicator, pin=hash_secret("1234")), encoding="utf-8")
+    plant = plant_file(tmp_path, f'type = "serial"\nport = "/dev/scale-1"\nindicator = "{indicator}"')
     result = CliRunner().invoke(main, ["check", str(plant)])
     assert "lane 1: serial scale" in result.output, result.output
     assert ": ok" not in result.output, "its keys are not there"

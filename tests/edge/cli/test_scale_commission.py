@@ -17,8 +17,8 @@ from drivers.scale.commission_steps import Motion, Step, Weighed
 from drivers.scale.simulated import SimulatedIndicator
 from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegisters
 from edge.cli.scale import scale
-from sync.secrets import hash_secret
 from tests.drivers.scale.modbus_rig import config
+from tests.edge.cli.plant import plant_file
 
 SITE = Site(division_kg=20, maximum_kg=80_000)
 MOVED = Motion(changing=10, said_stable=0, flagged=100)
@@ -177,47 +177,26 @@ def test_what_is_left_out_is_never_passed(tmp_path: Path) -> None:
     assert "PASSED**" not in (tmp_path / "report.md").read_text("utf-8")
 
 
-PLANT = """
-[plant]
-code = "HX01"
-number = 1
-name = "示例一厂"
-data = "data"
-[keys]
-directory = "keys"
-[[lane]]
-id = "1"
-name = "一号磅"
-name_en = "Lane 1"
-[lane.scale]
-division_kg = 20
-maximum_kg = 100000
-[lane.indicator]
-type = "modbus"
+@contextmanager
+def transmitter() -> Iterator[tuple[SimulatedRegisters, SimulatedModbus]]:
+    """A generic transmitter, low word first."""
+    found = config("tcp://127.0.0.1:1", "generic_transmitter", word_order="little", decimals=0).map(None)
+    device = SimulatedRegisters(found, division_kg=20)
+    with SimulatedModbus(device) as server:
+        yield device, server
+
+
+MODBUS = """type = "modbus"
 target = "{target}"
 registers = "generic_transmitter"
 word_order = "{order}"
-decimals = 0
-[lane.printer]
-type = "simulated"
-folder = "paper"
-[[person]]
-id = "a"
-name = "甲"
-roles = ["admin"]
-pin_hash = "{pin}"
-"""
+decimals = 0"""
 
 
 @pytest.mark.parametrize(("configured", "exit_code"), [("little", 0), ("big", 1)])
 def test_the_word_order_is_proven_or_refused(configured: str, exit_code: int, tmp_path: Path) -> None:
-    found = config("tcp://127.0.0.1:1", "generic_transmitter", word_order="little", decimals=0).map(None)
-    device = SimulatedRegisters(found, division_kg=20)
-    with SimulatedModbus(device) as server:
-        plant = tmp_path / "plant.toml"
-        plant.write_text(
-            PLANT.format(target=server.target, order=configured, pin=hash_secret("1234")), encoding="utf-8"
-        )
+    with transmitter() as (device, server):
+        plant = plant_file(tmp_path, MODBUS.format(target=server.target, order=configured))
         person = _Person(lambda: None, lambda: device.set_weight_kg(20_000), lambda: device.set_weight_kg(70_520))
         result = run([str(plant), *ALL, "--truck-shows-kg", "70520"], person, tmp_path)
     assert result.exit_code == exit_code, result.output
@@ -230,9 +209,7 @@ def test_the_word_order_is_proven_or_refused(configured: str, exit_code: int, tm
 
 
 def test_a_modbus_device_is_commissioned_by_its_map_without_a_plant(tmp_path: Path) -> None:
-    found = config("tcp://127.0.0.1:1", "generic_transmitter", word_order="little", decimals=0).map(None)
-    device = SimulatedRegisters(found, division_kg=20)
-    with SimulatedModbus(device) as server:
+    with transmitter() as (device, server):
         site = ["--division-kg", "20", "--maximum-kg", "100000"]
         by_map = [server.target, "--registers", "generic_transmitter", "--decimals", "0", *site]
         person = _Person(lambda: None, lambda: device.set_weight_kg(20_000), lambda: device.set_weight_kg(70_520))
