@@ -14,7 +14,7 @@ from drivers.camera.plates_training.scenes import Scene, make_plates, make_scene
 from tests.reliability import choose_seed
 
 PHOTOS = Path(__file__).parents[5] / "shared" / "plates"
-SCENES = 24
+SCENES = 30
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_plates_of_drawn_scenes_are_found(locator: Locator) -> None:
         of_three += bool(hits)
         rows += bool(hits) and hits[0].rows == scene.rows[0]
     told = f"seed {seed}: of {len(fair_ones)} fair scenes {first} first, {of_three} of three, {rows} with their rows"
-    assert len(fair_ones) >= SCENES // 4, told
+    assert len(fair_ones) >= SCENES // 6, told
     assert first >= 0.75 * len(fair_ones), told
     assert of_three >= 0.8 * len(fair_ones), told
     assert rows >= 0.75 * len(fair_ones), told
