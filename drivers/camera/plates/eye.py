@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from drivers.camera.plates.found import Corners, Found, Image, grown
+from drivers.camera.plates.found import Corners, Found, Image, grown, overlap
 from drivers.camera.plates.likelihood import best_plate
 from drivers.camera.plates.locate import Locator, Region
 from drivers.camera.plates.match import Likelihoods, Sighting, describe
@@ -29,6 +29,8 @@ LEAST_PROMISE = -0.8
 """Mean logarithm of the confidence of a first glance's characters. Of 129 photos the worst plate had -0.3."""
 MOST_JUDGED = 4
 """Of a picture's places; the rest is told from plates by the first glance."""
+MOST_OVERLAP = 0.1
+"""Of two plates' upright boxes, as intersection over union."""
 EDGE_PX = 2.0
 """A plate that comes as near to the picture's edge is cut by it."""
 CROP_ALONG, CROP_ACROSS = 1.25, 1.4
@@ -58,6 +60,10 @@ class PlateEye:
         self._model = model
         cv2.setNumThreads(1)
 
+    def load(self) -> None:
+        """Load the nets now. OSError or ValueError when they are missing or damaged."""
+        _ = self._locator, self._reader
+
     @cached_property
     def _locator(self) -> Locator:
         return Locator()
@@ -72,7 +78,7 @@ class PlateEye:
         ValueError when the region does not lie in the picture.
         """
         size = (image.shape[1], image.shape[0])
-        plates = self._judge(image, self._locator.find(image, region), GROWTHS)
+        plates = _apart(self._judge(image, self._locator.find(image, region), GROWTHS))
         return tuple(_sighting(one) for one in sorted(plates, key=lambda one: _weight(one, size), reverse=True))
 
     def see_crop(self, image: Image) -> Sighting | None:
@@ -146,6 +152,15 @@ def _attempt(corners: Corners, rows: int, readings: tuple[Reading, ...]) -> _Try
     scores = likelihoods.of(texts)
     text = max(scores, key=lambda each: scores[each])
     return _Try(corners, rows, readings, text, scores[text] / len(text))
+
+
+def _apart(plates: Sequence[_Try]) -> list[_Try]:
+    """Of those that lie over each other the one that reads best: two places of one plate are no two plates."""
+    kept: list[_Try] = []
+    for one in sorted(plates, key=lambda one: -one.worth):
+        if all(overlap(one.corners, better.corners) <= MOST_OVERLAP for better in kept):
+            kept.append(one)
+    return kept
 
 
 def _weight(one: _Try, size: tuple[int, int]) -> float:
