@@ -16,6 +16,8 @@ Location = tuple[int | str, ...]
 _SECRET_WORDS = ("hash", "pin", "token", "password")
 _LONGEST_VALUE = 60
 _LOGIN_IN_URL = re.compile(r"//\S*@")
+_QUERY_IN_URL = re.compile(r"(?<=://)([^?]*\?).*", re.DOTALL)
+"""Some cameras take their password from there."""
 
 
 class SettingsError(Exception):
@@ -88,7 +90,7 @@ def _shown(location: Location, value: object) -> str:
     key = next((str(part) for part in reversed(location) if isinstance(part, str)), "")
     if any(word in key for word in _SECRET_WORDS):
         return "(a value not shown here)"
-    text = _LOGIN_IN_URL.sub("//…@", repr(value))
+    text = _QUERY_IN_URL.sub(r"\1…", _LOGIN_IN_URL.sub("//…@", repr(value)))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

@@ -76,6 +76,14 @@ def test_a_password_in_a_cameras_address_is_refused_and_not_repeated(tmp_path: P
     assert "admin" not in said and "cret" not in said
 
 
+@pytest.mark.parametrize("url", ["ftp://cam/x?pwd=top-secret", "http://cam/x?user=a&pwd=top-secret&name=a b"])
+def test_what_stands_behind_a_question_mark_is_not_repeated(tmp_path: Path, url: str) -> None:
+    """Some cameras take their password there."""
+    (said,) = problems(tmp_path, '"rtsp://192.168.1.61/', f'"{url}/')
+    assert said.startswith("lane[0].camera.url: ") and "/x?…" in said
+    assert "secret" not in said
+
+
 def test_the_witness_stands_beside_the_data_unless_it_is_said(tmp_path: Path) -> None:
     file = tmp_path / "plant.toml"
     text = EXAMPLE.read_text(encoding="utf-8").replace('witness = "data.witness/plant.json"\n', "")
