@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import structlog
 import uvicorn
 
-from drivers.camera.plates.installed import Models
+from drivers.camera.plates.installed import Models, trouble_with
 from drivers.registry import build_camera, build_gate, build_loops, build_printer, build_scale
 from edge.domain.refusal import Words
 from edge.domain.scale_monitor import ScaleRules
@@ -161,7 +161,18 @@ def _reader(settings: PlantSettings, desk: Desk) -> Path:
             f"The plate reader taught here must not be used, the shipped one reads: {chosen.trouble}",
         )
         desk.raise_alarm("plate reader", words)
+    if _reads_plates(settings) and (trouble := trouble_with(chosen.model)):
+        words = Words(
+            "车牌识别文件损坏,车牌由人核对;请重新安装 weighgate",
+            f"Plates cannot be read, people compare them; install weighgate anew: {trouble}",
+        )
+        desk.raise_alarm("plate reader", words)
     return chosen.model
+
+
+def _reads_plates(settings: PlantSettings) -> bool:
+    cameras = (settings.yard.camera, *(lane.camera for lane in settings.lane), *(gate.camera for gate in settings.gate))
+    return any(camera is not None and camera.type == "opencv" for camera in cameras)
 
 
 def lane_setup(lane: LaneSection) -> LaneSetup:

@@ -4,8 +4,9 @@ One look takes up to `frames` pictures of the truck, stops as soon as an expecte
 longer than its deadline.
 """
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,7 +84,8 @@ class OpenCvCamera:
         """A picture taken after the call began, read and held against the expected plates; DriverError otherwise."""
         from drivers.camera.plates.match import match
 
-        _eye(self._reader)  # what takes long the first time is not taken off the camera's time
+        with self._nets_told():
+            _eye(self._reader)  # what takes long the first time is not taken off the camera's time
         ends_ms = monotonic_ms() + self._config.deadline_ms
         looks: list[_Seen] = []
         found: PlateMatch | None = None
@@ -138,15 +140,21 @@ class OpenCvCamera:
         return Frame(image, taken_ms, jpeg)
 
     def _read(self, frame: "Frame") -> "Sighting | None":
-        try:
+        with self._nets_told():
             eye, lock = _eye(self._reader)
             with lock:
                 plates = eye.see(frame.image, self._config.region)
+        return plates[0] if plates else None
+
+    @contextlib.contextmanager
+    def _nets_told(self) -> Iterator[None]:
+        """Nets or thresholds that cannot be used are this camera's failure, not the program's."""
+        try:
+            yield
         except (OSError, ValueError) as error:
             raise DeviceRefused(
-                self._name, f"the nets that read plates cannot be used: {error}", "Install weighgate anew"
+                self._name, f"the nets that read plates cannot be used: {error}", "Install weighgate anew 重新安装"
             ) from error
-        return plates[0] if plates else None
 
 
 @lru_cache(maxsize=1)
@@ -154,7 +162,9 @@ def _eye(reader: Path) -> "tuple[PlateEye, threading.Lock]":
     """One eye for all cameras: two would need twice the memory, and reading takes a few hundredths of a second."""
     from drivers.camera.plates.eye import PlateEye
 
-    return PlateEye(model=reader), threading.Lock()
+    eye = PlateEye(model=reader)
+    eye.load()
+    return eye, threading.Lock()
 
 
 def _picture(looks: Sequence[_Seen], found: PlateMatch | None) -> Picture:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from drivers.camera.plates import eye
 from drivers.camera.plates.installed import Models
-from drivers.camera.plates.thresholds import SHIPPED_READER
+from drivers.camera.plates.thresholds import SHIPPED_READER, shipped
+from drivers.ports import DeviceRefused
 from drivers.registry import build_camera
 from edge import main
 from edge.settings import load_settings
@@ -53,5 +55,33 @@ async def test_the_plant_reads_with_the_net_taught_here_and_with_the_shipped_one
         (alarm,) = desk.alarms
         assert alarm.source == "plate reader"
         assert name in alarm.words.en and "damaged or foreign" in alarm.words.en
+    finally:
+        database.close()
+
+
+async def test_damaged_shipped_thresholds_are_an_alarm_at_the_start_and_a_failing_camera_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plant goes on, and people compare the plates."""
+    damaged = tmp_path / "thresholds.toml"
+    damaged.write_text("temperature = 1.0\nmargin = inf\nlead = 3.0\nplate = -0.4\n", "utf-8")
+    monkeypatch.setattr(eye, "shipped", lambda: shipped(damaged))
+    reader = tmp_path / "reader.onnx"  # another file, for the net of all cameras is loaded once
+    reader.write_bytes(SHIPPED_READER.read_bytes())
+    config = write_config(tmp_path, 1, "admin")
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("[[gate]]", f"{CAMERA}\n[[gate]]"))
+    settings = load_settings(config)
+    settings.books_file.parent.mkdir()
+    database = Database(settings.books_file, Clock())
+    try:
+        desk = Desk(make_plant(), database, LiveHub())
+        main.build_station(settings, desk)
+        (alarm,) = desk.alarms
+        assert alarm.source == "plate reader" and "margin = inf" in alarm.words.en
+        camera = settings.lane[0].camera
+        assert camera is not None
+        with pytest.raises(DeviceRefused, match="margin = inf"):
+            build_camera("camera 1", camera, reader).capture()
     finally:
         database.close()

@@ -178,6 +178,17 @@ class Models:
         partial.replace(pointer)
 
 
+def trouble_with(reader: Path) -> str:
+    """Why no plate can be read with this net and the finder and thresholds that are shipped; "" when all is well."""
+    from drivers.camera.plates.eye import PlateEye
+
+    try:
+        PlateEye(model=reader).load()
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def _reads(model: Path) -> None:
     """BadModel unless the file is a net that reads plates. Only here is OpenCV needed: a plant without such nets starts
     without it."""

@@ -44,8 +44,9 @@ class Locator:
     """Plates in a picture. One object belongs to one thread; building one loads both nets."""
 
     def __init__(self, model: Path = MODEL, rim_model: Path = RIM_MODEL) -> None:
-        self._finder = cv2.dnn.readNetFromONNX(str(model))
-        self._rims = cv2.dnn.readNetFromONNX(str(rim_model))
+        """OSError or ValueError when a file is missing or is no net."""
+        self._finder = _net(model)
+        self._rims = _net(rim_model)
 
     def find(self, image: Image, region: Region | None = None) -> tuple[Found, ...]:
         """At most `MOST` places in a BGR picture (HxWx3), best first; their corners lie in the whole picture.
@@ -112,6 +113,13 @@ def _peaks(output: NDArray[np.float32]) -> tuple[Found, ...]:
         if np.ptp(corners, axis=0).min() >= 3:
             candidates.append(Found(corners, float(heat[row, column])))
     return best_apart(candidates, _SECOND_LOOKS)
+
+
+def _net(model: Path) -> cv2.dnn.Net:
+    try:
+        return cv2.dnn.readNetFromONNX(np.frombuffer(model.read_bytes(), np.uint8))
+    except cv2.error as error:
+        raise ValueError(f"{model}: not a net that can be read ({error.err})") from None
 
 
 def _pixels(image: Image, region: Region | None) -> tuple[int, int, int, int]:

@@ -1,6 +1,7 @@
 """Where the lines between the answers are drawn: figures of the shipped nets, chosen by
 `python -m drivers.camera.plates_training.choose_thresholds` and kept beside them."""
 
+import math
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,12 +27,19 @@ class Thresholds:
     plate: float
 
 
+_ALLOWED = {"temperature": (0.1, 10), "margin": (-20, 8), "lead": (0, 20), "plate": (-20, 0)}
+
+
 @lru_cache(maxsize=4)
 def shipped(path: Path = MODELS / "thresholds.toml") -> Thresholds:
-    """The thresholds beside the nets. OSError or ValueError when the file is damaged."""
-    with path.open("rb") as file:
-        told = tomllib.load(file)
+    """The thresholds beside the nets. OSError or ValueError when the file is damaged, or says what cannot be meant."""
     try:
-        return Thresholds(**{name: float(told[name]) for name in Thresholds.__slots__})
+        told = tomllib.loads(path.read_text("utf-8"))
+        limits = Thresholds(**{name: float(told[name]) for name in Thresholds.__slots__})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+    for name, (least, most) in _ALLOWED.items():
+        value = getattr(limits, name)
+        if not (math.isfinite(value) and least <= value <= most):
+            raise ValueError(f"{path}: {name} = {value}; allowed: {least:g} to {most:g}")
+    return limits

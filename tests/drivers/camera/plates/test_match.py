@@ -1,6 +1,7 @@
 """The three answers, on lines made by hand: no net is needed to know what they must be."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,25 @@ def test_the_confidence_is_the_probability_and_each_character_has_its_own() -> N
     assert 500 < doubtful < 800
     assert all(each > 950 for at, each in enumerate(seen.characters_permille) if at != 3)
     assert 0 < seen.confidence_permille <= doubtful
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"\xff\x00",
+        b"temperature = 1.0\nlead = 3.0\nplate = -1.2\n",
+        b"temperature = 1.0\nmargin = inf\nlead = 3.0\nplate = -1.2\n",
+        b"temperature = nan\nmargin = 0.0\nlead = 3.0\nplate = -1.2\n",
+        b"temperature = 0.0\nmargin = 0.0\nlead = 3.0\nplate = -1.2\n",
+        b"temperature = 1.0\nmargin = 0.0\nlead = -3.0\nplate = -1.2\n",
+    ],
+)
+def test_damaged_thresholds_are_refused_with_their_place(tmp_path: Path, told: bytes) -> None:
+    """With an infinite margin every foreign pass would be confirmed."""
+    file = tmp_path / "thresholds.toml"
+    file.write_bytes(told)
+    with pytest.raises(ValueError, match=r"thresholds\.toml: "):
+        shipped(file)
 
 
 def test_the_shipped_thresholds_are_whole() -> None:
