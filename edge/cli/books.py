@@ -248,7 +248,9 @@ def _sentence(alarm: ScaleAlarmView) -> str:
 
 def _drawn(alarm: ScaleAlarmView) -> str:
     """The weight about the alarm as a line of bars."""
-    low_kg, high_kg = min(alarm.curve_kg, default=0), max(alarm.curve_kg, default=0)
+    if not alarm.curve_kg:
+        return "无曲线 no curve"
+    low_kg, high_kg = min(alarm.curve_kg), max(alarm.curve_kg)
     steps = [(kg - low_kg) * (len(_BARS) - 1) // max(1, high_kg - low_kg) for kg in alarm.curve_kg]
     seconds = len(alarm.curve_kg) * alarm.curve_step_ms // 1000
     return f"{''.join(_BARS[step] for step in steps)}  {format_kg(low_kg)} … {format_kg(high_kg)} kg, {seconds} s"
