@@ -87,6 +87,7 @@ class PlateMatch:
 
     `plate` is the expected plate that was confirmed, None otherwise. `nearest` are at most two, the nearest first.
     `free` is what was read whoever is expected, None only without a plate: it is always shown and always kept.
+    `beside` are other clear plates of about its size in view: with one of them nothing is confirmed.
     """
 
     answer: PlateAnswer
@@ -94,6 +95,7 @@ class PlateMatch:
     nearest: tuple[Nearness, ...]
     free: PlateReading | None
     frames: int = 1
+    beside: tuple[PlateReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

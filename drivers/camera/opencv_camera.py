@@ -62,10 +62,14 @@ class OpenCvCameraConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """One picture of a look, with the plate that matters most in it."""
+    """One picture of a look, with the plates in it, the one that matters most first."""
 
     frame: "Frame"
-    plate: "Sighting | None"
+    plates: "tuple[Sighting, ...]"
+
+    @property
+    def plate(self) -> "Sighting | None":
+        return self.plates[0] if self.plates else None
 
 
 class OpenCvCamera:
@@ -82,7 +86,7 @@ class OpenCvCamera:
 
     def capture(self, expected: Sequence[str] = ()) -> Picture:
         """A picture taken after the call began, read and held against the expected plates; DriverError otherwise."""
-        from drivers.camera.plates.match import match
+        from drivers.camera.plates.match import match, plates_beside
 
         with self._nets_told():
             _eye(self._reader)  # what takes long the first time is not taken off the camera's time
@@ -100,7 +104,9 @@ class OpenCvCamera:
                 threading.Event().wait(_SAME_PICTURE_WAIT_S)  # the camera has not taken another yet
                 continue
             looks.append(_Seen(frame, self._read(frame)))
-            found = match([look.plate for look in looks if look.plate is not None], expected)
+            beside = {each.text: each for look in looks for each in plates_beside(look.plates)}
+            plates = [look.plate for look in looks if look.plate is not None]
+            found = match(plates, expected, beside=tuple(beside.values()))
             if found.answer is PlateAnswer.CONFIRMED:
                 break
         return _picture(looks, found)
@@ -139,12 +145,11 @@ class OpenCvCamera:
         self._still.check(self._name, self._address, taken_ms)
         return Frame(image, taken_ms, jpeg)
 
-    def _read(self, frame: "Frame") -> "Sighting | None":
+    def _read(self, frame: "Frame") -> "tuple[Sighting, ...]":
         with self._nets_told():
             eye, lock = _eye(self._reader)
             with lock:
-                plates = eye.see(frame.image, self._config.region)
-        return plates[0] if plates else None
+                return eye.see(frame.image, self._config.region)
 
     @contextlib.contextmanager
     def _nets_told(self) -> Iterator[None]:

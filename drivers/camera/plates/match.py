@@ -15,6 +15,11 @@ from drivers.camera.plates.likelihood import Line, mean_log_likelihoods, one_off
 from drivers.camera.plates.thresholds import Thresholds, shipped
 from drivers.readings import Nearness, PlateAnswer, PlateMatch, PlateReading
 
+CLEAR_PERMILLE = 900
+"""A second plate in view that is read less surely may be a sign or a grille."""
+ABOUT_AS_WIDE = 0.5
+"""As wide as the first plate, or a plate twice as far away: the next lorry in the queue is farther."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sighting:
@@ -62,31 +67,66 @@ class Likelihoods:
         return max(around, key=lambda text: around[text])
 
 
-def match(frames: Sequence[Sighting], expected: Sequence[str], thresholds: Thresholds | None = None) -> PlateMatch:
-    """What the sightings of one truck, one from each picture that has one, say about the expected plates."""
+def match(
+    frames: Sequence[Sighting],
+    expected: Sequence[str],
+    thresholds: Thresholds | None = None,
+    *,
+    beside: Sequence[PlateReading] = (),
+) -> PlateMatch:
+    """What the sightings of one truck, one from each picture that has one, say about the expected plates.
+
+    Nothing is confirmed when the pictures do not read alike, for they may be of two trucks, or when another plate was
+    seen `beside` this one, for it may be held up on paper.
+    """
     if not frames:
         return PlateMatch(PlateAnswer.NO_PLATE, None, (), None, 0)
     limits = thresholds or shipped()
     likelihoods = Likelihoods([frame.lines for frame in frames])
     said = {canonical(plate): plate for plate in reversed(expected)}
     free = likelihoods.best(frame.plate.text for frame in frames)
-    reading = next((frame.plate for frame in reversed(frames) if frame.plate.text == free), None)
+    seen = next((frame.plate for frame in reversed(frames) if frame.plate.text == free), frames[-1].plate)
+    reading = describe(likelihoods, free, seen)
     standing = stand(likelihoods, list(said), free)
-    if reading is None:
-        reading = describe(likelihoods, free, frames[-1].plate)
     if standing is None:
-        return PlateMatch(PlateAnswer.ASK, None, (), reading, len(frames))
+        return PlateMatch(PlateAnswer.ASK, None, (), reading, len(frames), tuple(beside))
     scores = likelihoods.of([*said, free])
     best = max(scores.values())
     nearest = sorted(said, key=lambda text: -scores[text])[:2]
-    sure = standing.ahead >= -limits.margin and standing.lead >= limits.lead
+    one_plate = not beside and all(frame.plate.text == free for frame in frames)
+    sure = one_plate and standing.ahead >= -limits.margin and standing.lead >= limits.lead
     return PlateMatch(
         PlateAnswer.CONFIRMED if sure else PlateAnswer.ASK,
         said[standing.plate] if sure else None,
         tuple(Nearness(said[text], round((best - scores[text]) * 1000)) for text in nearest),
         reading,
         len(frames),
+        tuple(beside),
     )
+
+
+def plates_beside(sightings: Sequence[Sighting]) -> tuple[PlateReading, ...]:
+    """The other clear plates of a picture, of about the first one's size or larger. The same plate painted on the
+    tailboard is not another one."""
+    if not sightings:
+        return ()
+    first, *others = sightings
+    return tuple(
+        other.plate
+        for other in others
+        if other.plate.confidence_permille >= CLEAR_PERMILLE
+        and _width(other.corners) >= ABOUT_AS_WIDE * _width(first.corners)
+        and not _nearly(other.plate.text, first.plate.text)
+    )
+
+
+def _width(corners: Corners) -> float:
+    return float(np.linalg.norm(corners[1] - corners[0]))
+
+
+def _nearly(one: str, other: str) -> bool:
+    """One misread character is no other plate."""
+    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) <= 1
 
 
 def stand(likelihoods: Likelihoods, expected: Sequence[str], free: str) -> Standing | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from drivers.camera.plates.likelihood import Line
-from drivers.camera.plates.match import Likelihoods, Sighting, describe, match
+from drivers.camera.plates.match import Likelihoods, Sighting, describe, match, plates_beside
 from drivers.camera.plates.thresholds import Thresholds, shipped
 from drivers.readings import PlateAnswer, PlateColor, PlateMatch, PlateReading
 from tests.drivers.camera.plates.lines import line_of
@@ -80,13 +80,41 @@ def test_two_expected_plates_too_close_to_tell_apart_are_asked() -> None:
 
 
 def test_several_pictures_decide_what_one_leaves_open() -> None:
-    bad = _sighting(line_of("晋B12345", unsure={6: ("6", 0.9)}), "晋B12346")
+    demanding = replace(LIMITS, margin=-2.0)
+    bad = _sighting(line_of("晋B12345", unsure={6: ("6", 0.4)}), "晋B12345")
     good = _sighting(line_of("晋B12345"), "晋B12345")
-    assert match([bad], ["晋B12345"], LIMITS).answer is PlateAnswer.ASK
-    seen = match([bad, good, good], ["晋B12345"], LIMITS)
+    assert match([bad], ["晋B12345"], demanding).answer is PlateAnswer.ASK
+    seen = match([bad, good, good], ["晋B12345"], demanding)
     assert (seen.answer, seen.plate, seen.frames) == (PlateAnswer.CONFIRMED, "晋B12345", 3)
     assert seen.free is not None
     assert seen.free.text == "晋B12345"
+    alone = match([good], ["晋B12345"], demanding).free
+    assert alone is not None
+    assert seen.free.confidence_permille < alone.confidence_permille, "as sure as all pictures together"
+
+
+@pytest.mark.parametrize("other", ["苏E6H369", "晋B12346"])
+def test_pictures_that_read_differently_confirm_nothing(other: str) -> None:
+    """One truck after another in one look: the smeared plate of the first must not vanish in the mean."""
+    smeared, clear = _sighting(line_of(other, sure=0.4), other), _sighting(line_of("晋B12345"), "晋B12345")
+    assert match([clear, clear], ["晋B12345"], LIMITS).answer is PlateAnswer.CONFIRMED
+    for frames in ([smeared, clear], [clear, smeared], [smeared, clear, clear]):
+        seen = match(frames, ["晋B12345"], LIMITS)
+        assert (seen.answer, seen.plate) == (PlateAnswer.ASK, None)
+
+
+def test_a_second_clear_plate_in_view_is_asked_about() -> None:
+    """Another truck's plate on paper beside the true one."""
+    paper, true = _sighting(line_of("晋B12345"), "晋B12345"), _sighting(line_of("苏E6H369"), "苏E6H369")
+    true = replace(true, plate=replace(true.plate, confidence_permille=955))
+    small = replace(true, corners=CORNERS[0] + (CORNERS - CORNERS[0]) * np.float32(0.3))
+    unclear = replace(true, plate=replace(true.plate, confidence_permille=500))
+    same = replace(true, plate=replace(true.plate, text="晋B12346"))
+    beside = plates_beside([paper, small, unclear, same, true])
+    assert [each.text for each in beside] == ["苏E6H369"]
+    seen = match([paper], ["晋B12345"], LIMITS, beside=beside)
+    assert (seen.answer, seen.plate, seen.beside) == (PlateAnswer.ASK, None, beside)
+    assert match([paper], ["晋B12345"], LIMITS).answer is PlateAnswer.CONFIRMED
 
 
 def test_pictures_of_two_trucks_confirm_neither() -> None:
