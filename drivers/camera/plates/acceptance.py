@@ -36,12 +36,13 @@ class Stand:
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Shares of what is confirmed at a margin: right plates, plates one character off (all, and only look-alikes), and
-    any other pass."""
+    any other pass. `best_clone`: of the pictures in whose place a thief had only to choose the right clone."""
 
     margin: float
     right: float
     one_off: float
     look_alike: float
+    best_clone: float
     other: float
 
 
@@ -93,8 +94,11 @@ def _pair(one: str, other: str) -> str:
 def acceptance(stands: Sequence[Stand], margin: float, lead: float) -> Accepted:
     """What is confirmed at a margin and a lead, of all cases, those without a sighting too."""
 
+    def confirmed(ahead: float, apart: float) -> bool:
+        return ahead >= -margin and apart >= lead
+
     def share(them: Sequence[tuple[float, float]]) -> float:
-        return sum(ahead >= -margin and apart >= lead for ahead, apart in them) / max(len(them), 1)
+        return sum(confirmed(*one) for one in them) / max(len(them), 1)
 
     clones = [clone for each in stands for clone in each.clones]
     alike = [(ahead, apart) for pair, ahead, apart in clones if pair in LOOK_ALIKES or pair[0] in PROVINCES]
@@ -103,6 +107,7 @@ def acceptance(stands: Sequence[Stand], margin: float, lead: float) -> Accepted:
         share([each.own for each in stands]),
         share([(ahead, apart) for _, ahead, apart in clones]),
         share(alike),
+        sum(any(confirmed(*clone[1:]) for clone in each.clones) for each in stands) / max(len(stands), 1),
         share([each.other for each in stands]),
     )
 

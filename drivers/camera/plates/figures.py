@@ -51,5 +51,6 @@ def _accepted(one: Accepted) -> dict[str, float]:
         "right": round(one.right, 4),
         "one_off": round(one.one_off, 6),
         "look_alike": round(one.look_alike, 6),
+        "best_clone": round(one.best_clone, 4),
         "other_pass": round(one.other, 4),
     }

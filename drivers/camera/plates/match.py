@@ -33,7 +33,8 @@ class Sighting:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How the likeliest expected plate stands, in nat: ahead (behind, if below 0) of every plate that nobody expects,
-    and ahead of the other expected plates (infinite when there is no other)."""
+    and ahead of the other expected plates (infinite when there is no other). One that is less likely than all other
+    texts together is behind, too."""
 
     plate: str
     ahead: float
@@ -137,6 +138,9 @@ def stand(likelihoods: Likelihoods, expected: Sequence[str], free: str) -> Stand
     first, *others = sorted(scores, key=lambda text: -scores[text])
     rivals = likelihoods.of(text for text in [free, *one_off(first)] if text not in scores)
     ahead = scores[first] - max(rivals.values(), default=-np.inf)
+    rest = np.log(max(1 - np.exp(scores[first]), 1e-300))
+    if scores[first] < rest:
+        ahead = min(ahead, scores[first] - rest)
     lead = scores[first] - max((scores[text] for text in others), default=-np.inf)
     return Standing(first, float(ahead), float(lead))
 

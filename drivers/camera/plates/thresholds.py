@@ -16,7 +16,7 @@ class Thresholds:
     """All in nat (natural logarithm of a likelihood), but for what says otherwise.
 
     `temperature`: the reading net's logits are divided by it, so that it is as sure as it is often right.
-    `margin`: so far an expected plate may be behind what is read best; below 0 it must lead by so much.
+    `margin`: never above 0, for an expected plate must lead every plate that nobody expects: by so much below 0.
     `lead`: so far it must be ahead of every other expected plate.
     `plate`: the least mean log-likelihood a character of a plate has; below there is no plate.
     """
@@ -27,7 +27,7 @@ class Thresholds:
     plate: float
 
 
-_ALLOWED = {"temperature": (0.1, 10), "margin": (-20, 8), "lead": (0, 20), "plate": (-20, 0)}
+_ALLOWED = {"temperature": (0.1, 10), "margin": (-20, 0), "lead": (0, 20), "plate": (-20, 0)}
 
 
 @lru_cache(maxsize=4)

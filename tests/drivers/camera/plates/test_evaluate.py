@@ -78,6 +78,7 @@ def test_a_misreading_lets_one_clone_through_and_is_counted() -> None:
     assert found.right == 0
     assert found.one_off == pytest.approx(1 / len(stand.clones))
     assert found.look_alike > found.one_off
+    assert found.best_clone == 1, "whoever chooses that clone is let through"
     assert acceptance([stand], margin=100.0, lead=-100.0).one_off == 1
 
 
