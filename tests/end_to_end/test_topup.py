@@ -138,8 +138,9 @@ async def _heard_of_the_alarm(stage: Stage, alarm: dict[str, Any]) -> None:
         page = (await web.get("/exceptions", params={"visit": NOTICE})).text
     assert full_width(alarm["words"]["zh"]) in page and "<polyline" in page and "磅上演示" in page
     show = await run_command("weighgate", "ticket", "show", stage.plant_config, TICKET, "--json")
-    told = next(each for each in json.loads(show)["scale_alarms"] if each["alarm"] == alarm["alarm"])
-    assert (told["words"], told["note"]) == (alarm["words"], "磅上演示")
+    told = next(each for each in json.loads(show)["scale_alarms"] if each["seq"] == alarm["alarm"])
+    assert (told["zh"], told["en"]) == (alarm["words"]["zh"], alarm["words"]["en"])
+    assert told["curve_kg"] == alarm["curve_kg"] and told["seen"]["note"] == "磅上演示"
 
 
 async def _ask(office: httpx.AsyncClient, what: str, **fields: object) -> dict[str, Any]:
