@@ -227,7 +227,8 @@ class ModbusIndicator:
             what = f"sends bytes but no answer of device_id {self._device_id}"
             try_this = "Check baud, parity, device_id, and that no two devices have the same one"
         else:
-            what = f"takes the connection, but device_id {self._device_id} has not answered for {silent_ms} ms"
+            open_words = "is open" if self.config.target.startswith("serial:") else "takes the connection"
+            what = f"{open_words}, but device_id {self._device_id} has not answered for {silent_ms} ms"
             try_this = "Check the device's power, its device_id, and on a serial line baud, parity and the two wires"
         raise DeviceTimeout(self.name, f"{self.config.target} {what}", try_this) from error
 

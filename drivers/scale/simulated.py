@@ -97,7 +97,7 @@ def parse_ramp(text: str) -> tuple[int, float]:
     try:
         return int(kg), max(0.1, float(seconds))
     except ValueError:
-        raise ValueError(f"{text!r}: write it as KG:SECONDS, like 40000:12") from None
+        raise ValueError(f"--ramp {text!r}: write it as KG:SECONDS, like 40000:12") from None
 
 
 def drive(load: SimulatedLoad, weight_kg: int, ramp: tuple[int, float] | None, seconds: float | None) -> None:

@@ -143,6 +143,8 @@ def simulate(
     """
     if (indicator is None) == (registers is None):
         raise Problem("give --indicator NAME, or for a Modbus device --registers NAME")
+    if link is not None and not link.parent.is_dir():
+        raise Problem(f"--link {link}: there is no folder {link.parent}")
     try:
         to = parse_ramp(ramp) if ramp else None
         if indicator is not None:

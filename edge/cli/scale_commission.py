@@ -125,7 +125,7 @@ def _open(scale: Scale) -> None:
     try:
         scale.open()
     except DriverError as error:
-        raise Problem(f"{error}. A running plant has it open: stop it for this") from None
+        raise Problem(f"{error}. If a plant runs on it, stop the plant for this") from None
 
 
 class _Guide:

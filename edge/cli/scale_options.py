@@ -56,7 +56,9 @@ def one_device(
 ) -> Device:  # fmt: skip
     """What the options say stands at PORT, or exit 2: one indicator, or one register map."""
     if (indicator is None) == (registers is None):
-        raise Problem("give --indicator NAME, or for a Modbus device --registers NAME")
+        raise Problem(
+            "give --indicator NAME, or for a Modbus device --registers NAME; `weighgate scale detect PORT` finds out"
+        )
     if indicator is not None:
         return config_of(port, indicator, baud, address)
     return modbus_of(port, registers or "", address, word_order, decimals)
@@ -91,6 +93,10 @@ def profile_of(indicator: str) -> IndicatorProfile:
 def config_of(port: str, indicator: str, baud: int | None, address: int | None = None) -> SerialIndicatorConfig:
     """The configuration of an indicator at a port, or exit 2 with what is wrong."""
     profile_of(indicator)
+    if port.startswith(("tcp://", "rtu+", "serial://")):
+        raise Problem(
+            f"{port} is a Modbus target: give --registers NAME; a converter in the network is socket://host:port"
+        )
     try:
         return SerialIndicatorConfig(type="serial", port=port, indicator=indicator, baud=baud, address=address)
     except ValueError as error:

@@ -30,6 +30,7 @@ _FAULTS = {
 _GARBLED = "有字节不成帧 bytes but no frames: baud rate or indicator wrong (weighgate scale detect)"
 _SILENT = "无数据 silent: nothing comes"
 _STARTING = "等待第一个读数 starting: waiting for the first reading"
+_TOO_SHORT = "时间太短 too short to tell why: watch it for five seconds"
 _STARTING_LINES = 2
 """Without a reading a line comes once a second."""
 
@@ -46,7 +47,7 @@ def watch_port(port: str, config: Device, seconds: float | None, as_json: bool) 
     tcp://host:502 or serial:///dev/ttyS1?baud=9600. On a terminal one screen that is refreshed; else, and with --json,
     one line a reading. Exit code 1: not one reading came.
     """
-    lines = _Counting(_lines(port, config, seconds))
+    lines = Counting(_lines(port, config, seconds))
     try:
         if as_json or not sys.stdout.isatty():
             print_lines(lines, as_json)
@@ -66,17 +67,18 @@ def _lines(port: str, config: Device, seconds: float | None) -> Iterator[Reading
     return watch(build_scale(port, config), seconds)
 
 
-class _Counting:
+class Counting:
     """The lines as they pass, and what the last of them said."""
 
     def __init__(self, lines: Iterator[ReadingLine]) -> None:
         self._lines = lines
         self.readings = 0
-        self.state = _SILENT
+        self.state = _TOO_SHORT
 
     def __iter__(self) -> Iterator[ReadingLine]:
-        for line in self._lines:
-            self.readings, self.state = line["readings"], _GARBLED if line["garbled"] else _SILENT
+        for number, line in enumerate(self._lines, 1):
+            self.readings = line["readings"]
+            self.state = _GARBLED if line["garbled"] else _TOO_SHORT if _starting(line, number) else _SILENT
             yield line
 
 

@@ -61,7 +61,7 @@ def test_a_modbus_device_can_be_read_while_it_runs(tmp_path: Path) -> None:
         (["--indicator", "toledo", "--address", "3"], "has no address"),
         (["--indicator", "toledo", "--settings", "9600"], "write it as 9600,8N1"),
         (["--indicator", "toledo", "--ramp", "40t"], "write it as KG:SECONDS"),
-        (["--indicator", "toledo", "--link", "/dev/null/none"], "Not a directory"),
+        (["--indicator", "toledo", "--link", "/dev/null/none"], "there is no folder"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(words: list[str], said: str) -> None:

@@ -22,7 +22,7 @@ from drivers.scale.simulated_registers import SimulatedModbus, SimulatedRegister
 from edge.cli import scale_detect
 from edge.cli.commands import main
 from edge.cli.scale import scale
-from edge.cli.scale_watch import big, screens
+from edge.cli.scale_watch import Counting, big, screens
 from edge.cli.table import table
 from tests.drivers.scale.lines import opened, shows
 from tests.drivers.scale.test_detect import candidates, sent
@@ -113,7 +113,7 @@ def test_an_indicator_that_does_not_say_net_is_named(
     assert {each["says_net"] for each in told if each.get("candidate") == indicator} == {not warned}
 
 
-@pytest.mark.parametrize(("indicator", "warned"), [("yaohua_tf0", True), ("toledo", False)])
+@pytest.mark.parametrize(("indicator", "warned"), [("yaohua_tf0", True), ("ad_std", True), ("toledo", False)])
 def test_check_names_the_lane_whose_tare_key_must_be_locked(indicator: str, warned: bool, tmp_path: Path) -> None:
     plant = plant_file(tmp_path, f'type = "serial"\nport = "/dev/scale-1"\nindicator = "{indicator}"')
     result = CliRunner().invoke(main, ["check", str(plant)])
@@ -240,7 +240,35 @@ def test_watching_without_one_reading_is_a_no(tmp_path: Path) -> None:
         simulated.set_silent(True)
         result = run("watch", simulated.port, "--indicator", "yaohua_tf0", "--seconds", "0.3", "--json")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "not one reading: 无数据 silent" in result.stderr
+    assert "not one reading: 时间太短 too short to tell why" in result.stderr
+
+
+def test_why_there_was_no_reading_is_said_when_it_is_known() -> None:
+    said = []
+    for lines in (
+        [_seen(None, readings=0)] * 2,
+        [_seen(None, readings=0)] * 3,
+        [_seen(None, readings=0, garbled=True)],
+    ):
+        counting = Counting(iter(lines))
+        assert list(counting) == lines
+        said.append(counting.state.split(" ")[1])
+    assert said == ["too", "silent:", "bytes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["watch", "tcp://127.0.0.1:502", "--indicator", "toledo"], "is a Modbus target: give --registers NAME"),
+        (["watch", "/dev/ttyS9"], "`weighgate scale detect PORT` finds out"),
+        (["simulate", "--indicator", "toledo", "--link", "/none/x"], "--link /none/x: there is no folder /none"),
+        (["simulate", "--indicator", "toledo", "--ramp", "x"], "--ramp 'x': write it as KG:SECONDS"),
+    ],
+)
+def test_a_newcomers_mistake_is_told_with_what_to_write(words: list[str], said: str) -> None:
+    result = run(*words)
+    assert (result.exit_code, len(result.output.splitlines())) == (2, 1)
+    assert said in result.output
 
 
 def test_a_zero_is_told_only_after_the_weight_was_shown(tmp_path: Path) -> None:
