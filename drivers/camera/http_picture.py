@@ -6,7 +6,9 @@ Digest and Basic authentication as in RFC 7616 and RFC 7617.
 import base64
 import contextlib
 import http.client
+import socket
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import (
     AbstractDigestAuthHandler,
@@ -54,6 +56,7 @@ def _ask(device: str, address: Address, login: Login | None, ends_ms: int) -> An
         connection = http.client.HTTPConnection(*address.host, timeout=_left_s(ends_ms))
         with contextlib.closing(connection):
             connection.connect()
+            connection.sock = _Line(connection.sock, ends_ms)
             asked_ms = monotonic_ms()
             connection.request("GET", _target(address), headers=authorization)
             with connection.getresponse() as response:
@@ -65,26 +68,30 @@ def _ask(device: str, address: Address, login: Login | None, ends_ms: int) -> An
                     raise _refused(device, address, response)
                 if response.getheader("Content-Type", "").startswith("multipart/"):
                     return Answer(None, asked_ms)
-                return Answer(_body(device, address, connection, response, ends_ms), asked_ms)
+                return Answer(_body(device, address, response), asked_ms)
 
 
-def _body(
-    device: str,
-    address: Address,
-    connection: http.client.HTTPConnection,
-    response: http.client.HTTPResponse,
-    ends_ms: int,
-) -> bytes:
+class _Line(socket.socket):
+    """A connected socket with one deadline for all that comes: its own timeout starts anew with each of a trickle of
+    bytes, be it in the headers or in the picture."""
+
+    def __init__(self, connected: socket.socket, ends_ms: int) -> None:
+        super().__init__(fileno=connected.detach())
+        self._ends_ms = ends_ms
+        self.settimeout(_left_s(ends_ms))
+
+    def recv_into(self, *arguments: Any, **named: Any) -> int:
+        """As of a socket; TimeoutError when it is too late."""
+        self.settimeout(_left_s(self._ends_ms))
+        return super().recv_into(*arguments, **named)
+
+
+def _body(device: str, address: Address, response: http.client.HTTPResponse) -> bytes:
     data = bytearray()
-    if connection.sock is not None:
-        connection.sock.settimeout(_left_s(ends_ms))
-    # in parts, because a socket's own timeout starts anew with each of a trickle of bytes
     while part := response.read1(_PART_BYTES):
         data += part
         if len(data) > LARGEST_PICTURE:
             raise DeviceRefused(device, f"{address}: sent more than {LARGEST_PICTURE} bytes", _NOT_A_PICTURE)
-        if connection.sock is not None:
-            connection.sock.settimeout(_left_s(ends_ms))
     return bytes(data)
 
 

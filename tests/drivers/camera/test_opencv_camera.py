@@ -1,5 +1,6 @@
 """type = "opencv" as lanes and gates use it: pictures, logins that nobody sees, deadlines, addresses."""
 
+import contextlib
 import hashlib
 import re
 import socket
@@ -127,6 +128,29 @@ def test_a_look_ends_at_its_deadline(virtual: Counting) -> None:
         _camera(virtual.url, deadline_ms=400).capture()
     assert time.monotonic() - begun_s < 1
     virtual.hung.clear()
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"])
+def test_a_trickle_of_bytes_ends_at_the_deadline_too(head: bytes) -> None:
+    """In the headers as in the picture: each byte comes in time, and the whole never does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(4096)
+                connection.sendall(head or b"HTTP/1.1 200 OK\r\n")
+                for _ in range(40):
+                    connection.sendall(b"X")
+                    time.sleep(0.05)
+
+        helper = threading.Thread(target=drip)
+        helper.start()
+        begun_s = time.monotonic()
+        with pytest.raises(DeviceTimeout, match="no whole picture"):
+            fetch("camera 1", Address(f"http://127.0.0.1:{server.getsockname()[1]}/a.jpg"), 300)
+        assert time.monotonic() - begun_s < 1
+        helper.join()
 
 
 def test_no_such_device() -> None:
