@@ -1,6 +1,8 @@
 """`weighgate plate crops`: the plates that people have compared and that this plant keeps to learn from."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,7 +24,8 @@ def crops() -> None:
 def list_crops(config: Path, as_json: bool) -> None:
     """List what is kept, the oldest first."""
     store = _store(config)
-    labels = store.labels()
+    with _readable():
+        labels = store.labels()
     for label in labels:
         if as_json:
             click.echo(json.dumps({**_facts(label), "path": str(store.path(label))}, ensure_ascii=False))
@@ -48,16 +51,24 @@ def erase(config: Path, plates: tuple[str, ...], before: datetime | None, everyt
     day = before.date() if before else None
 
     def gone(label: CropLabel) -> bool:
-        return everything or (
-            (not wanted or tidy_plate(label.plate) in wanted) and (day is None or _kept_before(label, day))
-        )
+        return (not wanted or tidy_plate(label.plate) in wanted) and (day is None or _kept_before(label, day))
 
-    erased = _store(config).erase(gone)
+    store = _store(config)
+    with _readable():
+        erased = store.erase_all() if everything else store.erase(gone)
     for label in erased:
         click.echo(json.dumps(_facts(label), ensure_ascii=False) if as_json else f"{label.plate} {label.file}")
     if not erased:
         raise No("没有这样的车牌截图 there is no such crop")
     click.echo(f"{len(erased)} 张已删除 erased", err=True)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Problem(f"crops: {error}") from error
 
 
 def _store(config: Path) -> CropStore:

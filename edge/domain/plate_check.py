@@ -26,6 +26,7 @@ class Place(StrEnum):
     ARRIVAL = "arrival"
     TARE = "tare"
     LOAD = "load"
+    EMPTY = "empty"
     GATE = "gate"
 
     @property
@@ -38,6 +39,7 @@ _PLACES = {
     Place.ARRIVAL: Words("到达", "arrival"),
     Place.TARE: Words("称皮重", "tare"),
     Place.LOAD: Words("装车完成", "load complete"),
+    Place.EMPTY: Words("空车出门", "empty exit"),
     Place.GATE: Words("门岗", "gate"),
 }
 
@@ -74,10 +76,11 @@ class PlateCheck:
         agrees = same is True and self.agreement is Agreement.ASK
         return replace(self, agreement=Agreement.AGREES) if agrees else self
 
-    def after_another(self) -> "PlateCheck":
-        """Another truck was seen here just now: a plate that nobody can see any more is asked about, not let pass."""
-        hidden = self.agreement is Agreement.NOT_SEEN
-        return replace(self, agreement=Agreement.ASK) if hidden else self
+    def asks_if(self, agreement: Agreement, because: bool) -> "PlateCheck":
+        """A person looks, because of what was seen of this truck before, where the camera alone would give this
+        agreement: a plate that was there and is hidden now, one lucky reading after a doubtful one.
+        """
+        return replace(self, agreement=Agreement.ASK) if because and self.agreement is agreement else self
 
     @property
     def refusal(self) -> Refusal | None:

@@ -9,17 +9,24 @@ import csv
 import fcntl
 import hashlib
 import io
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from drivers.readings import PlateReading
 
 LABELS = "labels.csv"
 _LOCK = ".lock"
+_LOCK_S, _LOCK_EVERY_S = 1.0, 0.02
 _MIB = 1024 * 1024
+
+
+class CropsDamaged(OSError):
+    """labels.csv is no text, or no table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,14 @@ class CropStore:
         return await asyncio.to_thread(self._keep, crop, label)
 
     def labels(self) -> list[CropLabel]:
-        """What is kept, the oldest first."""
+        """What is kept, the oldest first. Raises OSError: CropsDamaged, TimeoutError when another process holds it."""
         if not self._folder.is_dir():
             return []
         with self._locked():
             return self._read()
 
     def erase(self, wanted: Callable[[CropLabel], bool]) -> list[CropLabel]:
-        """Delete the crops that are wanted gone, files and lines; says which."""
+        """Delete the crops that are wanted gone, files and lines; says which. Raises OSError like `labels`."""
         if not self._folder.is_dir():
             return []
         with self._locked():
@@ -72,6 +79,22 @@ class CropStore:
             gone = [each for each in known if wanted(each)]
             self._drop(gone, [each for each in known if each not in gone])
             return gone
+
+    def erase_all(self) -> list[CropLabel]:
+        """Delete every picture there is, also one that has no line, and a damaged list; says what the list named."""
+        if not self._folder.is_dir():
+            return []
+        with self._locked():
+            try:
+                gone = self._read()
+            except CropsDamaged:
+                gone = []
+            files = [file for what in ("*.jpg", "*.part") for file in self._folder.glob(what)]
+            for file in files:
+                file.unlink(missing_ok=True)
+            self._write([])
+            named = {each.file for each in gone}
+            return gone + [CropLabel(file.name, "", "", "") for file in files if file.name not in named]
 
     def path(self, label: CropLabel) -> Path:
         """Where a crop's file lies."""
@@ -107,17 +130,19 @@ class CropStore:
             self._drop(kept[:oldest], kept[oldest:])
 
     def _drop(self, gone: list[CropLabel], kept: list[CropLabel]) -> None:
-        self._write(kept)
         for each in gone:
             (self._folder / each.file).unlink(missing_ok=True)
+        self._write(kept)
 
     def _read(self) -> list[CropLabel]:
         """The lines whose file is there and a plain name of ours."""
         try:
             text = (self._folder / LABELS).read_text("utf-8")
+            rows = list(csv.DictReader(io.StringIO(text)))
         except FileNotFoundError:
             return []
-        rows = csv.DictReader(io.StringIO(text))
+        except (ValueError, csv.Error) as error:
+            raise CropsDamaged(f"{self._folder / LABELS} is damaged ({error}); mend it, or erase --all") from error
         labels = [CropLabel(**{name: row.get(name) or "" for name in _COLUMNS}) for row in rows]
         return [each for each in labels if Path(each.file).name == each.file and (self._folder / each.file).is_file()]
 
@@ -132,6 +157,19 @@ class CropStore:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        """Raises TimeoutError when another process does not let go of it."""
         with (self._folder / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            ends = time.monotonic() + _LOCK_S
+            while not _taken(lock):
+                if time.monotonic() > ends:
+                    raise TimeoutError(f"{self._folder / _LOCK} is held by another process")
+                time.sleep(_LOCK_EVERY_S)
             yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -30,6 +30,8 @@ _PULSE_DEADLINE_S = 8.0
 _INPUTS_DEADLINE_S = 4.0
 _WATCH_EVERY_S = 1.0
 _SHOWN = 30
+_QUESTION_MS = 300_000
+"""A question older than this is about a truck that may have gone: the answer to it takes a new look."""
 _PLATE = frozenset({Reason.PLATE_NOT_READ, Reason.PLATE_UNSURE, Reason.PLATE_DIFFERS})
 """Overriding one of these is a decision about the plate."""
 
@@ -65,6 +67,7 @@ class GateRunner:
         self._worker = CommandWorker(f"barrier {setup.gate}")
         self._lock = asyncio.Lock()
         self._scan: Scan | None = None
+        self._scanned_ms = 0
         self._last: VerdictView | None = None
         self._today: deque[PassageView] = deque(maxlen=_SHOWN)
         self._released_today = 0
@@ -93,9 +96,7 @@ class GateRunner:
         """One scanned text; always one verdict with its reason."""
         async with self._lock:
             exit_pass = passage.read_code(self._desk.plant, code)
-            seen = NOT_SEEN if isinstance(exit_pass, Refusal) else await self._look(exit_pass)
-            self._scan = Scan(self.setup.gate, exit_pass, seen, by)
-            return await self._answer(self._scan)
+            return await self._scanned(exit_pass, by)
 
     async def override(self, by: str, name: str, reason: str, paper: str) -> VerdictView | Refusal:
         """人工放行 of the last scan: only for reasons a person can judge, with name and reason, on record.
@@ -113,6 +114,8 @@ class GateRunner:
             why = Reason(last.why.reason)
             if why not in OVERRIDABLE:
                 return refuse(Reason.NOT_OVERRIDABLE, why=last.why.zh, why_en=last.why.en)
+            if self._aged():
+                return await self._scanned(scan.exit_pass, by)
             named, because = name.strip()[:60], reason.strip()[:120]
             compared = plates.Compared(True, by, named, because) if why in _PLATE else scan.compared
             self._scan = replace(
@@ -134,13 +137,16 @@ class GateRunner:
                 return refuse(Reason.NO_PLATE_QUESTION)
             if (last.ticket.ticket, last.picture) != (paper, shown):
                 return refuse(Reason.NO_PLATE_QUESTION)
+            if self._aged():
+                return await self._scanned(scan.exit_pass, by)
+            crop = self._pictures.get(scan.seen.crop)
             compared = plates.Compared(same, by, name.strip()[:60], reason.strip()[:120])
             self._scan = replace(scan, by=by, compared=compared, told_now=True)
             verdict = await self._answer(self._scan)
-            if same:
-                crop, where = self._pictures.get(scan.seen.crop), f"gate {self.setup.gate}"
-                await plates.keep_crop(self._desk, self._crops, crop, scan.seen, last.plate_pass, where)
-            return verdict
+        if same:
+            where = f"gate {self.setup.gate}"
+            await plates.keep_crop(self._desk, self._crops, crop, scan.seen, last.plate_pass, where)
+        return verdict
 
     def picture(self, key: str) -> bytes | None:
         """The JPEG of a scan."""
@@ -181,6 +187,15 @@ class GateRunner:
         claimed, empty = await self._desk.database.read(open_passes)
         waiting = [visit.plate for visit in self._desk.snapshot.in_states(VisitState.TICKETED, VisitState.SEALED)]
         return await self._eyes.look((claimed, *waiting, *empty))
+
+    def _aged(self) -> bool:
+        return self._desk.clock.monotonic_ms() - self._scanned_ms > _QUESTION_MS
+
+    async def _scanned(self, exit_pass: ExitPass | Refusal, by: str) -> VerdictView:
+        """Look, and answer a scan of which nobody has said anything yet."""
+        seen = NOT_SEEN if isinstance(exit_pass, Refusal) else await self._look(exit_pass)
+        self._scan, self._scanned_ms = Scan(self.setup.gate, exit_pass, seen, by), self._desk.clock.monotonic_ms()
+        return await self._answer(self._scan)
 
     async def _answer(self, scan: Scan) -> VerdictView:
         committed = await self._desk.commit(lambda books: passage.pass_gate(books, self._desk.plant, scan))
@@ -253,6 +268,8 @@ class GateRunner:
             plate_asked=decision.why is not None and decision.why.reason is Reason.PLATE_UNSURE and view is not None,
             plate_by=scan.compared.by if scan.compared and scan.compared.same else "",
         )
+        shown = (seen.picture, seen.crop) if self._last.plate_asked or self._last.overridable else ()
+        self._pictures.hold(f"gate {self.setup.gate}", shown)
         self._count(decision, view, seen)
         self._publish()
 

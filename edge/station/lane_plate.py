@@ -57,16 +57,17 @@ class LanePlate(Generic[T]):
 
     def asked(self, visit: Visit, seen: Seen, work: T, why: Refusal, place: Place) -> None:
         """The camera was not sure: the dispatcher is shown what it saw."""
-        self._question = Question(visit.visit, visit.plate, seen, why.words, work, place)
+        self._show(Question(visit.visit, visit.plate, seen, why.words, work, place))
 
     def settled(self, visit: str) -> None:
         """The press went through, or was refused for something else: there is nothing to ask any more."""
         if self._question is not None and self._question.visit == visit:
-            self._question = None
+            self._show(None)
 
     def left(self) -> None:
         """The deck is empty: whoever comes next was never compared."""
-        self._question = self._compared = None
+        self._compared = None
+        self._show(None)
 
     async def answer(self, visit: str, shown: str, compared: plates.Compared) -> T | Refusal:
         """Put an answer on record, to the question that the page showed, and say what had been pressed.
@@ -80,12 +81,17 @@ class LanePlate(Generic[T]):
         told = await desk.commit(lambda books: plates.decided(books, at, question.seen, compared))
         if isinstance(told, Refusal):
             return told
-        self._question = None
+        crop = self._pictures.get(question.seen.crop)
+        self._show(None)
         self._compared = (visit, compared) if compared.same else None
         if compared.same:
-            crop = self._pictures.get(question.seen.crop)
             await plates.keep_crop(desk, self._crops, crop, question.seen, question.claimed, f"lane {self._lane}")
         return question.work
+
+    def _show(self, question: Question[T] | None) -> None:
+        """What it is about stays to be seen until it is answered."""
+        self._question = question
+        self._pictures.hold(f"lane {self._lane}", (question.seen.picture, question.seen.crop) if question else ())
 
     def view(self, visit: Visit | None) -> PlateQuestionView | None:
         """The question as the page shows it, while its truck stands there."""

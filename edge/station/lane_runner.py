@@ -41,6 +41,7 @@ from edge.store.crashpoint import crashpoint
 Outcome = Done | Refusal
 LinkSource = Callable[[], LinkView]
 Weighing = Callable[[Books, Plant, Visit, weighing.Press], Outcome]
+_PLACES: dict[Weighing, Place] = {weighing.weigh_tare: Place.TARE, weighing.leave_empty: Place.EMPTY}
 _PUBLISH_EVERY_MS = 25
 _TICK_S = 0.1
 _HEARTBEAT_TICKS = 8
@@ -305,8 +306,7 @@ class LaneRunner:
 
         outcome = await self._commit(press)
         if isinstance(outcome, Refusal) and outcome.reason is Reason.PLATE_UNSURE:
-            place = Place.TARE if book is weighing.weigh_tare else Place.LOAD
-            self._plate.asked(visit, seen, book, outcome, place)
+            self._plate.asked(visit, seen, book, outcome, _PLACES.get(book, Place.LOAD))
         else:
             self._plate.settled(visit.visit)
         for each in booked:

@@ -21,6 +21,7 @@ from sync.records import RECORDS, Exited, GateRefused
 
 RELEASED = Words("放行", "released")
 _REMEMBERED = 1000
+_DOUBTS = frozenset({Reason.PLATE_UNSURE, Reason.PLATE_DIFFERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def pass_gate(books: Books, plant: Plant, scan: Scan) -> Outcome:
     facts = _facts(books, plant, stored) if stored else None
     expired_at = _expired_at(books, plant, scan.exit_pass)
     plate = check_plate(facts.plate if facts else "", scan.seen.match)
+    plate = plate.asks_if(Agreement.AGREES, _doubted_before(books, scan.exit_pass))
     if facts is not None and scan.compared is not None and scan.told_now:
         standpoint = plates.Standpoint(Place.GATE, scan.gate, facts.visit, facts.plate, facts.ticket)
         plates.decided(books, standpoint, scan.seen, scan.compared)
@@ -81,6 +83,16 @@ def pass_gate(books: Books, plant: Plant, scan: Scan) -> Outcome:
         return _refused(books, scan, decision, stored, facts.ticket if facts else "")
     _release(books, scan, facts, plate)
     return Outcome(decision, books.paper_of(scan.exit_pass))
+
+
+def _doubted_before(books: Books, exit_pass: ExitPass) -> bool:
+    """Whether a gate was unsure of this pass's truck before, or saw another one: each scan is a new picture, and of
+    many pictures of a clone one is misread.
+    """
+    return any(
+        exit_pass.pass_id in body and GateRefused.model_validate_json(body).reason in _DOUBTS
+        for _, body in books.ledger.bodies(GateRefused.KIND, _REMEMBERED)
+    )
 
 
 def _facts(books: Books, plant: Plant, stored: StoredTicket | StoredSlip) -> PassFacts:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sqlite3
 import threading
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class PictureStore:
         self._budget_bytes = budget_mib * _MIB
         self._lock = threading.Lock()
         self._index: PictureIndex | None = None
+        self._held: dict[str, frozenset[str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     async def keep(
@@ -46,6 +48,10 @@ class PictureStore:
         """
         look = Look(hashlib.sha256(jpeg).hexdigest(), at, what, visit, plate, weight_kg)
         return await asyncio.to_thread(self._keep, jpeg, look)
+
+    def hold(self, holder: str, digests: Iterable[str]) -> None:
+        """These pictures, of an open question, do not make way until the same holder names others or none."""
+        self._held = {**self._held, holder: frozenset(digests)}
 
     async def of_visit(self, visit: str) -> tuple[Look, ...]:
         """All looks at one truck whose pictures are still there, oldest first."""
@@ -88,7 +94,8 @@ class PictureStore:
                 return ()
 
     def _make_room(self, index: PictureIndex) -> None:
-        while index.total_bytes > self._budget_bytes and (oldest := index.oldest()) is not None:
+        held = frozenset[str]().union(*self._held.values())
+        while index.total_bytes > self._budget_bytes and (oldest := index.oldest(held)) is not None:
             self._path(oldest).unlink(missing_ok=True)
             index.drop(oldest)
 

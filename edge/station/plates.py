@@ -5,8 +5,8 @@ views.
 from dataclasses import dataclass
 
 from drivers.readings import Nearness, PlateAnswer, PlateColor, PlateMatch, PlateReading
-from edge.domain.plate_check import Place, PlateCheck, check_plate, confirmed
-from edge.domain.refusal import Reason, Words
+from edge.domain.plate_check import Agreement, Place, PlateCheck, check_plate, confirmed
+from edge.domain.refusal import Words
 from edge.domain.visit import IN_PLANT, Visit
 from edge.station.crops import CropStore
 from edge.station.desk import Desk
@@ -20,6 +20,7 @@ from sync.plate_records import NearPlate, PlateDecided, PlateLook, PlateQuestion
 from sync.records import Exited, VisitMoved, Weighed
 
 _MOST_NAME, _MOST_REASON = 60, 120
+_CROPS = "plate crops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,26 @@ def look_view(look: PlateLook | None) -> LookView | None:
 
 
 def check_visit(books: Books, visit: Visit, seen: Seen) -> PlateCheck:
-    """The truck on the scale against its notice, and against the truck whose tare was taken."""
+    """The truck on the scale against its notice, and against the truck whose tare was taken. A plate that the camera
+    confirmed at the tare, or that was in doubt and is not settled since, is not hidden without a person's word.
+    """
     tared = confirmed(match_of(books.plates.tared(visit.visit)))
     check = check_plate(visit.plate, seen.match, (tared,) if tared else ())
-    held = visit.held is not None and visit.held.refusal.reason is Reason.PLATE_DIFFERS
-    return check.after_another() if held else check
+    return check.asks_if(Agreement.NOT_SEEN, bool(tared) or _in_doubt(books, visit))
+
+
+def _in_doubt(books: Books, visit: Visit) -> bool:
+    """Whether the last clear word on this visit's plate, of the camera or of a person, is a doubt."""
+    doubted = False
+    for told in (each.record for each in books.plates.of_visit(visit.visit)):
+        if isinstance(told, PlateDecided):
+            doubted = told.answer != "same"
+        elif isinstance(told, PlateQuestioned):
+            doubted = True
+        else:
+            agreement = check_plate(visit.plate, match_of(told.look)).agreement
+            doubted = agreement is Agreement.DIFFERS or (doubted and agreement is not Agreement.AGREES)
+    return doubted
 
 
 def match_of(look: PlateLook | None) -> PlateMatch | None:
@@ -165,8 +181,8 @@ def _said(plant: Plant, claimed: str, record: PlateRow) -> PlateSaidView:
         place, agreement, by = record.place, record.agreement, ""
     else:
         by = "" if isinstance(record, VisitMoved) else record.plate_by
-        check = check_plate(claimed, match_of(record.look)).told(True if by else None)
-        place, agreement = _place(record).value, check.agreement.value
+        place = _place(record).value
+        agreement = "agrees" if by else check_plate(claimed, match_of(record.look)).agreement.value
     unknown = Words(agreement, agreement)  # a newer program may know more
     said = (_COMPARED if by else _SAID).get(agreement, unknown)
     where = Place(place).words if place in set(Place) else Words(place, place)
@@ -175,13 +191,22 @@ def _said(plant: Plant, claimed: str, record: PlateRow) -> PlateSaidView:
 
 def _place(record: VisitMoved | Weighed | Exited) -> Place:
     if isinstance(record, Weighed):
-        return Place.TARE if record.role == "tare" else Place.LOAD
+        return {"tare": Place.TARE, "empty": Place.EMPTY}.get(record.role, Place.LOAD)
     return Place.ARRIVAL if isinstance(record, VisitMoved) else Place.GATE
 
 
 async def keep_crop(
     desk: Desk, crops: CropStore | None, crop: bytes | None, seen: Seen, plate: str, where: str
 ) -> None:
-    """Keep the plate that a person has just confirmed, where the site wants to learn from them."""
-    if crops is not None and seen.match is not None:
-        await crops.keep(crop, plate, seen.match.free, where, desk.clock.now())
+    """Keep the plate that a person has just confirmed, where the site wants to learn from them. One that cannot be
+    kept is an alarm, and stops nothing.
+    """
+    free = seen.match.free if seen.match else None
+    if crops is None or not crop or free is None:
+        return
+    if await crops.keep(crop, plate, free, where, desk.clock.now()):
+        desk.clear_alarm(_CROPS)
+    else:
+        desk.raise_alarm(
+            _CROPS, Words("车牌截图没有保存,请检查截图目录", "Compared plates are not kept: see their folder")
+        )

@@ -108,6 +108,9 @@ def leave_empty(books: Books, plant: Plant, visit: Visit, press: Press) -> Done 
         return permitted
     if visit.tare_kg is None:
         raise AssertionError(f"{visit.visit} is {visit.state} without a tare")
+    plate = plates.check_visit(books, visit, press.seen).told(press.same)
+    if plate.refusal is not None:
+        return _doubted(books, Place.EMPTY, visit, press, plate, plate.refusal)
     over_kg = press.capture.gross_kg - visit.tare_kg
     if over_kg > plant.empty_tolerance_kg:
         return refuse(Reason.NOT_EMPTY, over_kg=over_kg, allowed_kg=plant.empty_tolerance_kg)
@@ -302,7 +305,8 @@ def _doubted(books: Books, place: Place, visit: Visit, press: Press, plate: Plat
 
 def _weighed(plant: Plant, books: Books, visit: Visit, press: Press, role: str) -> Weighed:
     capture = press.capture
-    asked = plates.check_visit(books, visit, press.seen).agreement is Agreement.ASK
+    agreement = plates.check_visit(books, visit, press.seen).agreement
+    by_eye = agreement in (Agreement.ASK, Agreement.NOT_SEEN)
     return Weighed.model_validate(
         {
             "weighment": f"{visit.visit}#{books.ledger.head().seq + 1}",
@@ -321,6 +325,6 @@ def _weighed(plant: Plant, books: Books, visit: Visit, press: Press, role: str) 
             "picture_sha256": press.seen.picture,
             "software": plant.software,
             "look": plates.look_record(press.seen),
-            "plate_by": press.compared.by if asked and press.compared and press.compared.same else "",
+            "plate_by": press.compared.by if by_eye and press.compared and press.compared.same else "",
         }
     )

@@ -6,7 +6,7 @@ from the files.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,10 +79,10 @@ class PictureIndex:
         with self._connection:
             self._connection.execute("DELETE FROM pictures WHERE sha256 = ?", (sha256,))
 
-    def oldest(self) -> str | None:
-        """The picture that was kept longest ago."""
-        row = self._connection.execute("SELECT sha256 FROM pictures ORDER BY kept LIMIT 1").fetchone()
-        return None if row is None else str(row[0])
+    def oldest(self, besides: Collection[str] = ()) -> str | None:
+        """The picture that was kept longest ago, of those that are not `besides`."""
+        rows = self._connection.execute("SELECT sha256 FROM pictures ORDER BY kept")
+        return next((str(row[0]) for row in rows if row[0] not in besides), None)
 
     def of_visit(self, visit: str) -> tuple[Look, ...]:
         """All looks at one truck, oldest first."""

@@ -100,12 +100,15 @@ def test_what_a_person_says() -> None:
     assert replace(unseen, seen="").told(False).refusal is not None
 
 
-def test_after_another_truck_a_hidden_plate_is_asked_about() -> None:
-    """What was seen says what it says as ever."""
-    assert check_plate(CLAIMED, look(None, CLAIMED)).after_another().agreement is Agreement.ASK
-    assert check_plate(CLAIMED, None).after_another().told(True).refusal is None
+def test_a_person_is_asked_for_what_was_seen_before() -> None:
+    """What speaks against the truck now says what it says as ever."""
+    hidden, agrees = Agreement.NOT_SEEN, Agreement.AGREES
+    assert check_plate(CLAIMED, look(None, CLAIMED)).asks_if(hidden, True).agreement is Agreement.ASK
+    assert check_plate(CLAIMED, look(CLAIMED, CLAIMED)).asks_if(agrees, True).agreement is Agreement.ASK
+    assert check_plate(CLAIMED, None).asks_if(hidden, True).told(True).refusal is None
     for match in (look(CLAIMED, CLAIMED), look("浙A12346", CLAIMED), look(OTHER, CLAIMED)):
-        assert check_plate(CLAIMED, match).after_another() == check_plate(CLAIMED, match)
+        check = check_plate(CLAIMED, match)
+        assert check.asks_if(hidden, True) == check == check.asks_if(agrees, False)
 
 
 @pytest.mark.parametrize(

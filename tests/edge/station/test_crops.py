@@ -77,6 +77,19 @@ async def test_lines_that_lead_elsewhere_are_no_labels(tmp_path: Path) -> None:
     assert (tmp_path / "plant.db").exists() and store.labels() == []
 
 
+async def test_all_means_also_what_no_line_tells_of(tmp_path: Path) -> None:
+    """The program was killed between file and line, or somebody damaged the list."""
+    store = CropStore(tmp_path / "crops", 1)
+    await keep(store, 1)
+    (tmp_path / "crops" / "orphan.jpg").write_bytes(b"jpeg")
+    (tmp_path / "crops" / "orphan.part").write_bytes(b"jp")
+    assert sorted(each.plate for each in store.erase_all()) == ["", "", "浙A12345"]
+    assert store.total_bytes() == 0 and {each.name for each in (tmp_path / "crops").iterdir()} == {LABELS, ".lock"}
+    await keep(store, 2)
+    (tmp_path / "crops" / LABELS).write_bytes(b"\xff")
+    assert len(store.erase_all()) == 1 and store.labels() == [] and store.total_bytes() == 0
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A plant's configuration with its data beside it."""
@@ -111,3 +124,7 @@ async def test_list_and_erase(config: Path) -> None:
     assert run("plate", "crops", "erase", config, "--all")[0] == 0
     assert store.labels() == [] and not list(load_settings(config).crops_folder.glob("*.jpg"))
     assert run("plate", "crops", "list", config) == (0, [])
+    (load_settings(config).crops_folder / "orphan.jpg").write_bytes(b"jpeg")
+    assert run("plate", "crops", "erase", config, "--all")[0] == 0 and store.total_bytes() == 0
+    (load_settings(config).crops_folder / LABELS).write_bytes(b"\xff")
+    assert run("plate", "crops", "list", config) == (2, []), "damaged, and says so"
