@@ -17,14 +17,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from drivers.camera.address import Address, check_address
 from drivers.camera.http_picture import fetch
 from drivers.camera.plates.thresholds import SHIPPED_READER
-from drivers.ports import DeviceRefused, DriverError
+from drivers.ports import DeviceRefused, DeviceUnavailable, DriverError
 from drivers.readings import Picture, PlateAnswer, PlateMatch
 from drivers.worker import monotonic_ms
 
 if TYPE_CHECKING:
     from drivers.camera.plates.eye import PlateEye
     from drivers.camera.plates.match import Sighting
-    from drivers.camera.stream import Frame, Frozen, Stream
+    from drivers.camera.stream import Frame, Stream
 
 LONGEST_LOOK_MS = 3000
 _JPEG_QUALITY = 88
@@ -57,7 +57,8 @@ class OpenCvCameraConfig(BaseModel):
     deadline_ms: Annotated[int, Field(ge=300, le=LONGEST_LOOK_MS)] = 1500
     """For one look."""
     frozen_s: Annotated[int, Field(ge=0, le=3600)] = 20
-    """The same picture for so long is a broken camera; 0: never."""
+    """The same picture of a stream for so long is a broken camera, and any two in a row of an address that gives single
+    pictures; 0: never."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +83,7 @@ class OpenCvCamera:
         self._config = config
         self._address = Address(config.url, config.login)
         self._stream: Stream | None = None
-        self._still: Frozen | None = None
+        self._before = b""
 
     def capture(self, expected: Sequence[str] = ()) -> Picture:
         """A picture taken after the call began, read and held against the expected plates; DriverError otherwise."""
@@ -91,6 +92,7 @@ class OpenCvCamera:
         with self._nets_told():
             _eye(self._reader)  # what takes long the first time is not taken off the camera's time
         ends_ms = monotonic_ms() + self._config.deadline_ms
+        self._before = b""
         looks: list[_Seen] = []
         found: PlateMatch | None = None
         while len(looks) < self._config.frames and (not looks or monotonic_ms() < ends_ms):
@@ -120,29 +122,40 @@ class OpenCvCamera:
     def _fresh(self, ends_ms: int) -> "Frame":
         from drivers.camera.stream import OPEN_MS, Frozen, Stream
 
-        if self._still is None:
-            self._still = Frozen(self._config.frozen_s * 1000)
         if self._stream is None:
-            if self._address.scheme == "http":
-                answer = fetch(self._name, self._address, max(1, ends_ms - monotonic_ms()))
-                if answer.body is not None:
-                    return self._still_picture(answer.body, answer.asked_ms)
-            self._stream = Stream(self._name, self._address, self._still)
+            if self._address.scheme == "http" and (still := self._still_picture(ends_ms)) is not None:
+                return still
+            self._stream = Stream(self._name, self._address, Frozen(self._config.frozen_s * 1000))
         if not self._stream.open:
             ends_ms = max(ends_ms, monotonic_ms() + OPEN_MS)
         return self._stream.fresh(ends_ms)
 
-    def _still_picture(self, jpeg: bytes, taken_ms: int) -> "Frame":
+    def _still_picture(self, ends_ms: int) -> "Frame | None":
+        """The first picture of this look that is not, byte for byte, the one before it; None from a stream.
+
+        A live sensor's noise makes each picture another one: a camera that may have stood still since the last truck
+        is believed only when it has shown within the look that it does not.
+        """
+        while (answer := fetch(self._name, self._address, max(1, ends_ms - monotonic_ms()))).body is not None:
+            frame = self._decoded(answer.body, answer.asked_ms)
+            before, self._before = self._before, frame.jpeg
+            if not self._config.frozen_s or (before and before != frame.jpeg):
+                return frame
+            if before:
+                threading.Event().wait(_SAME_PICTURE_WAIT_S)  # the camera has not taken another yet
+            if monotonic_ms() >= ends_ms:
+                what = f"{self._address} sends the same picture again and again"
+                raise DeviceUnavailable(self._name, what, "Switch the camera off and on 重启摄像机")
+        return None
+
+    def _decoded(self, jpeg: bytes, taken_ms: int) -> "Frame":
         from drivers.camera.plates.images import NotAnImage, decode_image
         from drivers.camera.stream import Frame
 
-        assert self._still is not None
         try:
             image = decode_image(jpeg, str(self._address))
         except NotAnImage as error:
             raise DeviceRefused(self._name, str(error), "Check that the address is the camera's picture") from None
-        self._still.see(jpeg, taken_ms)
-        self._still.check(self._name, self._address, taken_ms)
         return Frame(image, taken_ms, jpeg)
 
     def _read(self, frame: "Frame") -> "tuple[Sighting, ...]":
