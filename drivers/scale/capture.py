@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TextIO
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from drivers.ports import DeviceUnavailable
+from drivers.ports import DeviceUnavailable, DriverError
 from drivers.scale.frames import FrameDecoder, IndicatorProfile
 from drivers.scale.layout import WireWeight
 from drivers.scale.links import LINK_ERRORS, Link, Tap, open_link, reason_of
@@ -110,7 +110,7 @@ def record(
     a plant would; without it nothing is sent.
 
     Returns the number of bytes that came. Raises FileExistsError rather than touch an older capture, DriverError when
-    the line cannot be opened or is lost; what was written until then stays.
+    the line cannot be opened or is lost; what came until then stays, and where nothing came no file.
     """
     indicator = config.indicator if config else None
     header = Header(
@@ -119,10 +119,15 @@ def record(
     with file.open("x", encoding="ascii") as text:
         text.write(header.model_dump_json() + "\n")
         writer = _Writer(text)
-        if config is None:
-            _listen(port, line, writer, seconds)
-        else:
-            _converse(config, writer, seconds)
+        try:
+            if config is None:
+                _listen(port, line, writer, seconds)
+            else:
+                _converse(config, writer, seconds)
+        except DriverError:
+            if not writer.size:
+                file.unlink()  # else it would stand in the way of the next try
+            raise
     return writer.size
 
 
@@ -132,7 +137,9 @@ def _listen(port: str, line: SerialDefaults, writer: _Writer, seconds: float | N
             for _ in _until(seconds):
                 link.read()
     except LINK_ERRORS as error:
-        raise DeviceUnavailable(port, reason_of(error), "Check the cable, and that no other program has it") from error
+        raise DeviceUnavailable(
+            port, reason_of(error), "Check its plug, that this user may open it, and that no other program has it"
+        ) from error
 
 
 def _converse(config: SerialIndicatorConfig, writer: _Writer, seconds: float | None) -> None:

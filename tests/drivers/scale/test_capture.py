@@ -93,6 +93,7 @@ def test_the_frames_come_at_the_pace_that_is_wanted() -> None:
 def test_mistakes_are_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(DeviceUnavailable, match="none: No such file or directory"):
         record(str(tmp_path / "none"), tmp_path / "x.jsonl", line=LINE, software="", seconds=0.1)
+    (tmp_path / "x.jsonl").touch()
     with pytest.raises(FileExistsError):
         record(str(tmp_path / "none"), tmp_path / "x.jsonl", line=LINE, software="", seconds=0.1)
     broken = tmp_path / "broken.jsonl"
@@ -103,3 +104,10 @@ def test_mistakes_are_said_in_words(tmp_path: Path) -> None:
     broken.write_text('{"capture": 2}\n', encoding="ascii")
     with pytest.raises(ValueError, match=r"broken\.jsonl:1"):
         load_capture(broken)
+
+
+def test_a_port_that_cannot_be_opened_leaves_no_file_in_the_way(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(DeviceUnavailable, match="this user may open it"):
+            record(str(tmp_path / "none"), tmp_path / "visit.jsonl", line=SerialDefaults(baud=9600), software="x")
+    assert not (tmp_path / "visit.jsonl").exists()
