@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from drivers.device_files import Data, DeviceFile, device_folder, load_device
-from drivers.ports import CommandNo
+from drivers.ports import CommandNo, ScaleCommand
 from drivers.scale.asking import Command, Mode, Poll, Request
 
 Meaning = Literal[
@@ -201,14 +201,15 @@ class Layout(Data):
 
     @property
     def tells_net(self) -> bool:
-        """Whether it has a word for net, or its weight is gross whatever it says."""
+        """Whether each has a word for net where it is net, or its weight is gross whatever it says. A word that may be
+        left out tells nothing."""
         said = [self.says]
         for field in self.fields:
             match field:
                 case Choice(values=values):
                     if values and not field.optional and all("gross" in meanings for meanings in values.values()):
                         return True
-                    said += values.values()
+                    said += () if field.optional else values.values()
                 case StatusByte(bits=bits):
                     said += [bit.set for bit in bits]
         return bool(self.gross) or any("net" in meanings for meanings in said)
@@ -251,6 +252,12 @@ class IndicatorProfile(DeviceFile):
     def _asked_only_where_it_can_be(self) -> "IndicatorProfile":
         if self.mode == "poll" and self.poll is None:
             raise ValueError('mode = "poll" needs a [poll] part')
+        return self
+
+    @model_validator(mode="after")
+    def _tared_only_where_it_says_net(self) -> "IndicatorProfile":
+        if not self.says_net and any(command.name is ScaleCommand.TARE for command in self.command):
+            raise ValueError("a [[command]] tare, but its frames need not say net: the net would be booked as gross")
         return self
 
     @property

@@ -35,6 +35,8 @@ NO_RANGE = NO_MOTION - {"yaohua_w", "weightronix", "rinstrum_net", "dingsong_c"}
 """Their frames say nothing of overload: the number goes on."""
 NO_MINUS = {"bilanciai", "dingsong_c"}
 """Their frames have no place for a sign, or none that is known."""
+NET_LEFT_OUT = {"ad_std"}
+"""Some makes leave the word for net out; the simulator has it."""
 NO_NET = {
     "yaohua_tf0", "eq_reversed", "eq_plain", "eq_kg", "dingsong_c", "mt_sics", "bilanciai", "prot_f",
     "sartorius_sbi",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.scale.frames import indicator_names, load_profile
+from drivers.scale.frames import FrameDecoder, indicator_names, load_profile
 from drivers.scale.profile import default_directory
-from tests.drivers.scale.benches import NO_NET
+from tests.drivers.scale.benches import NET_LEFT_OUT, NO_NET
 
 NAMES = """
     yaohua_tf0 yaohua_command yaohua_w eq_reversed eq_plain eq_kg gw_paren toledo ad_std cas22 mt_sics dini_std dini_ext
@@ -58,4 +58,19 @@ def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, change: tuple[str
 
 def test_who_cannot_say_net_is_known_from_the_layouts() -> None:
     """Against the list that the contract suite proves with a tare at every simulator."""
-    assert {name for name in indicator_names() if not load_profile(name).says_net} == NO_NET
+    assert {name for name in indicator_names() if not load_profile(name).says_net} == NO_NET | NET_LEFT_OUT
+
+
+def test_what_may_leave_net_out_must_not_be_tared(tmp_path: Path) -> None:
+    """Its frames with and without the word are both decoded, and one without it is read as gross."""
+    decoder = FrameDecoder(load_profile("ad_std"))
+    modes = [wire.mode for wire in decoder.feed(b"ST,NT,+03000.0kg\r\nST,+03000.0 kg\r\n")]
+    assert modes == ["net", None]
+    tare = '\n[[command]]\nname = "tare"\nrequest = [{ kind = "literal", hex = "4D540D0A" }]\n'
+    text = (default_directory() / "ad_std.toml").read_text(encoding="utf-8") + tare
+    (tmp_path / "ad_std.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="need not say net"):
+        load_profile("ad_std", tmp_path)
+    always = text.replace("optional = true, any_case", "any_case")
+    (tmp_path / "ad_std.toml").write_text(always, encoding="utf-8")
+    assert load_profile("ad_std", tmp_path).says_net, "the control"
