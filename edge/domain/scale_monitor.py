@@ -214,7 +214,8 @@ class ScaleMonitor:
         """The weight that `frames_in_a_row` equal frames showed last, as long as it is among the calm ones.
 
         A load at the edge of a division shows two weights by turns, and a display with finer steps than `division_kg`
-        shows several: where no row of equal ones comes, the most frequent of `CALM_ROWS` times as many counts.
+        shows several: where no row of equal ones comes, the most frequent of `CALM_ROWS` times as many counts, if
+        `frames_in_a_row` of them showed it. A weight that fewer showed may be a damaged frame, or one of a creep.
         """
         most = CALM_ROWS * self.rules.frames_in_a_row
         shown = [reading.gross_kg for reading in islice(self._calm, max(0, len(self._calm) - most), None)]
@@ -223,4 +224,7 @@ class ScaleMonitor:
             return row[-1]
         if self._agreed_kg in shown:
             return self._agreed_kg
-        return max(shown, key=shown.count) if len(shown) == most else None
+        if len(shown) < most:
+            return None
+        often = max(shown, key=shown.count)
+        return often if shown.count(often) >= self.rules.frames_in_a_row else None
