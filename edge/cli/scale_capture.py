@@ -12,12 +12,12 @@ import click
 from drivers.ports import DriverError
 from drivers.scale import capture
 from drivers.scale.capture import Capture, Player
-from drivers.scale.profile import SerialDefaults
+from drivers.scale.profile import IndicatorProfile, SerialDefaults
 from drivers.scale.serial_indicator import SerialIndicatorConfig
 from drivers.scale.simulated_links import FarEnd, PtyFarEnd, TcpFarEnd
 from drivers.scale.tool import decoded
 from drivers.scale.uart import parse_line
-from edge.cli.common import JSON, Problem, counted, read_settings
+from edge.cli.common import JSON, No, Problem, counted, read_settings
 from edge.cli.scale_options import ADDRESS, ANY_INDICATOR, BAUD, SECONDS, config_of, print_lines, profile_of
 from edge.settings import LaneSection
 
@@ -84,7 +84,9 @@ def _software() -> str:
 
 @click.command()
 @_FILE
-@click.option("--indicator", default=None, help="Decode with this profile; the capture's own if not given.")
+@click.option(
+    "--indicator", default=None, help="Decode with this profile, without --config; the capture's own if not given."
+)
 @click.option("--speed", type=float, default=1.0, help="How many times as fast; 0 is at once.")
 @click.option("--config", "config", type=click.Path(dir_okay=False, path_type=Path), default=None,
               help="Judge it with this plant's rules: states, captures, scale watch.")  # fmt: skip
@@ -104,6 +106,10 @@ def replay(
         found = capture.load_capture(file)
     except ValueError as error:
         raise Problem(str(error)) from None
+    if indicator and (config or serve):
+        raise Problem(
+            "--indicator: not with --config, where the lane says which, nor with --serve (it decodes nothing)"
+        )
     if config is not None:
         seen = _through_the_plant(found, lane_of(config, lane), [round(at_s * 1000) for at_s in booked])
         _print_seen(seen, found, as_json)
@@ -113,6 +119,7 @@ def replay(
         name = indicator or (found.header.indicator if found.header else None)
         if name is None:
             raise Problem("--indicator: the capture does not say which it was; give one")
+        _need_frames(found, profile_of(name))
         frames = capture.frames(found, profile_of(name))
         print_lines((decoded(weight) for _, weight in capture.at_its_pace(frames, speed)), as_json)
 
@@ -136,7 +143,16 @@ def _through_the_plant(found: Capture, lane: LaneSection, booked_ms: list[int]) 
     indicator = lane.indicator
     if not isinstance(indicator, SerialIndicatorConfig):
         raise Problem(f"lane {lane.id} is no indicator on a line")
+    _need_frames(found, indicator.profile())
     return judge(found, indicator, lane_setup(lane), booked_ms)
+
+
+def _need_frames(found: Capture, profile: IndicatorProfile) -> None:
+    """Exit 1 where the capture has no frame of this protocol: silence would read as "nothing happened"."""
+    if next(capture.frames(found, profile), None) is None:
+        size = counted(sum(len(event.data) for event in found.reads()), "byte")
+        own = found.header.indicator if found.header else None
+        raise No(f"{size}, no frame of {profile.name}" + (f"; it was recorded as {own}" if own else ""))
 
 
 def _print_seen(seen: "Iterator[Seen]", found: Capture, as_json: bool) -> None:

@@ -198,6 +198,24 @@ def test_record_and_replay_from_the_command_line(tmp_path: Path) -> None:
     assert unknown.exit_code == 2 and "the capture does not say which it was" in unknown.output
 
 
+@pytest.mark.parametrize(("indicator", "code"), [("yaohua_tf0", 1), ("toledo", 0)])
+def test_a_capture_of_another_protocol_is_a_no_and_not_nothing(indicator: str, code: int, tmp_path: Path) -> None:
+    file, header = tmp_path / "visit.jsonl", {"capture": 1, "port": "x", "line": "9600,8N1", "indicator": "toledo"}
+    header |= {"software": "x", "began_at": "2026-11-24T10:00:00+08:00"}
+    file.write_text(f"{json.dumps(header)}\n{json.dumps({'at_ms': 3, 'hex': sent('toledo').hex()})}\n")
+    plant = plant_file(tmp_path, f'type = "serial"\nport = "/dev/scale-1"\nindicator = "{indicator}"')
+    judged = run("replay", str(file), "--config", str(plant))
+    decoded = run("replay", str(file), "--indicator", indicator, "--speed", "0")
+    for result in (judged, decoded):
+        assert result.exit_code == code, result.output
+        assert bool(result.stdout) is (code == 0)
+        if code:
+            assert result.stderr == f"{len(sent('toledo'))} bytes, no frame of yaohua_tf0; it was recorded as toledo\n"
+    for more in (["--config", str(plant)], ["--serve"]):
+        ignored = run("replay", str(file), "--indicator", "toledo", *more)
+        assert ignored.exit_code == 2 and ignored.stderr.startswith("--indicator: not with --config")
+
+
 def test_watch_off_a_terminal_prints_lines(tmp_path: Path) -> None:
     with SimulatedIndicator("yaohua_tf0", tmp_path / "port", rate_hz=50, weight_kg=1_560) as simulated:
         result = run("watch", simulated.port, "--indicator", "yaohua_tf0", "--seconds", "0.3", "--json")
