@@ -69,6 +69,18 @@ def _checksum_is_right(indicator: str, frame: bytes) -> bool:
     return reduce(xor, frame[1:9]) == int(frame[9:11], 16)
 
 
+def test_a_yaohua_line_of_eight_characters_may_leave_the_units_last_out() -> None:
+    """The weight is covered either way."""
+    line = b"wg045120.0kg"
+    for covered in (11, 12):
+        check = b"%02X" % reduce(xor, line[:covered])
+        assert _gross(_profile("yaohua_w"), line + check + b"\r\n") == [45_120], covered
+        for at in range(2, 10):
+            wrong = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+            assert _gross(_profile("yaohua_w"), wrong + check + b"\r\n") == []
+    assert _gross(_profile("yaohua_w"), line + b"%02X" % reduce(xor, line[:10]) + b"\r\n") == [], "the control"
+
+
 @pytest.mark.parametrize("indicator", CHECKSUMMED)
 def test_one_flipped_bit_never_changes_a_checksummed_weight(indicator: str) -> None:
     sent = ENCODERS[indicator](Shown(45_120))
