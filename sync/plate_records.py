@@ -36,6 +36,8 @@ class PlateLook(Wire):
     frames: Annotated[int, Field(ge=0, le=10**6)] = 1
     picture_sha256: Digest = ""
     crop_sha256: Digest = ""
+    beside: Annotated[tuple[PlateText, ...], Field(max_length=8)] = ()
+    """Other clear plates in view."""
 
 
 class PlateQuestioned(Record):

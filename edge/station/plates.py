@@ -5,6 +5,7 @@ views.
 from dataclasses import dataclass
 
 from drivers.readings import Nearness, PlateAnswer, PlateColor, PlateMatch, PlateReading
+from edge.domain.dispatch import tidy_plate
 from edge.domain.plate_check import Agreement, Place, PlateCheck, check_plate, confirmed
 from edge.domain.refusal import Words
 from edge.domain.visit import IN_PLANT, Visit
@@ -72,6 +73,7 @@ def look_record(seen: Seen) -> PlateLook | None:
         frames=match.frames,
         picture_sha256=seen.picture,
         crop_sha256=seen.crop,
+        beside=tuple(tidy_plate(other.text) for other in match.beside[:8]),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.ports import DeviceTimeout
+from drivers.readings import PlateAnswer, PlateMatch, PlateReading
 from edge.domain.refusal import Reason
 from edge.domain.visit import VisitState
 from edge.station import plates
@@ -327,3 +328,10 @@ async def test_compared_plates_are_kept_only_where_the_site_wants_it(tmp_path: P
 async def test_looks_of_a_camera_that_fails_are_no_looks(rig: PlantRig) -> None:
     assert plates.look_record(Seen(None)) is None
     assert plates.look_record(Seen(None, "5a" * 32)) is not None
+
+
+def test_the_other_plates_in_view_are_on_record() -> None:
+    other = PlateReading("苏E6H369", None, 955)
+    seen = Seen(PlateMatch(PlateAnswer.ASK, None, (), PlateReading("浙A12345", None, 990), beside=(other,)))
+    record = plates.look_record(seen)
+    assert record is not None and (record.free, record.beside) == ("浙A12345", ("苏E6H369",))

@@ -48,7 +48,7 @@ def case(plate: str, read: str, unsure: tuple[str, float] = ("", 0.0)) -> Case:
     told = Label(Path(f"{plate}.jpg"), plate, None, None)
     if not read:
         return Case(told, None, 1.0)
-    seen = Sighting(PlateReading(read, PlateColor.BLUE, 900), (line_of(read, unsure={2: unsure}),), CORNERS)
+    seen = Sighting(PlateReading(read, PlateColor.BLUE, 900), (line_of(read, sure=0.998, unsure={2: unsure}),), CORNERS)
     return Case(told, seen, 1.0)
 
 
