@@ -99,7 +99,8 @@ async def _sell(stage: Stage, plant: Plant, office: httpx.AsyncClient) -> None:
     )
     assert code["account"] == hold["account"]
     typed = " ".join(code["lines"]).lower()
-    wrong = await plant.pages.press("/lane/1/topup", visit=NOTICE, code=typed.replace(typed[60:65], "00000", 1))
+    slip = typed[:60] + ("2" if typed[60] != "2" else "3") + typed[61:]  # one character of the third line
+    wrong = await plant.pages.press("/lane/1/topup", visit=NOTICE, code=slip)
     assert wrong.reason == "topup_typo" and wrong.body["why"]["numbers"]["line"] == 3
     await plant.press("topup", code=typed)
     view = await plant.until(lambda view: view["visit"] and view["visit"]["ticket"])
