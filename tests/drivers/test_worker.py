@@ -274,16 +274,17 @@ async def test_a_command_never_waits_for_a_scale_that_comes_back() -> None:
 
 async def test_a_command_that_timed_out_before_it_began_never_runs() -> None:
     heard = Heard()
-    let_go = threading.Event()
+    holds, let_go = threading.Event(), threading.Event()
 
     def held() -> Sequence[WeightReading]:
+        holds.set()
         let_go.wait(5)
         return ()
 
     scale = ScriptedScale(reading(1), held, quiet)
     worker = reader(scale, heard)
     worker.start()
-    await heard.until(lambda: heard.kg == [1])
+    await asyncio.to_thread(holds.wait, 5)
     with pytest.raises(DeviceTimeout):
         await worker.command(ScaleCommand.ZERO, timeout_s=0.05)
     let_go.set()
