@@ -142,7 +142,7 @@ class Loops(Protocol):
 
 
 class Camera(Protocol):
-    """A camera. Calls come from one thread."""
+    """A camera. Calls come from one thread, but `check` from another, also while a picture is taken."""
 
     def capture(self, expected: Sequence[str] = ()) -> Picture:
         """A picture taken after the call began, or DriverError.
@@ -150,6 +150,10 @@ class Camera(Protocol):
         `expected` are the plates of the open passes and of the trucks in the yard: the picture's `match` says whether
         one of them is seen, None from a camera that cannot tell.
         """
+        ...
+
+    def check(self) -> None:
+        """DriverError when no picture could be taken now; asked again and again while no truck is looked at."""
         ...
 
     def close(self) -> None:

@@ -62,6 +62,22 @@ class Address:
             raise NoLogin(f"{self.login} is not one line, user:password")
         return Login(user, password)
 
+    def problems(self) -> tuple[str, ...]:
+        """What can be told without opening the camera: a device that is not there, a login file that cannot be used."""
+        found = []
+        if not self.scheme and not Path(self.text).exists():
+            found.append(f"url: there is no {self.text}")
+        try:
+            self.credentials()
+        except NoLogin as error:
+            found.append(f"login: {error}")
+        return tuple(found)
+
+    @property
+    def login_is_open(self) -> bool:
+        """Whether others than the file's owner may read the login."""
+        return self.login is not None and self.login.exists() and bool(self.login.stat().st_mode & 0o077)
+
     def with_login(self) -> str:
         """For FFmpeg, which wants them in the address. NoLogin as above."""
         login = self.credentials()

@@ -47,7 +47,8 @@ def fetch(device: str, address: Address, timeout_ms: int) -> Answer:
         what = f"{address} sent no whole picture in {timeout_ms} ms"
         raise DeviceTimeout(device, what, CHECK) from error
     except (OSError, http.client.HTTPException) as error:
-        raise DeviceUnavailable(device, f"{address} cannot be reached: {error}", CHECK) from error
+        reason = getattr(error, "strerror", None) or error
+        raise DeviceUnavailable(device, f"{address} cannot be reached: {reason}", CHECK) from error
 
 
 def _ask(device: str, address: Address, login: Login | None, ends_ms: int) -> Answer:

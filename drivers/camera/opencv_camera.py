@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LONGEST_LOOK_MS = 3000
 _JPEG_QUALITY = 88
 _SAME_PICTURE_WAIT_S = 0.05
+_CHECK_EVERY_MS = 1000
+_LOADING = threading.Lock()
 Permille = Annotated[int, Field(ge=0, le=1000)]
 Region = tuple[Permille, Permille, Permille, Permille]
 
@@ -83,6 +85,8 @@ class OpenCvCamera:
         self._config = config
         self._address = Address(config.url, config.login)
         self._stream: Stream | None = None
+        self._making = threading.Lock()
+        self._checked_ms: int | None = None
         self._before = b""
 
     def capture(self, expected: Sequence[str] = ()) -> Picture:
@@ -113,22 +117,49 @@ class OpenCvCamera:
                 break
         return _picture(looks, found)
 
+    def check(self) -> None:
+        """Of a stream: whether its thread gets pictures; of single pictures: one each second, thrown away. The first
+        that comes has the nets loaded, so that the first truck need not wait for them.
+        """
+        if self._stream is None and self._address.scheme == "http":
+            now_ms = monotonic_ms()
+            if self._checked_ms is not None and now_ms - self._checked_ms < _CHECK_EVERY_MS:
+                return
+            self._checked_ms = None
+            picture = fetch(self._name, self._address, self._config.deadline_ms).body is not None
+            self._checked_ms = now_ms if picture else None
+        else:
+            picture = False
+        if picture or self._dialled().check():
+            with self._nets_told():
+                _eye(self._reader)
+
+    def _dialled(self) -> "Stream":
+        from drivers.camera.stream import Frozen, Stream
+
+        with self._making:
+            if self._stream is None:
+                self._stream = Stream(self._name, self._address, Frozen(self._config.frozen_s * 1000))
+            return self._stream
+
     def close(self) -> None:
         """Let the camera go."""
-        stream, self._stream = self._stream, None
+        with self._making:
+            stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
 
     def _fresh(self, ends_ms: int) -> "Frame":
-        from drivers.camera.stream import OPEN_MS, Frozen, Stream
+        from drivers.camera.stream import OPEN_MS
 
-        if self._stream is None:
-            if self._address.scheme == "http" and (still := self._still_picture(ends_ms)) is not None:
+        if self._stream is None and self._address.scheme == "http":
+            still = self._still_picture(ends_ms)
+            if still is not None:
                 return still
-            self._stream = Stream(self._name, self._address, Frozen(self._config.frozen_s * 1000))
-        if not self._stream.open:
+        stream = self._dialled()
+        if not stream.open:
             ends_ms = max(ends_ms, monotonic_ms() + OPEN_MS)
-        return self._stream.fresh(ends_ms)
+        return stream.fresh(ends_ms)
 
     def _still_picture(self, ends_ms: int) -> "Frame | None":
         """The first picture of this look that is not, byte for byte, the one before it; None from a stream.
@@ -175,9 +206,14 @@ class OpenCvCamera:
             ) from error
 
 
-@lru_cache(maxsize=1)
 def _eye(reader: Path) -> "tuple[PlateEye, threading.Lock]":
     """One eye for all cameras: two would need twice the memory, and reading takes a few hundredths of a second."""
+    with _LOADING:
+        return loaded_eye(reader)
+
+
+@lru_cache(maxsize=1)
+def loaded_eye(reader: Path) -> "tuple[PlateEye, threading.Lock]":
     from drivers.camera.plates.eye import PlateEye
 
     eye = PlateEye(model=reader)

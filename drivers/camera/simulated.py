@@ -68,6 +68,9 @@ class SimulatedCamera:
         found = match_by_equality(plate, expected, unsure=unsure)
         return Picture(jpeg, answer.asked_ms, plate, found, _crop(jpeg, plate))
 
+    def check(self) -> None:
+        """A simulation that is off is told by its next picture."""
+
     def close(self) -> None:
         """Nothing is held between two pictures."""
 

@@ -59,10 +59,13 @@ class Frozen:
     """So long the same picture; 0: never."""
     _print: int | None = None
     _since_ms: int = 0
+    seen_ms: int = 0
+    """When the last picture was looked at: in a stream that is dialled anew, nothing has stood still meanwhile."""
 
     def see(self, data: bytes, now_ms: int) -> None:
         """The picture now, as bytes that change with it."""
         fingerprint = zlib.crc32(data)
+        self.seen_ms = now_ms
         if fingerprint != self._print:
             self._print, self._since_ms = fingerprint, now_ms
 
@@ -116,6 +119,18 @@ class Stream:
                 self._desk.changed.wait(max(1, ends_ms - monotonic_ms()) / 1000)
         self._frozen.check(self._device, self._address, frame.taken_ms)
         return frame
+
+    def check(self) -> bool:
+        """Whether pictures come, which may take a moment at first. Waits for nothing; DriverError when they do not."""
+        with self._desk.changed:
+            if self._thread is None:
+                self._start()
+            error = self._desk.error
+        if self.open:
+            self._frozen.check(self._device, self._address, self._frozen.seen_ms)
+        elif error is not None:
+            raise error
+        return self.open
 
     def _answer(self, asked_ms: int) -> Frame | None:
         """The picture, or None so far; raises what went wrong since the question, and any bug."""
@@ -234,16 +249,16 @@ def open_capture(device: str, address: Address, timeout_ms: int = OPEN_MS) -> cv
     begun_ms = monotonic_ms()
     if not address.scheme:
         return _open_device(device, address)
+    try:
+        url = address.with_login()
+    except NoLogin as error:
+        raise DeviceRefused(device, str(error), "Write the camera's login into it") from None
     if address.scheme == "http":
         if fetch(device, address, timeout_ms).body is not None:
             raise DeviceRefused(device, f"{address} is a picture now, no stream", "Restart the program 重启程序")
     else:
         _knock(device, address, timeout_ms)
     left_ms = max(200, timeout_ms - (monotonic_ms() - begun_ms))
-    try:
-        url = address.with_login()
-    except NoLogin as error:
-        raise DeviceRefused(device, str(error), "Write the camera's login into it") from None
     options = [
         (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, left_ms),
         (cv2.CAP_PROP_READ_TIMEOUT_MSEC, OPEN_MS),
@@ -278,7 +293,7 @@ def _knock(device: str, address: Address, timeout_ms: int) -> None:
     try:
         socket.create_connection(address.host, timeout_ms / 1000).close()
     except OSError as error:
-        raise DeviceUnavailable(device, f"{address} cannot be reached: {error}", CHECK) from None
+        raise DeviceUnavailable(device, f"{address} cannot be reached: {error.strerror or error}", CHECK) from None
 
 
 def _be_quiet() -> None:

@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import structlog
 
+from drivers.camera.address import Address
+from drivers.camera.opencv_camera import OpenCvCameraConfig
 from edge.cli.backup import backup, restore
 from edge.cli.books import ledger, report, ticket
 from edge.cli.common import CONFIG, JSON, Problem, Stoppable, read_settings
@@ -72,6 +75,7 @@ def check(config: Path) -> None:
     from sync.keys import Instance, KeyFileError, load_private
 
     settings = read_settings(config)
+    _check_cameras(config, settings)
     missing = [name for name in _key_files(settings) if not (settings.keys.directory / name).exists()]
     for lane in settings.lane:
         click.echo(f"  lane {lane.id}: {lane.indicator.type} scale, {lane.scale.division_kg} kg divisions")
@@ -89,6 +93,27 @@ def check(config: Path) -> None:
     click.echo(
         f"{config}: {len(settings.lane)} lane(s), {len(settings.gate)} gate(s), {len(settings.person)} people: ok"
     )
+
+
+def _check_cameras(config: Path, settings: PlantSettings) -> None:
+    problems = []
+    for where, camera in _cameras(settings):
+        address = Address(camera.url, camera.login)
+        if address.login_is_open:
+            said = f"{camera.login} 别人也能读 can be read by others — chmod 0400"
+            click.echo(f"  {where}.login: ⚠ {said}")
+        problems += [f"{config}: {where}.{problem}" for problem in address.problems()]
+    if problems:
+        raise Problem("\n".join(problems))
+
+
+def _cameras(settings: PlantSettings) -> Iterator[tuple[str, OpenCvCameraConfig]]:
+    places = [("yard", settings.yard.camera)]
+    places += [(f"lane[{number}]", lane.camera) for number, lane in enumerate(settings.lane)]
+    places += [(f"gate[{number}]", gate.camera) for number, gate in enumerate(settings.gate)]
+    for where, camera in places:
+        if isinstance(camera, OpenCvCameraConfig):
+            yield f"{where}.camera", camera
 
 
 def _key_files(settings: PlantSettings) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 exception.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.ports import Camera, DriverError
+from drivers.ports import Camera, DeviceTimeout, DeviceUnavailable, DriverError
 from drivers.readings import Picture, PlateMatch
 from drivers.worker import CommandWorker
 from edge.domain.dispatch import tidy_plate
@@ -16,6 +17,10 @@ from edge.station.pictures import PictureStore
 
 _DEADLINE_S = 3.5  # every camera has a shorter one of its own, and says more when it ends
 _CLOSING_S = 0.5
+_CHECK_EVERY_S = 0.4
+_CHECK_AGAIN_S = 5.0
+"""After a failed check: cameras lock a user out who tries a wrong password often."""
+_CHECK_DEADLINE_S = 60.0  # the first loads the nets, which a small computer takes its time for
 MOST_EXPECTED = 1000
 """Plates that a look is held against; the first of them are the likeliest."""
 
@@ -48,6 +53,8 @@ class Eyes:
         self._desk = desk
         self._pictures = pictures
         self._worker = CommandWorker(name)
+        self._checker = CommandWorker(f"check {name}", waiting=1)
+        self._dead = False
 
     @property
     def there(self) -> bool:
@@ -55,9 +62,27 @@ class Eyes:
         return self._camera is not None
 
     def start(self) -> None:
-        """Start the camera's thread."""
+        """Start the camera's threads."""
         if self._camera is not None:
             self._worker.start()
+            self._checker.start()
+
+    async def run(self) -> None:
+        """Notice within 3 s that the camera is gone, without a truck, until cancelled. On a thread of its own: no look
+        waits for a check. What a check found a check takes back, and what a look found a look.
+        """
+        while self._camera is not None:
+            try:
+                await self._checker.call(self._camera.check, timeout_s=_CHECK_DEADLINE_S)
+            except DriverError as error:
+                if not self._dead:
+                    self._desk.raise_alarm(self._name, trouble_words(error))
+                self._dead = True
+            else:
+                if self._dead:
+                    self._desk.clear_alarm(self._name)
+                self._dead = False
+            await asyncio.sleep(_CHECK_AGAIN_S if self._dead else _CHECK_EVERY_S)
 
     async def look(self, expected: Sequence[str] = (), *, visit: str = "", weight_kg: int | None = None) -> Seen:
         """Take a picture and store it, with the plate cut out. `expected`: whose truck it may be, the claimed one
@@ -70,8 +95,10 @@ class Eyes:
         try:
             picture: Picture = await self._worker.call(lambda: camera.capture(plates), timeout_s=_DEADLINE_S)
         except DriverError as error:
-            self._desk.raise_alarm(self._name, Words(f"摄像机没有画面:{error.what}", f"No picture: {error.what}"))
+            if not self._dead:
+                self._desk.raise_alarm(self._name, trouble_words(error))
             return NOT_SEEN
+        self._dead = False
         self._desk.clear_alarm(self._name)
         return await self._kept(picture, visit, weight_kg)
 
@@ -85,8 +112,21 @@ class Eyes:
         return Seen(picture.match, stored, crop)
 
     async def stop(self) -> None:
-        """Let the camera go and end its thread."""
+        """Let the camera go and end its threads."""
         if self._camera is not None:
+            await self._checker.stop(_CLOSING_S)
             with contextlib.suppress(DriverError):
                 await self._worker.call(self._camera.close, timeout_s=_CLOSING_S)
             await self._worker.stop()
+
+
+def trouble_words(error: DriverError) -> Words:
+    """Drivers speak English; the Chinese says of which kind it is, and what to do."""
+    match error:
+        case DeviceUnavailable():
+            zh = "连不上,或画面不动。检查摄像机电源、网线和地址,或重启摄像机"
+        case DeviceTimeout():
+            zh = "没有及时送来画面。检查摄像机电源、网线和地址"
+        case _:
+            zh = "画面不能用。检查登录文件、地址和程序安装"
+    return Words(f"摄像机没有画面:{zh}", f"No picture: {error.what}")

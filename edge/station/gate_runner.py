@@ -80,8 +80,13 @@ class GateRunner:
         self._worker.start()
 
     async def run(self) -> None:
-        """Watch loop and boom until cancelled; a barrier that does not answer is an alarm."""
+        """Watch loop, boom and camera until cancelled; a device that does not answer is an alarm."""
         await self._remember_today()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._eyes.run())
+            group.create_task(self._watch_barrier())
+
+    async def _watch_barrier(self) -> None:
         while True:
             await self._look_at_barrier()
             self._publish()

@@ -90,6 +90,7 @@ class LaneRunner:
         """Watch the scale, keep the page and the lane up to date, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.scale.run())
+            group.create_task(self._eyes.run())
             group.create_task(self._tick())
 
     async def _tick(self) -> None:

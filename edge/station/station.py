@@ -88,6 +88,8 @@ class Station:
             async with asyncio.TaskGroup() as group:
                 for each in (*owners, *self.printers):
                     group.create_task(each.run())
+                if self.yard.eyes is not None:
+                    group.create_task(self.yard.eyes.run())
                 group.create_task(self._housekeeping())
                 group.create_task(self._fail_together())
                 started()

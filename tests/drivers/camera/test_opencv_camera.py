@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from drivers.camera import opencv_camera
 from drivers.camera.address import Address, check_address
 from drivers.camera.http_picture import fetch
 from drivers.camera.opencv_camera import OpenCvCamera, OpenCvCameraConfig
-from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable
+from drivers.ports import DeviceRefused, DeviceTimeout, DeviceUnavailable, DriverError
 from drivers.worker import monotonic_ms
 from tests.drivers.camera.counting import Counting, bars, number_of
 
@@ -158,6 +159,52 @@ def test_a_trickle_of_bytes_ends_at_the_deadline_too(head: bytes) -> None:
             fetch("camera 1", Address(f"http://127.0.0.1:{server.getsockname()[1]}/a.jpg"), 300)
         assert time.monotonic() - begun_s < 1
         helper.join()
+
+
+def _told_by_a_check(camera: OpenCvCamera, within_s: float = 3.0) -> DriverError:
+    """What a check says as soon as it finds something, asked as often as a lane asks."""
+    ends_s = time.monotonic() + within_s
+    while time.monotonic() < ends_s:
+        try:
+            camera.check()
+        except DriverError as error:
+            return error
+        time.sleep(0.05)
+    raise AssertionError("nothing was noticed")
+
+
+@pytest.mark.parametrize("path", ["url", "stream_url"])
+def test_a_camera_that_goes_is_noticed_without_a_look(virtual: Counting, path: str) -> None:
+    """Within 3 s; and while it is there, the nets are loaded before the first truck."""
+    opencv_camera.loaded_eye.cache_clear()
+    camera = _camera(getattr(virtual, path))
+    ends_s = time.monotonic() + 20
+    while not opencv_camera.loaded_eye.cache_info().currsize:
+        assert time.monotonic() < ends_s
+        camera.check()
+        time.sleep(0.05)
+    camera.check()
+    virtual.hung.set()
+    begun_s = time.monotonic()
+    assert "127.0.0.1" in _told_by_a_check(camera, 3.5).what
+    assert time.monotonic() - begun_s < 3.2
+    camera.close()
+    virtual.hung.clear()
+
+
+@pytest.mark.parametrize("url", ["rtsp://127.0.0.1:1/1", "http://127.0.0.1:1/a.jpg", "/dev/video-none"])
+def test_a_camera_that_was_never_there_is_noticed_without_a_look(url: str) -> None:
+    camera = _camera(url)
+    said = _told_by_a_check(camera).what
+    assert said.startswith("there is no") or said.endswith("cannot be reached: Connection refused")
+    camera.close()
+
+
+def test_a_login_file_is_read_before_the_camera_is_dialled(tmp_path: Path) -> None:
+    """Else a camera that is off hides it."""
+    camera = _camera("rtsp://127.0.0.1:1/1", tmp_path / "none")
+    assert "none cannot be read: No such file" in _told_by_a_check(camera).what
+    camera.close()
 
 
 def test_no_such_device() -> None:

@@ -103,15 +103,17 @@ def notice(name: str = "N1", **changed: object) -> Notice:
 
 class SeenCamera:
     """A camera whose picture is set by the test; `seen` None reads no plate, `error` fails, `unsure` asks a person.
-    `expected` is whom it was asked for last. No two pictures are the same.
+    `dead` is found without a truck too. `expected` is whom it was asked for last. No two pictures are the same.
     """
 
     def __init__(self, seen: str | None = PLATE) -> None:
         self.seen = seen
         self.unsure = False
         self.error: DriverError | None = None
+        self.dead: DriverError | None = None
         self.expected: tuple[str, ...] = ()
         self.pictures = 0
+        self.checks = 0
 
     def capture(self, expected: Sequence[str] = ()) -> Picture:
         if self.error is not None:
@@ -122,6 +124,11 @@ class SeenCamera:
         jpeg = b"\xff\xd8jpeg %d\xff\xd9" % self.pictures
         match = match_by_equality(plate, expected, unsure=self.unsure)
         return Picture(jpeg, time.monotonic_ns() // 1_000_000, plate, match, b"crop of " + jpeg if plate else b"")
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.dead is not None:
+            raise self.dead
 
     def close(self) -> None:
         """It holds nothing."""
