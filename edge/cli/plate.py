@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.common import JSON, No, Problem
+from edge.cli.common import JSON, Problem
 from edge.cli.plate_crops import crops
 from edge.cli.plate_tune import models, rollback, tune
 from edge.cli.table import table
 
 if TYPE_CHECKING:
-    from drivers.camera.plates.evaluate import Case
+    from drivers.camera.plates.evaluate import Case, Label
     from drivers.camera.plates.eye import PlateEye
     from drivers.readings import PlateReading
 
@@ -95,17 +95,13 @@ def _words(seen: "PlateReading") -> str:
 def evaluate(labels: Path, crop: bool, half: str | None, sheet: Path | None, as_json: bool) -> None:
     """Measure on labelled pictures: LABELS.csv has the columns file and plate, and may have color, rows and kind.
 
-    Exact means every character, the province too; O is 0 and I is 1 after the second character.
+    Exact means every character, the province too; O is 0 and I is 1 after the second character. Exit code 2: a line of
+    the list cannot be right, or a picture cannot be read.
     """
     from drivers.camera.plates import evaluate as measure
     from drivers.camera.plates.figures import figures
 
-    try:
-        wanted = [each for each in measure.load_labels(labels, crop=crop) if half in (None, each.half)]
-    except measure.LabelsError as error:
-        raise Problem(str(error)) from None
-    if not wanted:
-        raise Problem(f"{labels}: no plate is in half {half}")
+    wanted = _wanted(labels, crop, half)
     cases = []
     for case in measure.look(_eye(), wanted, crop=crop):
         cases.append(case)
@@ -113,6 +109,9 @@ def evaluate(labels: Path, crop: bool, half: str | None, sheet: Path | None, as_
             click.echo(case.trouble, err=True)
         elif sys.stderr.isatty():
             click.echo(f"\r{len(cases)}/{len(wanted)}", err=True, nl=False)
+    unreadable = sum(bool(case.trouble) for case in cases)
+    if unreadable == len(cases):
+        raise Problem(f"{labels}: not one of its {len(cases)} pictures can be read")
     facts = figures(cases)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
@@ -121,8 +120,25 @@ def evaluate(labels: Path, crop: bool, half: str | None, sheet: Path | None, as_
             click.echo(line)
     if sheet is not None:
         _write_sheet(sheet, cases)
-    if all(case.trouble for case in cases):
-        raise No(f"{labels}: not one of its pictures could be read")
+    if unreadable:
+        raise Problem(f"{labels}: {unreadable} of its {len(cases)} pictures cannot be read; they count as not exact")
+
+
+def _wanted(labels: Path, crop: bool, half: str | None) -> list["Label"]:
+    """The lines that are asked for; how many that is of all is said where it is not all. Problem."""
+    from drivers.camera.plates import evaluate as measure
+
+    try:
+        every = measure.every_label(labels)
+        wanted = [each for each in measure.of_kind(labels, every, crop=crop) if half in (None, each.half)]
+    except measure.LabelsError as error:
+        raise Problem(str(error)) from None
+    if not wanted:
+        raise Problem(f"{labels}: no plate is in half {half}")
+    if len(wanted) < len(every):
+        asked = f"kind {'crop' if crop else 'photo'}" + (f", half {half}" if half else "")
+        click.echo(f"{labels}: {len(wanted)} of {len(every)} lines ({asked})", err=True)
+    return wanted
 
 
 def _write_sheet(path: Path, cases: Sequence["Case"]) -> None:
@@ -136,8 +152,9 @@ def _write_sheet(path: Path, cases: Sequence["Case"]) -> None:
 
 def _report(facts: dict[str, Any]) -> Iterator[str]:
     """The figures for a person."""
+    unreadable = f" ({facts['unreadable']} unreadable)" if facts["unreadable"] else ""
     yield (
-        f"{facts['images']} pictures: exact {facts['exact']:.1%}, without the province "
+        f"{facts['images']} pictures{unreadable}: exact {facts['exact']:.1%}, without the province "
         f"{facts['exact_without_province']:.1%}, no plate {facts['no_plate']}, median {facts['ms_median']:.1f} ms"
     )
     for name in ("color", "rows", "province"):

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from drivers.camera.plates.alphabet import canonical
+from drivers.camera.plates.alphabet import canonical, is_plate
 from drivers.camera.plates.eye import PlateEye
 from drivers.camera.plates.images import NotAnImage, read_image
 from drivers.camera.plates.match import Sighting
 from drivers.readings import PlateColor
+
+KINDS = ("photo", "crop")
 
 
 class LabelsError(ValueError):
@@ -22,12 +24,14 @@ class LabelsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a picture truly shows. `plate` is canonical; `color` and `rows` are None where the list does not say."""
+    """What a picture truly shows. `plate` is canonical; `color` and `rows` are None where the list does not say, and
+    `kind` is "" where it may be looked at either way."""
 
     file: Path
     plate: str
     color: PlateColor | None
     rows: int | None
+    kind: str = ""
 
     @property
     def half(self) -> str:
@@ -61,27 +65,47 @@ class Case:
 
 
 def load_labels(path: Path, *, crop: bool) -> list[Label]:
-    """The labels of a CSV with the columns file and plate, and if it has them color, rows and kind (photo or crop: only
-    the kind asked for is taken). Files are relative to the list. LabelsError."""
+    """Those of `every_label` that are of the kind asked for. LabelsError, also when none is."""
+    return of_kind(path, every_label(path), crop=crop)
+
+
+def of_kind(path: Path, every: Sequence[Label], *, crop: bool) -> list[Label]:
+    """The labels (of the list at `path`) that are photos, or crops. LabelsError when none is."""
+    kind = "crop" if crop else "photo"
+    labels = [label for label in every if label.kind in ("", kind)]
+    if not labels:
+        raise LabelsError(f"{path}: no line has kind {kind}; try {'without' if crop else 'with'} --crop")
+    return labels
+
+
+def every_label(path: Path) -> list[Label]:
+    """The labels of a CSV in UTF-8 with the columns file and plate, and if it has them color, rows and kind (photo or
+    crop). Files are relative to the list. LabelsError at the first line that cannot be right."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise LabelsError(f"{path}: not UTF-8 at byte {error.start}; save it as CSV UTF-8") from None
+    except OSError as error:
+        raise LabelsError(f"{path}: {error.strerror}") from None
+    except csv.Error as error:
         raise LabelsError(f"{path}: {error}") from None
     if not lines or not {"file", "plate"} <= set(lines[0]):
         raise LabelsError(f"{path}: wants a heading with the columns file,plate (also color,rows,kind) and lines below")
-    kind = "crop" if crop else "photo"
-    labels = [_label(path, at, line) for at, line in enumerate(lines, 2) if (line.get("kind") or kind) == kind]
-    if not labels:
-        other = "without" if crop else "with"
-        raise LabelsError(f"{path}: no line has kind {kind}; try {other} --crop")
-    return labels
+    return [_label(path, at, line) for at, line in enumerate(lines, 2)]
 
 
 def _label(path: Path, at: int, line: dict[str, str]) -> Label:
     plate, color, rows = canonical(line["plate"] or ""), line.get("color") or None, line.get("rows") or None
+    kind = line.get("kind") or ""
     if not line["file"] or not plate:
         raise LabelsError(f"{path}:{at}: file or plate is empty")
+    if not is_plate(plate):
+        raise LabelsError(
+            f"{path}:{at}: {line['plate']!r} cannot be a plate; allowed: one such as 苏A12345 (GA 36-2018)"
+        )
+    if kind not in ("", *KINDS):
+        raise LabelsError(f"{path}:{at}: kind {kind!r}; allowed: {', '.join(KINDS)}, or nothing")
     if color is not None and color not in set(PlateColor):
         raise LabelsError(f"{path}:{at}: color {color!r}; allowed: {', '.join(PlateColor)}, or nothing")
     if rows not in (None, "1", "2"):
@@ -91,6 +115,7 @@ def _label(path: Path, at: int, line: dict[str, str]) -> Label:
         plate,
         None if color is None else PlateColor(color),
         None if rows is None else int(rows),
+        kind,
     )
 
 

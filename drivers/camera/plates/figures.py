@@ -22,7 +22,7 @@ def figures(cases: Sequence[Case]) -> dict[str, Any]:
         "images": len(cases),
         "exact": _share([case.exact for case in cases]),
         "exact_without_province": _share([case.text[1:] == case.label.plate[1:] for case in cases]),
-        "no_plate": sum(not case.text for case in cases),
+        "no_plate": sum(not case.text and not case.trouble for case in cases),
         "unreadable": sum(bool(case.trouble) for case in cases),
         "ms_median": round(median_ms(cases), 1),
         **{f"by_{name}": {key: list(count) for key, count in found.items()} for name, found in by.items()},

@@ -131,6 +131,8 @@ def test_eval_for_people_with_a_sheet_of_the_worst(folder: Path, tmp_path: Path)
         ("file,plate\na.jpg,\n", (), "labels.csv:2: file or plate is empty"),
         ("file,plate,color\na.jpg,晋B12345,pink\n", (), "color 'pink'; allowed: blue, yellow"),
         ("file,plate,rows\na.jpg,晋B12345,3\n", (), "rows '3'; allowed: 1, 2"),
+        ("file,plate,kind\na.jpg,晋B12345,foto\n", (), "labels.csv:2: kind 'foto'; allowed: photo, crop"),
+        ("file,plate,kind\na.jpg,晋B12345,photo\nb.jpg,XYZ,crop\n", (), "labels.csv:3: 'XYZ' cannot be a plate"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_said(tmp_path: Path, text: str, arguments: tuple[str, ...], words: str) -> None:
@@ -142,9 +144,33 @@ def test_a_list_that_cannot_be_used_is_said(tmp_path: Path, text: str, arguments
     assert done.stderr.count("\n") == 1
 
 
-def test_eval_without_one_readable_picture_is_a_no(tmp_path: Path) -> None:
+def test_a_list_that_a_spreadsheet_saved_in_its_own_code_is_said(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,plate\na.jpg,晋B12345\n", "gbk")
+    done = run("eval", labels)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "labels.csv: not UTF-8 at byte 17; save it as CSV UTF-8" in done.stderr
+    labels.unlink()
+    assert run("eval", labels).stderr.endswith("labels.csv: No such file or directory\n")
+
+
+def test_eval_without_one_readable_picture_has_no_figures(tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("file,plate\ngone.jpg,晋B12345\n", "utf-8")
     done = run("eval", labels)
-    assert done.exit_code == 1
+    assert (done.exit_code, done.stdout) == (2, "")
     assert "gone.jpg: No such file" in done.stderr
+    assert "not one of its 1 pictures can be read" in done.stderr
+
+
+def test_eval_counts_pictures_it_cannot_read_and_lines_it_leaves_out(folder: Path) -> None:
+    """A picture that is missing is no "no plate", and a list of two kinds is not measured in half without a word."""
+    labels = folder / "some.csv"
+    lines = ("a.jpg,晋B12345,photo", "half.jpg,晋B12345,photo", "a-crop.jpg,晋B12345,crop")
+    labels.write_text("\n".join(("file,plate,kind", *lines)) + "\n", "utf-8")
+    done = run("eval", labels)
+    assert done.exit_code == 2
+    assert "2 pictures (1 unreadable): exact 50.0%" in done.stdout
+    assert "no plate 0," in done.stdout
+    assert "some.csv: 2 of 3 lines (kind photo)" in done.stderr
+    assert "some.csv: 1 of its 2 pictures cannot be read" in done.stderr
