@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from httpx import Client
@@ -9,8 +10,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from edge.domain.plate_check import Place
 from edge.domain.refusal import Reason, Words, refuse
-from edge.station.views import Done, as_json
+from edge.station.views import Done, Why, as_json
 from tests.web.scenes import (
+    ALARM,
     ARRIVAL,
     CROP,
     PLATES_SAID,
@@ -174,10 +176,49 @@ def test_it_fits_and_gloves_can_press_it(
     expect(screen.locator("#plate-ask")).to_be_visible()
     _fits(screen, size)
     for view in (asked_lane(), replace(hold_view(), plate_question=asked_lane().plate_question)):
-        served.do(stage.show, replace(view, scale_alarms=watched_view().scale_alarms, scale_alarm_count=1))
+        watched: dict[str, Any] = {
+            "scale_alarms": watched_view().scale_alarms,
+            "scale_alarm_count": 2,
+            "alarms": (ALARM,),
+        }
+        served.do(stage.show, replace(view, **watched))
         enter(screen, served, "D01", f"/lane/1?lang={language}")
         expect(screen.locator("#plate-ask")).to_be_visible()
         _fits(screen, size)
+        expect(screen.locator("#watch-chip")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.browser
+def test_a_scale_alarm_is_counted_while_a_question_is_open(screen: Page, served: Served, stage: Stage) -> None:
+    """A cloned plate and a meddled scale are seen together; without the question the alarm has its strip again."""
+    alarms: dict[str, Any] = {"scale_alarms": watched_view().scale_alarms, "scale_alarm_count": 2}
+    served.do(stage.show, asked_lane(**alarms))
+    enter(screen, served, "D01", "/lane/1")
+    expect(screen.locator("#watch-chip")).to_have_text("⚠ 2 称重报警")
+    expect(screen.locator("#watch")).to_be_hidden()
+    screen.tap("#watch-chip")
+    expect(screen.locator("#ask-alarm")).to_be_visible()
+    screen.keyboard.press("Escape")
+    served.do(stage.show, loading_view(**alarms))
+    expect(screen.locator("#watch")).to_be_visible()
+    expect(screen.locator("#watch-chip")).to_be_hidden()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("size", "language"), [((1280, 800), "en"), ((1024, 768), "zh")])
+def test_the_guards_buttons_are_on_the_screen_of_a_verdict(
+    screen: Page, served: Served, stage: Stage, size: tuple[int, int], language: str
+) -> None:
+    """The longest words a verdict has push neither the override nor the arrival below the screen, nor are they cut."""
+    no = refuse(Reason.PLATE_DIFFERS, seen="苏E6H369", plate="浙A5K326", before="")
+    stage.verdict = verdict("ask_guard", why=Why.of(no))
+    screen.set_viewport_size({"width": size[0], "height": size[1]})
+    enter(screen, served, "G02", f"/gate/south?lang={language}")
+    scan(screen)
+    expect(screen.locator("#verdict")).to_have_attribute("data-verdict", "ask_guard")
+    for place in ("#override", "#arrive", "#code", "#verdict-net"):
+        expect(screen.locator(place)).to_be_in_viewport(ratio=1)
+    assert screen.evaluate("(e => e.scrollHeight <= e.clientHeight)(document.getElementById('verdict'))")
 
 
 def _fits(screen: Page, size: tuple[int, int]) -> None:

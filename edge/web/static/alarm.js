@@ -6,8 +6,10 @@ const FLAT_KG = 100; // a curve that moves less is drawn as flat as it was
 export function showWatch(view, greyed) {
   const [newest] = view.scale_alarms, more = view.scale_alarm_count - 1;
   setHidden("watch", !newest);
+  setHidden("watch-chip", !newest);
   document.body.classList.toggle("watched", Boolean(newest));
   if (!newest) return;
+  setText("watch-count", view.scale_alarm_count);
   setText("watch-words", pick(newest.words));
   setText("watch-second", pickOther(newest.words));
   setText("watch-about", `${about(newest)} · ${extent(newest)}`);

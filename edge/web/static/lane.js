@@ -168,7 +168,7 @@ for (const button of document.querySelectorAll("[data-paper]")) {
   });
 }
 byId("alarms").addEventListener("click", () => ask("alarm-list"));
-byId("watch-see").addEventListener("click", () => { byId("watch-see").blur(); seeAlarm(); });
+for (const id of ["watch-see", "watch-chip"]) byId(id).addEventListener("click", () => { byId(id).blur(); seeAlarm(); });
 byId("ask-yes").addEventListener("click", () => { byId("ask-yes").blur(); compare("yes"); });
 byId("ask-no").addEventListener("click", () => { byId("ask-no").blur(); compare("no"); });
 watchImages(["ask"]);
