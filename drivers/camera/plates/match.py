@@ -158,7 +158,7 @@ def describe(likelihoods: Likelihoods, text: str, seen: PlateReading) -> PlateRe
     return PlateReading(
         text,
         seen.color,
-        round(1000 * float(own)),
+        min(999, round(1000 * float(own))),  # nobody is told 100 %: a reading is never certain
         seen.rows,
         seen.box,
         tuple(round(1000 * float(own / (own + rest))) for rest in places),

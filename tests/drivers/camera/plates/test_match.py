@@ -181,3 +181,8 @@ def test_the_shipped_thresholds_are_whole() -> None:
     assert limits.temperature > 0
     assert limits.lead > 0
     assert limits.plate < 0
+
+
+def test_no_reading_is_certain() -> None:
+    """Rounded, this one would be 1000 and a screen would say 100 %."""
+    assert describe(Likelihoods([[line_of("晋B12345", sure=0.9999999)]]), "晋B12345", SEEN).confidence_permille == 999
