@@ -47,6 +47,10 @@ class PlateColor(StrEnum):
     BLACK = "black"
 
 
+CLEAR_PERMILLE = 900
+"""A plate read less surely may be a misread one, a sign or a grille."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlateReading:
     """A plate seen by a camera: what it says by itself, whoever is expected.
@@ -61,6 +65,11 @@ class PlateReading:
     rows: int = 1
     box: tuple[int, int, int, int] | None = None
     characters_permille: tuple[int, ...] = ()
+
+    @property
+    def clear(self) -> bool:
+        """Whether it was read surely enough to be held against another plate."""
+        return self.confidence_permille >= CLEAR_PERMILLE
 
 
 class PlateAnswer(StrEnum):

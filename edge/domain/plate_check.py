@@ -14,8 +14,6 @@ from drivers.readings import PlateAnswer, PlateMatch, PlateReading
 from edge.domain.dispatch import tidy_plate
 from edge.domain.refusal import Reason, Refusal, Words, refuse
 
-CLEAR_PERMILLE = 900
-"""A reading less sure than this is never clearly another plate."""
 CLEAR_CHARACTERS = 2
 """A reading that is fewer characters away may be a misread one, or a clone: a person looks."""
 
@@ -121,7 +119,7 @@ def _agreement(claimed: str, match: PlateMatch | None) -> Agreement:
 
 
 def _clear(reading: PlateReading) -> bool:
-    return reading.confidence_permille >= CLEAR_PERMILLE and is_plate(canonical(reading.text))
+    return reading.clear and is_plate(canonical(reading.text))
 
 
 def characters_apart(one: str, other: str) -> int:

@@ -1,6 +1,9 @@
 """Short forms of what programs and people say to the pages."""
 
 from httpx import Client
+from playwright.sync_api import Page
+
+from tests.web.stage import Served
 
 JSON = {"Accept": "application/json"}
 PINS = {"D01": "1111", "G02": "2222", "B03": "3333", "F04": "4444", "E05": "5555", "S06": "6666"}
@@ -24,3 +27,9 @@ def log_in(client: Client, person: str) -> None:
     """As this person from now on."""
     client.cookies.clear()
     client.cookies.set("weighgate", session_of(str(client.base_url), person))
+
+
+def enter(page: Page, served: Served, person: str, path: str) -> None:
+    """Log in and open a page."""
+    page.context.add_cookies([{"name": "weighgate", "value": session_of(served.url, person), "url": served.url}])
+    page.goto(served.url + path)

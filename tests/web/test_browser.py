@@ -1,10 +1,9 @@
 """The pages in a real Chromium: what a dispatcher, a guard and a driver do and see."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
 from edge.domain.refusal import Reason, Words, refuse
 from edge.domain.visit import VisitState
@@ -23,35 +22,10 @@ from tests.web.scenes import (
     visit,
 )
 from tests.web.stage import Served, Stage
-from tests.web.talk import session_of
+from tests.web.talk import enter
 
 pytestmark = pytest.mark.browser
 SIZES = [(1024, 768), (390, 844), (1600, 1000)]
-
-
-@pytest.fixture
-def screen(browser: Browser, served: Served, stage: Stage) -> Iterator[Page]:
-    """A page on a 1024x768 touch panel that must end without one console error."""
-    context = browser.new_context(viewport={"width": 1024, "height": 768}, locale="zh-CN", has_touch=True)
-    context.set_default_timeout(8_000)
-    page, complaints = context.new_page(), []
-
-    def complain(message: ConsoleMessage) -> None:
-        # A refused command is a 409 and Chromium notes it; what must not appear is a broken script or policy.
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            complaints.append(message.text)
-
-    page.on("console", complain)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def enter(page: Page, served: Served, person: str, path: str) -> None:
-    """Log in and open a page."""
-    page.context.add_cookies([{"name": "weighgate", "value": session_of(served.url, person), "url": served.url}])
-    page.goto(served.url + path)
 
 
 def put(served: Served, view: LaneView) -> None:

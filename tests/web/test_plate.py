@@ -1,12 +1,11 @@
 """A person compares a plate: what is shown, the two buttons, what they send, and that it fits on every screen."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from httpx import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
 from edge.domain.plate_check import Place
 from edge.domain.refusal import Reason, Words, refuse
@@ -25,34 +24,10 @@ from tests.web.scenes import (
     watched_view,
 )
 from tests.web.stage import Served, Stage
-from tests.web.talk import JSON, log_in, session_of
+from tests.web.talk import JSON, enter, log_in
 
 SCREENS = [((390, 844), "zh"), ((1024, 768), "en")]
 PAPER = "HX01-03-0001234"
-
-
-@pytest.fixture
-def screen(browser: Browser, served: Served, stage: Stage) -> Iterator[Page]:
-    """A touch panel that must end without an error of script or policy."""
-    context = browser.new_context(viewport={"width": 1024, "height": 768}, locale="zh-CN", has_touch=True)
-    context.set_default_timeout(8_000)
-    page, complaints = context.new_page(), []
-
-    def complain(message: ConsoleMessage) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            complaints.append(message.text)
-
-    page.on("console", complain)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def enter(page: Page, served: Served, person: str, path: str) -> None:
-    """Log in and open a page."""
-    page.context.add_cookies([{"name": "weighgate", "value": session_of(served.url, person), "url": served.url}])
-    page.goto(served.url + path)
 
 
 def scan(page: Page, code: str = "WG1:ABC") -> None:

@@ -15,8 +15,6 @@ from drivers.camera.plates.likelihood import Line, mean_log_likelihoods, one_off
 from drivers.camera.plates.thresholds import Thresholds, shipped
 from drivers.readings import Nearness, PlateAnswer, PlateMatch, PlateReading
 
-CLEAR_PERMILLE = 900
-"""A second plate in view that is read less surely may be a sign or a grille."""
 ABOUT_AS_WIDE = 0.5
 """As wide as the first plate, or a plate twice as far away: the next lorry in the queue is farther."""
 
@@ -115,7 +113,7 @@ def plates_beside(sightings: Sequence[Sighting]) -> tuple[PlateReading, ...]:
     return tuple(
         other.plate
         for other in others
-        if other.plate.confidence_permille >= CLEAR_PERMILLE
+        if other.plate.clear
         and _width(other.corners) >= ABOUT_AS_WIDE * _width(first.corners)
         and not _nearly(other.plate.text, first.plate.text)
     )
